@@ -1,0 +1,1 @@
+//! One concrete flow, yes or no and why: the executable specification.

@@ -1,0 +1,3 @@
+//! The `netpol-review` command.
+
+fn main() {}

@@ -1,0 +1,71 @@
+//! A snapshot of manifest files: the only input of the core.
+//!
+//! Edges (directories, git revisions) build trees; nothing in here touches a disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Files of one side by their path: relative to the root of the snapshot, `/` between components.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    /// What the reader of this snapshot calls it: a directory, or a revision as the user wrote it.
+    pub name: String,
+    /// The manifest files (`.yaml`, `.yml`, `.json`).
+    pub files: BTreeMap<Arc<str>, Content>,
+    /// What the source could not or would not read: symbolic links, submodules, enormous files ...
+    pub skipped: Vec<SkippedFile>,
+}
+
+/// The bytes of a file. Whoever loads two sides together shares one `Content` between files with
+/// identical bytes, so that equal content is parsed once (see [`Content::same`]).
+#[derive(Clone, Debug)]
+pub struct Content(Arc<[u8]>);
+
+impl Content {
+    /// Wraps the bytes of one file.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes of the file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// An identity within this process: equal for clones of one content. Contents with different
+    /// addresses may still have equal bytes.
+    pub fn address(&self) -> usize {
+        self.0.as_ptr() as usize
+    }
+
+    /// True iff the bytes are the same; a shared content is recognised without comparing bytes.
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+/// A file that is part of the snapshot but was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedFile {
+    /// Path in the snapshot, as in [`Tree::files`].
+    pub path: String,
+    /// Why, in words that complete "was not read: ...", for example `it is a symbolic link to ...`.
+    pub reason: String,
+    /// What identifies the content that was not read (a link's target, an object id, a size), so
+    /// that a change of it is noticed. Equal on both sides means unchanged.
+    pub identity: String,
+}
+
+impl Tree {
+    /// A tree from paths and texts, for tests and examples.
+    pub fn from_texts<'a>(name: &str, files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self {
+            name: name.to_string(),
+            files: files
+                .into_iter()
+                .map(|(path, text)| (Arc::from(path), Content::new(text.as_bytes())))
+                .collect(),
+            skipped: Vec::new(),
+        }
+    }
+}
