@@ -7,6 +7,8 @@ pub mod config;
 pub mod eval;
 pub mod model;
 pub mod parse;
+pub mod problems;
+pub mod query;
 pub mod report;
 pub mod tree;
 
