@@ -3,14 +3,17 @@
 //! The modules in reading order. The core is pure (text in, data out); `source`, `cli` and the
 //! binary are the edges.
 
+pub mod tree;
 pub mod config;
-pub mod eval;
 pub mod model;
 pub mod parse;
+pub mod set;
+pub mod eval;
 pub mod reach;
 pub mod report;
-pub mod set;
-pub mod tree;
+
+pub mod problems;
+pub mod query;
 
 use config::Config;
 use report::{Environment, Listing, Report, Snapshot, Summary, Tool, Verdict};
