@@ -3,11 +3,14 @@
 //! The modules in reading order. The core is pure (text in, data out); `source`, `cli` and the
 //! binary are the edges.
 
+pub mod cli;
 pub mod config;
 pub mod eval;
 pub mod model;
+pub mod nearest;
 pub mod parse;
 pub mod report;
+pub mod source;
 pub mod tree;
 
 use config::Config;
