@@ -11,9 +11,11 @@ pub mod set;
 pub mod eval;
 pub mod reach;
 pub mod report;
-
 pub mod problems;
 pub mod query;
+pub mod nearest;
+pub mod source;
+pub mod cli;
 
 use config::Config;
 use report::{Environment, Listing, Report, Snapshot, Summary, Tool, Verdict};
