@@ -9,11 +9,7 @@
 //! (its neighbours are its peers), and the change touches the first few only: so the same change
 //! can be measured in a small repository and in a large one.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program of its own"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -160,11 +156,7 @@ const APPS: [&str; 10] = [
 const TIERS: [&str; 4] = ["web", "backend", "data", "batch"];
 
 fn namespace_name(index: usize) -> String {
-    format!(
-        "team-{}-{}",
-        index / 5,
-        ["core", "shop", "data", "edge", "jobs"][index % 5]
-    )
+    format!("team-{}-{}", index / 5, ["core", "shop", "data", "edge", "jobs"][index % 5])
 }
 
 fn app_name(index: usize) -> String {
@@ -181,10 +173,7 @@ impl Namespace {
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("namespace.yaml"), self.namespace())?;
         for app in 0..self.workloads {
-            fs::write(
-                folder.join(format!("{}.yaml", app_name(app))),
-                self.workload(app, random),
-            )?;
+            fs::write(folder.join(format!("{}.yaml", app_name(app))), self.workload(app, random))?;
         }
         let denies = self.policies.min(1);
         if denies == 1 && !(self.index == 0 && self.change == Some(Change::DropDeny)) {
@@ -192,10 +181,7 @@ impl Namespace {
         }
         for policy in 0..self.policies - denies {
             let text = self.policy(policy, random);
-            fs::write(
-                folder.join(format!("{}-netpol.yaml", self.policy_name(policy))),
-                text,
-            )?;
+            fs::write(folder.join(format!("{}-netpol.yaml", self.policy_name(policy))), text)?;
         }
         Ok(())
     }
@@ -242,11 +228,7 @@ impl Namespace {
                 "  schedule: \"{} * * * *\"\n  concurrencyPolicy: Forbid",
                 random.below(60)
             );
-            push(
-                &mut out,
-                2,
-                "jobTemplate:\n  spec:\n    backoffLimit: 2\n    template:\n",
-            );
+            push(&mut out, 2, "jobTemplate:\n  spec:\n    backoffLimit: 2\n    template:\n");
             push(&mut out, 8, &template);
         } else {
             let _ = writeln!(out, "  replicas: {}", 1 + random.below(4));
@@ -270,11 +252,7 @@ impl Namespace {
                  application.properties: |\n"
             );
             for line in 0..12 {
-                let _ = writeln!(
-                    out,
-                    "    service.option-{line}.limit = {}",
-                    random.below(10_000)
-                );
+                let _ = writeln!(out, "    service.option-{line}.limit = {}", random.below(10_000));
             }
         }
         out
@@ -305,15 +283,10 @@ impl Namespace {
             port(app),
         );
         out.push_str("      env:\n");
-        for (variable, value) in [
-            ("LOG_LEVEL", "info"),
-            ("REGION", "eu-central-1"),
-            ("CACHE_TTL", "300s"),
-        ] {
-            let _ = writeln!(
-                out,
-                "        - name: {variable}\n          value: \"{value}\""
-            );
+        for (variable, value) in
+            [("LOG_LEVEL", "info"), ("REGION", "eu-central-1"), ("CACHE_TTL", "300s")]
+        {
+            let _ = writeln!(out, "        - name: {variable}\n          value: \"{value}\"");
         }
         let _ = write!(
             out,
@@ -379,11 +352,7 @@ impl Namespace {
                 "        - port: 8000\n          endPort: 8099\n          protocol: TCP\n",
             ),
             _ => {
-                let _ = writeln!(
-                    out,
-                    "        - port: {}\n          protocol: TCP",
-                    port(app)
-                );
+                let _ = writeln!(out, "        - port: {}\n          protocol: TCP", port(app));
             }
         }
         if random.below(2) == 0 {

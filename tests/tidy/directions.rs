@@ -9,10 +9,7 @@ type Allowed = BTreeMap<String, Option<BTreeSet<String>>>;
 /// Module -> those it may use; `None` for "anything".
 fn allowed() -> Allowed {
     let rows = table(&read("ARCHITECTURE.md"), "module");
-    assert!(
-        rows.len() > 5,
-        "the table of modules was not found in ARCHITECTURE.md"
-    );
+    assert!(rows.len() > 5, "the table of modules was not found in ARCHITECTURE.md");
     rows.into_iter()
         .map(|row| {
             let may_use = match row[1].as_str() {
@@ -32,11 +29,7 @@ fn allowed() -> Allowed {
 /// The top-level module that a source file belongs to.
 fn module_of(path: &Path) -> String {
     let first = path.components().nth(1).expect("a path below src");
-    first
-        .as_os_str()
-        .to_string_lossy()
-        .trim_end_matches(".rs")
-        .to_string()
+    first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_string()
 }
 
 /// The code of a file without comments and without the unit tests at its end.
@@ -75,9 +68,7 @@ fn uses(code: &str, prefix: &str) -> BTreeSet<String> {
                         '{' => depth += 1,
                         '}' => depth -= 1,
                         ',' if depth == 1 => found.extend(
-                            crate::words(&std::mem::take(&mut item))
-                                .next()
-                                .map(str::to_string),
+                            crate::words(&std::mem::take(&mut item)).next().map(str::to_string),
                         ),
                         _ if depth == 1 => item.push(c),
                         _ => {}
@@ -119,11 +110,7 @@ fn modules_use_only_what_architecture_allows() {
         }
         // `src/a.rs` and `src/a/mod.rs` reach the root by one `super`, `src/a/b.rs` by two.
         let parts = path.components().count() - 1;
-        let depth = if path.ends_with("mod.rs") {
-            parts - 1
-        } else {
-            parts
-        };
+        let depth = if path.ends_with("mod.rs") { parts - 1 } else { parts };
         names.extend(uses(&text, &"super::".repeat(depth)));
         for name in names {
             if allowed.contains_key(&name) && name != module && !may_use.contains(&name) {

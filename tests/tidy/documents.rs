@@ -33,14 +33,9 @@ fn rules() -> BTreeSet<String> {
 fn every_cited_rule_exists() {
     let rules = rules();
     let mut complaints = Vec::new();
-    let documents = files_below("")
-        .into_iter()
-        .filter(|p| p.extension().is_some_and(|e| e == "md"));
-    for path in sources_below("src")
-        .into_iter()
-        .chain(sources_below("tests"))
-        .chain(documents)
-    {
+    let documents =
+        files_below("").into_iter().filter(|p| p.extension().is_some_and(|e| e == "md"));
+    for path in sources_below("src").into_iter().chain(sources_below("tests")).chain(documents) {
         if path.starts_with("tests/tidy") {
             continue;
         }
@@ -67,16 +62,10 @@ fn every_cited_rule_exists() {
 #[test]
 fn links_between_documents_lead_somewhere() {
     let mut complaints = Vec::new();
-    for path in files_below("")
-        .into_iter()
-        .filter(|p| p.extension().is_some_and(|e| e == "md"))
-    {
+    for path in files_below("").into_iter().filter(|p| p.extension().is_some_and(|e| e == "md")) {
         let text = read(&path);
         for (at, _) in text.match_indices("](") {
-            let target = text[at + 2..]
-                .split([')', '#', ' '])
-                .next()
-                .unwrap_or_default();
+            let target = text[at + 2..].split([')', '#', ' ']).next().unwrap_or_default();
             let outside = target.is_empty() || target.contains("://");
             if !outside && !root().join(path.parent().unwrap()).join(target).exists() {
                 complaints.push(format!("{}: `{target}` does not exist", path.display()));
@@ -84,9 +73,7 @@ fn links_between_documents_lead_somewhere() {
         }
         for word in text.split(|c: char| c.is_whitespace() || "`()|,;".contains(c)) {
             let word = word.trim_end_matches(['.', ':']);
-            let ours = word
-                .split_once('/')
-                .is_none_or(|(first, _)| root().join(first).is_dir());
+            let ours = word.split_once('/').is_none_or(|(first, _)| root().join(first).is_dir());
             let document = word.ends_with(".md") && ours && !word.contains(['*', '<', '~']);
             let beside = path.parent().unwrap().join(word);
             if document && !root().join(word).exists() && !root().join(beside).exists() {
@@ -139,24 +126,15 @@ fn documents_name_options_that_exist() {
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut helps = vec![help(&["--help"])];
     for row in table(&read("README.md"), "command") {
-        helps.push(help(&[
-            row[0].split_whitespace().next().expect("a command"),
-            "--help",
-        ]));
+        helps.push(help(&[row[0].split_whitespace().next().expect("a command"), "--help"]));
     }
     let options = |text: &str| -> Vec<String> {
         text.match_indices("--")
             .filter(|(at, _)| {
-                text[..*at]
-                    .chars()
-                    .next_back()
-                    .is_none_or(|c| !c.is_alphanumeric() && c != '-')
+                text[..*at].chars().next_back().is_none_or(|c| !c.is_alphanumeric() && c != '-')
             })
             .map(|(at, _)| {
-                text[at + 2..]
-                    .chars()
-                    .take_while(|c| c.is_ascii_lowercase() || *c == '-')
-                    .collect()
+                text[at + 2..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect()
             })
             .filter(|name: &String| name.len() > 1)
             .collect()
@@ -166,15 +144,11 @@ fn documents_name_options_that_exist() {
     }
     let mut complaints = Vec::new();
     for path in ["README.md", "docs/json.md"] {
-        for line in read(path)
-            .lines()
-            .filter(|line| !line.contains("cargo ") || line.contains(" -- "))
+        for line in
+            read(path).lines().filter(|line| !line.contains("cargo ") || line.contains(" -- "))
         {
             let line = line.split_once(" -- ").map_or(line, |(_, ours)| ours);
-            for option in options(line)
-                .into_iter()
-                .filter(|option| !known.contains(option))
-            {
+            for option in options(line).into_iter().filter(|option| !known.contains(option)) {
                 complaints.push(format!("{path}: no command has --{option}"));
             }
         }
@@ -184,9 +158,7 @@ fn documents_name_options_that_exist() {
 
 /// The numbers that a text's lines begin with, after spaces and a `|`.
 fn leading_numbers<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<u8> {
-    lines
-        .filter_map(|line| words(line).next()?.parse().ok())
-        .collect()
+    lines.filter_map(|line| words(line).next()?.parse().ok()).collect()
 }
 
 /// README.md, `--help` and the code agree on the exit codes.
@@ -195,26 +167,16 @@ fn exit_codes_are_the_same_everywhere() {
     let rows = table(&read("README.md"), "code");
     let readme = leading_numbers(rows.iter().map(|row| row[0].as_str()));
     let help = help(&["--help"]);
-    let help = leading_numbers(
-        help.lines()
-            .skip_while(|line| !line.starts_with("Exit codes"))
-            .skip(1),
-    );
+    let help =
+        leading_numbers(help.lines().skip_while(|line| !line.starts_with("Exit codes")).skip(1));
     let source = read("src/cli/exit.rs");
     let code = leading_numbers(source.lines().filter_map(|line| {
         let line = line.trim();
         let constant = line.split_once(": u8 = ").map(|(_, value)| value);
-        constant.or_else(|| {
-            line.strip_prefix("Outcome::")?
-                .split_once(" => ")
-                .map(|(_, value)| value)
-        })
+        constant
+            .or_else(|| line.strip_prefix("Outcome::")?.split_once(" => ").map(|(_, value)| value))
     }));
     assert_eq!(readme, help, "left: README.md, right: --help");
     // Success needs no name, so 0 may be missing in the code.
-    assert_eq!(
-        readme,
-        &code | &BTreeSet::from([0]),
-        "left: README.md, right: src/cli/exit.rs"
-    );
+    assert_eq!(readme, &code | &BTreeSet::from([0]), "left: README.md, right: src/cli/exit.rs");
 }

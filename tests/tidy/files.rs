@@ -10,10 +10,7 @@ fn no_source_is_longer_than_600_lines() {
     for path in sources_below("") {
         let lines = read(&path).lines().count();
         if lines > LONGEST {
-            complaints.push(format!(
-                "{}: {lines} lines; split it along an idea",
-                path.display()
-            ));
+            complaints.push(format!("{}: {lines} lines; split it along an idea", path.display()));
         }
     }
     none(complaints);

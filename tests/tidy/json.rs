@@ -13,9 +13,7 @@ struct Written {
 fn camel(name: &str) -> String {
     let mut parts = name.split('_');
     let first = parts.next().unwrap_or_default().to_string();
-    parts.fold(first, |all, part| {
-        all + &part[..1].to_uppercase() + &part[1..]
-    })
+    parts.fold(first, |all, part| all + &part[..1].to_uppercase() + &part[1..])
 }
 
 fn kebab(name: &str) -> String {
@@ -50,10 +48,8 @@ fn written() -> Written {
                 None => {
                     let is_type = code.starts_with("pub struct") || code.starts_with("pub enum");
                     if is_type && attributes.contains("Serialize") && code.ends_with('{') {
-                        inside = Some((
-                            code.starts_with("pub enum"),
-                            std::mem::take(&mut attributes),
-                        ));
+                        inside =
+                            Some((code.starts_with("pub enum"), std::mem::take(&mut attributes)));
                     }
                     attributes.clear();
                 }
@@ -114,13 +110,7 @@ fn every_field_and_value_is_documented() {
             .map(|name| format!("docs/json.md does not name the {kind} `{name}`"))
             .collect()
     };
-    none(
-        [
-            missing("field", &written.fields),
-            missing("value", &written.values),
-        ]
-        .concat(),
-    );
+    none([missing("field", &written.fields), missing("value", &written.values)].concat());
 }
 
 #[test]
@@ -129,10 +119,7 @@ fn every_documented_field_can_be_written() {
     // The two ends of `Endpoint` are variants with content, and so are named like fields.
     let variants = ["workload", "external"];
     let mut complaints = Vec::new();
-    for line in read("docs/json.md")
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-    {
+    for line in read("docs/json.md").lines().filter(|line| line.starts_with("| `")) {
         let first = line.split('|').nth(1).unwrap_or_default();
         for name in first.split('`').skip(1).step_by(2) {
             if !written.fields.contains(name) && !variants.contains(&name) {

@@ -54,9 +54,7 @@ fn sources_below(folder: &str) -> Vec<PathBuf> {
 fn table(text: &str, first_header: &str) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         let line = line.trim().trim_start_matches('|').trim_end_matches('|');
-        line.split('|')
-            .map(|cell| cell.replace('`', "").trim().to_string())
-            .collect()
+        line.split('|').map(|cell| cell.replace('`', "").trim().to_string()).collect()
     };
     text.lines()
         .skip_while(|line| !line.starts_with('|') || cells(line)[0] != first_header)
@@ -68,8 +66,7 @@ fn table(text: &str, first_header: &str) -> Vec<Vec<String>> {
 
 /// The identifiers of a text: runs of letters, digits and `_`.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
 /// Fails with all complaints at once.
