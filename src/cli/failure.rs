@@ -62,10 +62,7 @@ pub fn install_panic_hook() {
             .map(|text| text.to_string())
             .or_else(|| panic.payload().downcast_ref::<String>().cloned())
             .unwrap_or_default();
-        let place = panic
-            .location()
-            .map(|place| format!(" at {place}"))
-            .unwrap_or_default();
+        let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
         say(&format!(
             "error: internal error{place}: {text}\n  this is a bug in {name} {version}; no result can be \
              trusted\n  try: report it at {repository}/issues, with the command and the manifests that \

@@ -23,12 +23,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         Command::Explain(explain) => run_explain(&explain).map(|()| Outcome::Done),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "netpol-review",
-                &mut script,
-            );
+            clap_complete::generate(shell, &mut Arguments::command(), "netpol-review", &mut script);
             output::write(&String::from_utf8_lossy(&script))?;
             Ok(Outcome::Done)
         }
@@ -36,10 +31,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
 }
 
 fn run_diff(diff: &Diff) -> Result<Outcome> {
-    let config = Config {
-        connections: diff.connections,
-        ..diff.cluster.config()
-    };
+    let config = Config { connections: diff.connections, ..diff.cluster.config() };
     let report = compare(&diff.inputs, &config)?;
     let text = match diff.format {
         ReportFormat::Text | ReportFormat::Json | ReportFormat::Markdown => {
@@ -52,10 +44,7 @@ fn run_diff(diff: &Diff) -> Result<Outcome> {
 
 fn run_explain(explain: &Explain) -> Result<()> {
     let _report = compare(&explain.inputs, &explain.cluster.config())?;
-    Err(Failure::Usage(format!(
-        "no row has the fingerprint `{}`",
-        explain.fingerprint
-    )))
+    Err(Failure::Usage(format!("no row has the fingerprint `{}`", explain.fingerprint)))
 }
 
 fn run_list(list: &List) -> Result<()> {
@@ -107,16 +96,10 @@ fn load(inputs: &Inputs, meter: &Meter) -> Result<Pair> {
 
 /// Refuses to call nothing at all unchanged.
 fn something(trees: &[&Tree]) -> Result<()> {
-    if trees
-        .iter()
-        .any(|tree| !tree.files.is_empty() || !tree.skipped.is_empty())
-    {
+    if trees.iter().any(|tree| !tree.files.is_empty() || !tree.skipped.is_empty()) {
         return Ok(());
     }
-    let names: Vec<String> = trees
-        .iter()
-        .map(|tree| format!("`{}`", tree.name))
-        .collect();
+    let names: Vec<String> = trees.iter().map(|tree| format!("`{}`", tree.name)).collect();
     Err(Failure::Nothing(format!(
         "nothing to analyse: no manifest (.yaml, .yml or .json) in {}",
         names.join(" or ")
