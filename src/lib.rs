@@ -7,6 +7,7 @@ pub mod config;
 pub mod eval;
 pub mod model;
 pub mod parse;
+pub mod render;
 pub mod report;
 pub mod tree;
 
