@@ -36,13 +36,28 @@ pub fn group(entries: &[NotEvaluated]) -> Vec<Group<'_>> {
     groups
 }
 
-/// What that kind of entry could hide, as a heading.
-pub fn heading(hides: Hides) -> &'static str {
-    match hides {
-        Hides::Widening => "could hide a path that this change opens",
-        Hides::Flow => "could hide a path that exists before and after alike",
-        Hides::Nothing => "hides no path",
-    }
+/// What the entries stand beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A comparison of two snapshots.
+    Change,
+    /// One snapshot.
+    Snapshot,
+}
+
+/// How many entries hide just that, and what that means: `2 things that could hide a path that
+/// this change opens`.
+pub fn heading(entries: &[NotEvaluated], hides: Hides, scope: Scope) -> String {
+    let total = entries.iter().filter(|entry| entry.hides == hides).count();
+    let meaning = match (hides, scope) {
+        (Hides::Nothing, _) if total == 1 => "hides no path",
+        (Hides::Nothing, _) => "hide no path",
+        (_, Scope::Snapshot) => "could add or remove paths",
+        (Hides::Widening, Scope::Change) => "could hide a path that this change opens",
+        (Hides::Flow, Scope::Change) => "could hide a path that does not change",
+    };
+    let things = if total == 1 { "thing" } else { "things" };
+    format!("{total} {things} that {meaning}")
 }
 
 /// Where it is: `k8s/db.yaml:12`.

@@ -5,8 +5,8 @@
 
 use crate::report::{
     Admission, Assumption, Cause, CauseKind, DeclaredPeers, Endpoint, Environment, ExceptionKind,
-    Hides, Location, NotEvaluated, Peers, ReachCount, Report, Row, Severity, Side, Summary,
-    Undeclared, Verdict,
+    Hides, Location, NotEvaluated, Peers, ReachCount, ReadCounts, Report, Row, Severity, Side,
+    Summary, Undeclared, Verdict,
 };
 
 /// A part of a phrase.
@@ -166,10 +166,10 @@ pub fn settle(assumes: Assumption) -> &'static str {
 pub fn undeclared(row: &Row, opened: bool) -> Option<&'static str> {
     match (row.undeclared, opened) {
         (Undeclared::None, _) => None,
-        (Undeclared::Also, true) => Some("pods that are not declared here gain it too"),
-        (Undeclared::Also, false) => Some("pods that are not declared here lose it too"),
-        (Undeclared::Only, true) => Some("only pods that are not declared here gain it"),
-        (Undeclared::Only, false) => Some("only pods that are not declared here lose it"),
+        (Undeclared::Also, true) => Some("pods not declared in these manifests gain it too"),
+        (Undeclared::Also, false) => Some("pods not declared in these manifests lose it too"),
+        (Undeclared::Only, true) => Some("only pods not declared in these manifests gain it"),
+        (Undeclared::Only, false) => Some("only pods not declared in these manifests lose it"),
     }
 }
 
@@ -383,7 +383,7 @@ pub fn exceptions(
             ExceptionKind::AlreadyAllowed,
             &row.already_allowed,
             if opened {
-                "already allowed before"
+                "already allowed"
             } else {
                 "still allowed"
             },
@@ -451,4 +451,14 @@ pub fn endpoint(endpoint: &Endpoint) -> String {
         }
         Endpoint::External { cidrs } => format!("outside {}", cidrs.join(", ")),
     }
+}
+
+/// How much was read: `24 files, 8 policies, 12 workloads`.
+pub fn read(read: &ReadCounts) -> String {
+    format!(
+        "{}, {}, {}",
+        count(read.files, "file", "files"),
+        count(read.policies, "policy", "policies"),
+        count(read.workloads, "workload", "workloads"),
+    )
 }

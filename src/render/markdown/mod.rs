@@ -8,6 +8,7 @@ use crate::report::{
     Change, Environment, Hides, Location, NotEvaluated, Report, Severity, Verdict,
 };
 use body::{Body, Item};
+use unread::Scope;
 use words::{Phrase, Piece};
 
 pub use body::{LIMIT, RESERVED};
@@ -68,19 +69,8 @@ fn head(body: &mut Body, report: &Report) {
         (Verdict::Widened | Verdict::Unknown, _) => "⚠️",
         (Verdict::Narrowed | Verdict::Unchanged, _) => "✅",
     };
-    let verdict = words::verdict(report);
-    let mut letters = verdict.chars();
-    let first: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
-    body.put(&format!("### {sign} {first}{}\n\n", letters.as_str()));
-    if let Some(warning) = words::warning(report) {
-        body.put(&format!(
-            "> [!WARNING]\n> **{warning}**: see \"Not evaluated\" below.\n\n"
-        ));
-    }
+    let verdict = capital(&words::verdict(report));
+    body.put(&format!("### {sign} {verdict}\n\n"));
     let sides = [&report.before, &report.after].map(|side| {
         let commit = side.commit.as_deref().unwrap_or("");
         let short: String = commit.chars().take(7).collect();
@@ -99,6 +89,23 @@ fn head(body: &mut Body, report: &Report) {
     if let [Some(before), Some(after)] = sides {
         body.put(&format!("<sub>{before} → {after}</sub>\n\n"));
     }
+    if let Some(warning) = words::warning(report) {
+        body.put(&format!(
+            "> [!WARNING]\n> **{}.** See \"Not evaluated\".\n\n",
+            capital(&warning)
+        ));
+    }
+}
+
+/// The text with a capital letter.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    format!("{first}{}", letters.as_str())
 }
 
 /// A coloured sign for a severity, beside its name.
@@ -206,35 +213,33 @@ fn not_evaluated(body: &mut Body, entries: &[NotEvaluated]) {
     let mut items = Vec::new();
     let mut last = None;
     for group in &groups {
-        let mut full = String::new();
+        let mut heading = String::new();
         if last != Some(group.hides) {
-            let total = words::hiding(entries, group.hides);
-            let things = words::count(total, "thing", "things");
-            full = format!("{things}, each {}:\n\n", unread::heading(group.hides));
-            if group.hides == Hides::Widening {
-                full = format!(
-                    "⚠️ **{things}, each {}:**\n\n",
-                    unread::heading(group.hides)
-                );
-            } else if last.is_some() {
-                full.insert(0, '\n');
-            }
+            let words = unread::heading(entries, group.hides, Scope::Change);
+            heading = match group.hides {
+                Hides::Widening => format!("⚠️ **{words}:**\n\n"),
+                Hides::Flow | Hides::Nothing => format!("\n{words}:\n\n"),
+            };
             last = Some(group.hides);
         }
         let reason = untrusted::markdown(group.reason);
-        let mut short = full.clone();
-        short.push_str(&format!("- {} times: {reason}\n", group.entries.len()));
+        let times = group.entries.len();
+        let short = format!("{heading}- {times} times: {reason}\n");
         let places = group
             .entries
             .iter()
             .take(PLACES)
             .map(|entry| entry_text(entry));
         let places: Vec<String> = places.collect();
-        full.push_str(&format!("- {}", places.join(", ")));
-        if group.entries.len() > PLACES {
-            full.push_str(&format!(" and {} more", group.entries.len() - PLACES));
-        }
-        full.push_str(&format!("\n  <br>{reason}\n"));
+        let places = places.join(", ");
+        let full = match times {
+            1 => format!("{heading}- {places}\n  <br>{reason}\n"),
+            2..=PLACES => format!("{heading}- {times} times: {reason}\n  <br>{places}\n"),
+            _ => format!(
+                "{heading}- {times} times: {reason}\n  <br>{places} and {} more\n",
+                times - PLACES
+            ),
+        };
         items.push(Item { full, short });
     }
     let more = |rest| format!("- and {rest} more reasons: {ELSEWHERE}\n");
@@ -344,14 +349,11 @@ fn foot(body: &mut Body, report: &Report) {
     };
     let before = fold("Run it yourself");
     body.put(&format!("{before}```sh\n{command}\n```\n{FOLD_END}"));
-    let read = &report.read;
     body.put(&format!(
-        "<sub>{} {}, read on both sides together: {}, {}, {}</sub>\n",
+        "<sub>{} {}, read on both sides together: {}</sub>\n",
         report.tool.name,
         report.tool.version,
-        words::count(read.files, "file", "files"),
-        words::count(read.policies, "policy", "policies"),
-        words::count(read.workloads, "workload", "workloads"),
+        words::read(&report.read),
     ));
 }
 

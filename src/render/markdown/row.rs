@@ -139,11 +139,11 @@ fn details(row: &Row, writer: Writer<'_>) -> Vec<String> {
         witness.port
     ));
     lines.push(format!(
-        "It leaves because of this: {}",
+        "Why it may leave: {}",
         writer.phrase(&words::admission(&row.admitted_by.egress, false))
     ));
     lines.push(format!(
-        "It enters because of this: {}",
+        "Why it may enter: {}",
         writer.phrase(&words::admission(&row.admitted_by.ingress, true))
     ));
     lines.push(format!(

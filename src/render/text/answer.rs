@@ -2,6 +2,7 @@
 
 use super::layout::{self, Lines, Role, Style};
 use super::not_evaluated;
+use crate::render::unread::Scope;
 use crate::render::words::{Phrase, Piece};
 use crate::report::{Answer, EndAnswer};
 
@@ -37,7 +38,7 @@ pub fn answer(answer: &Answer, style: &Style) -> String {
             lines.item(2, Role::Label, label, 9, text);
         }
     }
-    not_evaluated(&mut lines, &answer.not_evaluated);
+    not_evaluated(&mut lines, &answer.not_evaluated, Scope::Snapshot);
     lines.finish()
 }
 

@@ -4,6 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::layout::{Lines, Role, Style};
 use super::not_evaluated;
+use crate::render::unread::Scope;
 use crate::render::{ports, untrusted, words};
 use crate::report::{Endpoint, Listing};
 
@@ -72,16 +73,10 @@ pub fn listing(listing: &Listing, style: &Style) -> String {
             lines.item(2, Role::Label, "", 0, &untrusted::plain(workload));
         }
     }
-    not_evaluated(&mut lines, &listing.not_evaluated);
-    let read = &listing.read;
+    not_evaluated(&mut lines, &listing.not_evaluated, Scope::Snapshot);
     lines.gap();
-    let text = format!(
-        "read: {}, {}, {}",
-        words::count(read.files, "file", "files"),
-        words::count(read.policies, "policy", "policies"),
-        words::count(read.workloads, "workload", "workloads"),
-    );
-    lines.item(0, Role::Label, "", 0, &text);
+    let text = format!("read: {}", words::read(&listing.read));
+    lines.item(0, Role::Plain, "", 0, &text);
     lines.finish()
 }
 

@@ -14,6 +14,7 @@ pub use listing::listing;
 use super::{ports, unread, untrusted, words};
 use crate::report::{Change, Environment, Hides, NotEvaluated, PortRange, Report, Verdict};
 use layout::{Lines, Role};
+use unread::Scope;
 
 /// How many digits of a fingerprint text shows; `explain` takes them.
 pub const SHORT_FINGERPRINT: usize = 12;
@@ -29,7 +30,11 @@ pub fn report(report: &Report, style: &Style) -> String {
         Verdict::Widened | Verdict::Unknown => Role::Loud,
         Verdict::Narrowed | Verdict::Unchanged => Role::Calm,
     };
-    lines.say(role, &words::verdict(report));
+    let mut verdict = words::verdict(report);
+    if report.result == Verdict::Unchanged {
+        verdict.push_str(&format!(" ({} read)", words::read(&report.read)));
+    }
+    lines.say(role, &verdict);
     if let Some(warning) = words::warning(report) {
         lines.say(Role::Loud, &warning);
     }
@@ -42,26 +47,17 @@ pub fn report(report: &Report, style: &Style) -> String {
         }
         rows(&mut lines, environment);
     }
-    not_evaluated(&mut lines, &report.not_evaluated);
+    not_evaluated(&mut lines, &report.not_evaluated, Scope::Change);
     for environment in &report.environments {
         figures(&mut lines, environment);
     }
-    let read = &report.read;
-    if report.result != Verdict::Unchanged || !report.not_evaluated.is_empty() {
+    // Where nothing changed the verdict's line has said it.
+    if report.result != Verdict::Unchanged {
         lines.gap();
+        let read = words::read(&report.read);
+        let text = format!("read on both sides together: {read}");
+        lines.item(0, Role::Plain, "", 0, &text);
     }
-    lines.item(
-        0,
-        Role::Label,
-        "",
-        0,
-        &format!(
-            "read on both sides together: {}, {}, {}",
-            words::count(read.files, "file", "files"),
-            words::count(read.policies, "policy", "policies"),
-            words::count(read.workloads, "workload", "workloads"),
-        ),
-    );
     lines.finish()
 }
 
@@ -76,13 +72,10 @@ fn has_content(environment: &Environment) -> bool {
 }
 
 fn rows(lines: &mut Lines, environment: &Environment) {
-    if !environment.opened.is_empty() {
+    // No heading: the verdict stands right above, and the worst row is the third line.
+    for row in &environment.opened {
         lines.gap();
-        lines.say(Role::Heading, "OPENED: allowed now, not before");
-        for row in &environment.opened {
-            lines.gap();
-            row::opened(lines, row);
-        }
+        row::opened(lines, row);
     }
     if !environment.closed.is_empty() {
         lines.gap();
@@ -130,20 +123,13 @@ fn connection(lines: &mut Lines, change: &Change) {
 }
 
 /// Entries that were not evaluated, grouped, what could hide most first.
-pub(super) fn not_evaluated(lines: &mut Lines, entries: &[NotEvaluated]) {
+pub(super) fn not_evaluated(lines: &mut Lines, entries: &[NotEvaluated], scope: Scope) {
     let mut last = None;
     for group in unread::group(entries) {
         if last != Some(group.hides) {
             lines.gap();
-            let heading = format!(
-                "NOT EVALUATED: {} that {}",
-                words::count(words::hiding(entries, group.hides), "thing", "things"),
-                match (group.hides, words::hiding(entries, group.hides)) {
-                    (Hides::Nothing, 1) => "hides no path",
-                    (Hides::Nothing, _) => "hide no path",
-                    (hides, _) => unread::heading(hides),
-                }
-            );
+            let heading = unread::heading(entries, group.hides, scope);
+            let heading = format!("NOT EVALUATED: {heading}");
             let loud = group.hides == Hides::Widening;
             lines.say(if loud { Role::Loud } else { Role::Heading }, &heading);
             last = Some(group.hides);
@@ -159,7 +145,7 @@ pub(super) fn not_evaluated(lines: &mut Lines, entries: &[NotEvaluated]) {
         for entry in group.entries.iter().take(SHOWN) {
             lines.item(4, Role::Label, "", 0, &entry_text(entry));
         }
-        more(lines, 4, group.entries.len(), "");
+        more(lines, 4, group.entries.len());
     }
 }
 
@@ -175,9 +161,9 @@ fn entry_text(entry: &NotEvaluated) -> String {
     text
 }
 
-fn more(lines: &mut Lines, indent: usize, total: usize, what: &str) {
+fn more(lines: &mut Lines, indent: usize, total: usize) {
     if total > SHOWN {
-        let text = format!("and {}{what} more (all with --format json)", total - SHOWN);
+        let text = format!("and {} more (all with --format json)", total - SHOWN);
         lines.item(indent, Role::Label, "", 0, &text);
     }
 }
@@ -190,7 +176,7 @@ fn figures(lines: &mut Lines, environment: &Environment) {
         for edit in summary.without_effect.iter().take(SHOWN) {
             lines.item(2, Role::Label, "", 0, &untrusted::plain(edit));
         }
-        more(lines, 2, summary.without_effect.len(), "");
+        more(lines, 2, summary.without_effect.len());
     }
     let reach = words::reach(summary);
     if !reach.is_empty() {
@@ -203,6 +189,6 @@ fn figures(lines: &mut Lines, environment: &Environment) {
             let text = format!("{}: {figures}", untrusted::plain(workload));
             lines.item(2, Role::Label, "", 0, &text);
         }
-        more(lines, 2, reach.len(), "");
+        more(lines, 2, reach.len());
     }
 }

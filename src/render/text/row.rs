@@ -3,7 +3,7 @@
 use super::SHORT_FINGERPRINT;
 use super::layout::{self, Lines, Role};
 use crate::render::{ports, untrusted, words};
-use crate::report::{AdmittedBy, Cause, Row};
+use crate::report::{Admission, AdmittedBy, Cause, Location, Row};
 
 /// Columns of the severity, and of the names of details.
 const SEVERITY: usize = 10;
@@ -32,7 +32,18 @@ pub fn opened(lines: &mut Lines, row: &Row) {
     touched(lines, row, true);
     exceptions(lines, row, true, words::EXCEPTIONS);
     detail(lines, "example", &example(row));
-    for (label, text) in admitted(&row.admitted_by) {
+    let AdmittedBy { egress, ingress } = &row.admitted_by;
+    for (label, end, is_ingress) in [("leaves", egress, false), ("enters", ingress, true)] {
+        // Lines that a cause has just named need not be read twice.
+        let named = |place: &Location| row.causes.iter().any(|cause| cause.location == *place);
+        let text = match end {
+            Admission::Rule(rule) if named(&rule.location) => {
+                let mut phrase = words::admission(end, is_ingress);
+                phrase.truncate(phrase.len().saturating_sub(2));
+                layout::phrase(&phrase)
+            }
+            end => layout::phrase(&words::admission(end, is_ingress)),
+        };
         detail(lines, label, &text);
     }
     detail(lines, "id", &short(&row.fingerprint));
