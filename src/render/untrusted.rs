@@ -55,17 +55,16 @@ pub fn plain(text: &str) -> String {
 /// For Markdown: a code span that shows the text and does nothing else, wherever it stands.
 ///
 /// The fence is longer than any run of backticks inside. What a table, an HTML block or a mail
-/// client could still act on is replaced by a lookalike (`<`, `&`, `|`) or followed by a
-/// zero-width space (`@`, `#`: code spans still notify in e-mail). This is the only function that
+/// client could still act on is replaced by a lookalike (`<`, `|`) or followed by a zero-width space
+/// (`&`, `@`, `#`: code spans still notify in e-mail). This is the only function that
 /// writes manifest text into Markdown.
 pub fn markdown(text: &str) -> String {
     let mut shown = String::new();
     for c in visible(text, MARKDOWN_CAP).chars() {
         match c {
             '<' => shown.push('‹'),
-            '&' => shown.push('＆'),
             '|' => shown.push('¦'),
-            '@' | '#' => shown.extend([c, '\u{200b}']),
+            '@' | '#' | '&' => shown.extend([c, '\u{200b}']),
             c => shown.push(c),
         }
     }
@@ -105,7 +104,7 @@ pub fn link_target(url: &str) -> Option<String> {
 pub fn mermaid(text: &str) -> String {
     let mut out = String::new();
     for c in visible(text, LABEL_CAP).chars() {
-        if c.is_alphanumeric() || " -_./:=,()[]*…".contains(c) {
+        if c.is_alphanumeric() || " -_./:=,()[]…".contains(c) {
             out.push(c);
         } else {
             // Writing to a String cannot fail.

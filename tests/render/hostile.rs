@@ -267,7 +267,7 @@ fn code_spans_hold_what_they_are_given() {
         (" ", "`   `"),
         ("`", "`` ` ``"),
         ("a`b``c", "```a`b``c```"),
-        ("a|b<c&d", "`a¦b‹c＆d`"),
+        ("a|b<c&d", "`a¦b‹c&\u{200b}d`"),
         ("@a#b", "`@\u{200b}a#\u{200b}b`"),
         ("a\nb\u{1b}\u{202e}", "`a\\nb\\u{1b}\\u{202e}`"),
     ];
