@@ -3,13 +3,20 @@
 //! The modules in reading order. The core is pure (text in, data out); `source`, `cli` and the
 //! binary are the edges.
 
+pub mod tree;
 pub mod config;
-pub mod eval;
 pub mod model;
 pub mod parse;
-pub mod render;
+pub mod set;
+pub mod eval;
+pub mod reach;
 pub mod report;
-pub mod tree;
+pub mod render;
+pub mod problems;
+pub mod query;
+pub mod nearest;
+pub mod source;
+pub mod cli;
 
 use config::Config;
 use report::{Environment, Listing, Report, Snapshot, Summary, Tool, Verdict};
@@ -18,10 +25,7 @@ use tree::Tree;
 /// Compares two snapshots: everything that `after` allows and `before` does not, and the reverse.
 pub fn review(before: &Tree, after: &Tree, config: &Config) -> Report {
     let _ = config;
-    let snapshot = |tree: &Tree| Snapshot {
-        name: tree.name.clone(),
-        ..Snapshot::default()
-    };
+    let snapshot = |tree: &Tree| Snapshot { name: tree.name.clone(), ..Snapshot::default() };
     Report {
         schema_version: report::SCHEMA_VERSION,
         tool: Tool::this(),

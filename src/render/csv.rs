@@ -24,11 +24,7 @@ pub fn listing(listing: &Listing) -> String {
 
 fn end(endpoint: &Endpoint) -> String {
     match endpoint {
-        Endpoint::Workload {
-            namespace,
-            name,
-            kind,
-        } => format!("{namespace}/{name}[{kind}]"),
+        Endpoint::Workload { namespace, name, kind } => format!("{namespace}/{name}[{kind}]"),
         Endpoint::External { cidrs } => cidrs.join(" "),
     }
 }

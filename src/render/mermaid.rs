@@ -55,8 +55,7 @@ impl Picture {
         let from = self.node(from);
         let to = self.node(to);
         let label = untrusted::mermaid(label);
-        self.edges
-            .push_str(&format!("  {from} -->|\"{label}\"| {to}\n"));
+        self.edges.push_str(&format!("  {from} -->|\"{label}\"| {to}\n"));
     }
 
     fn node(&mut self, text: &str) -> String {
@@ -75,8 +74,7 @@ impl Picture {
             id = format!("{base}_{number}");
             number += 1;
         }
-        self.nodes
-            .push_str(&format!("  {id}[\"{}\"]\n", untrusted::mermaid(text)));
+        self.nodes.push_str(&format!("  {id}[\"{}\"]\n", untrusted::mermaid(text)));
         self.ids.insert(text.into(), id.clone());
         id
     }

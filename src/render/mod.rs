@@ -40,14 +40,8 @@ pub fn find<'a>(report: &'a Report, prefix: &str) -> Vec<Found<'a>> {
     let mut found = Vec::new();
     for environment in &report.environments {
         for (opened, rows) in [(true, &environment.opened), (false, &environment.closed)] {
-            let rows = rows
-                .iter()
-                .filter(|row| row.fingerprint.starts_with(&prefix));
-            found.extend(rows.map(|row| Found {
-                environment: &environment.name,
-                opened,
-                row,
-            }));
+            let rows = rows.iter().filter(|row| row.fingerprint.starts_with(&prefix));
+            found.extend(rows.map(|row| Found { environment: &environment.name, opened, row }));
         }
     }
     found

@@ -26,33 +26,21 @@ pub fn words(ports: &[PortRange]) -> String {
     }
     let direct = join(&sets);
     // A name says nothing about numbers, so "all but" would not be exact beside one.
-    if sets
-        .iter()
-        .any(|set| !set.names.is_empty() && !set.is_full())
-    {
+    if sets.iter().any(|set| !set.names.is_empty() && !set.is_full()) {
         return direct;
     }
-    let rest = sets.map(|set| Ports {
-        ranges: complement(&set.ranges),
-        names: vec![],
-    });
+    let rest = sets.map(|set| Ports { ranges: complement(&set.ranges), names: vec![] });
     let inverse = format!("all ports but {}", join(&rest));
-    if inverse.chars().count() < direct.chars().count() {
-        inverse
-    } else {
-        direct
-    }
+    if inverse.chars().count() < direct.chars().count() { inverse } else { direct }
 }
 
 fn one(protocol: &str, ports: &[PortRange]) -> Ports {
     let mut set = Ports::default();
     for port in ports {
         match port {
-            PortRange::Numbers {
-                protocol: p,
-                first,
-                last,
-            } if *p == protocol => set.ranges.push((*first, *last)),
+            PortRange::Numbers { protocol: p, first, last } if *p == protocol => {
+                set.ranges.push((*first, *last))
+            }
             PortRange::Named { protocol: p, name } if *p == protocol => {
                 set.names.push(format!("\"{name}\""));
             }
@@ -80,11 +68,7 @@ fn join(sets: &[Ports; 3]) -> String {
             parts.push(format!("all {protocol} ports"));
         } else if !set.is_empty() {
             let numbers = set.ranges.iter().map(|&(first, last)| {
-                if first == last {
-                    first.to_string()
-                } else {
-                    format!("{first}-{last}")
-                }
+                if first == last { first.to_string() } else { format!("{first}-{last}") }
             });
             let all: Vec<String> = numbers.chain(set.names.iter().cloned()).collect();
             parts.push(format!("{protocol} {}", all.join(", ")));
@@ -114,18 +98,11 @@ mod tests {
     use super::*;
 
     fn range(protocol: &'static str, first: u16, last: u16) -> PortRange {
-        PortRange::Numbers {
-            protocol,
-            first,
-            last,
-        }
+        PortRange::Numbers { protocol, first, last }
     }
 
     fn name(protocol: &'static str, name: &str) -> PortRange {
-        PortRange::Named {
-            protocol,
-            name: name.into(),
-        }
+        PortRange::Named { protocol, name: name.into() }
     }
 
     #[test]
@@ -134,37 +111,18 @@ mod tests {
         let cases = [
             (vec![], "no port"),
             (vec![range("TCP", 5432, 5432)], "TCP 5432"),
-            (
-                vec![range("TCP", 8000, 8999), range("TCP", 9090, 9090)],
-                "TCP 8000-8999, 9090",
-            ),
-            (
-                vec![range("TCP", 80, 80), range("UDP", 53, 53)],
-                "TCP 80; UDP 53",
-            ),
+            (vec![range("TCP", 8000, 8999), range("TCP", 9090, 9090)], "TCP 8000-8999, 9090"),
+            (vec![range("TCP", 80, 80), range("UDP", 53, 53)], "TCP 80; UDP 53"),
             (vec![all("TCP"), all("UDP"), all("SCTP")], "all ports"),
-            (
-                vec![all("TCP"), name("TCP", "http"), all("UDP"), all("SCTP")],
-                "all ports",
-            ),
+            (vec![all("TCP"), name("TCP", "http"), all("UDP"), all("SCTP")], "all ports"),
             (vec![all("TCP")], "all TCP ports"),
             (vec![all("TCP"), all("UDP")], "all TCP ports; all UDP ports"),
             (
-                vec![
-                    range("TCP", 1, 52),
-                    range("TCP", 54, 65535),
-                    all("UDP"),
-                    all("SCTP"),
-                ],
+                vec![range("TCP", 1, 52), range("TCP", 54, 65535), all("UDP"), all("SCTP")],
                 "all ports but TCP 53",
             ),
             (
-                vec![
-                    range("TCP", 2, 65534),
-                    name("TCP", "http"),
-                    all("UDP"),
-                    all("SCTP"),
-                ],
+                vec![range("TCP", 2, 65534), name("TCP", "http"), all("UDP"), all("SCTP")],
                 "TCP 2-65534, \"http\"; all UDP ports; all SCTP ports",
             ),
             (vec![name("TCP", "http")], "TCP \"http\""),

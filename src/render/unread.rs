@@ -22,11 +22,7 @@ pub fn group(entries: &[NotEvaluated]) -> Vec<Group<'_>> {
     for entry in entries {
         let key = (entry.hides, entry.reason.as_str());
         let index = *known.entry(key).or_insert_with(|| {
-            groups.push(Group {
-                hides: entry.hides,
-                reason: &entry.reason,
-                entries: vec![],
-            });
+            groups.push(Group { hides: entry.hides, reason: &entry.reason, entries: vec![] });
             groups.len() - 1
         });
         groups[index].entries.push(entry);

@@ -75,11 +75,7 @@ pub fn markdown(text: &str) -> String {
     let fence = "`".repeat(longest + 1);
     // A space at an edge is stripped by Markdown, a backtick there would join the fence.
     let edge = |c: Option<char>| matches!(c, Some(' ' | '`'));
-    let pad = if edge(shown.chars().next()) || edge(shown.chars().last()) {
-        " "
-    } else {
-        ""
-    };
+    let pad = if edge(shown.chars().next()) || edge(shown.chars().last()) { " " } else { "" };
     format!("{fence}{pad}{shown}{pad}{fence}")
 }
 

@@ -29,12 +29,7 @@ use Piece::{Count, Name, Place, Words};
 
 /// `file:12-18`, or `file:12`.
 pub fn place(location: &Location) -> String {
-    let Location {
-        file,
-        start_line,
-        end_line,
-        ..
-    } = location;
+    let Location { file, start_line, end_line, .. } = location;
     if start_line == end_line {
         format!("{file}:{start_line}")
     } else {
@@ -77,13 +72,8 @@ impl Totals {
 }
 
 /// All severities, most severe first.
-pub const SEVERITIES: [Severity; 5] = [
-    Severity::Critical,
-    Severity::High,
-    Severity::Medium,
-    Severity::Low,
-    Severity::Info,
-];
+pub const SEVERITIES: [Severity; 5] =
+    [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info];
 
 /// How many entries could hide just that.
 pub fn hiding(entries: &[NotEvaluated], hides: Hides) -> usize {
@@ -280,11 +270,9 @@ pub fn cause(cause: &Cause) -> Phrase {
         ],
         CauseKind::WorkloadAdded => vec![Words("workload "), object(), Words(" is new")],
         CauseKind::WorkloadRemoved => vec![Words("workload "), object(), Words(" was removed")],
-        CauseKind::WorkloadChanged => vec![
-            Words("labels, ports or network of workload "),
-            object(),
-            Words(" changed"),
-        ],
+        CauseKind::WorkloadChanged => {
+            vec![Words("labels, ports or network of workload "), object(), Words(" changed")]
+        }
         CauseKind::NamespaceChanged => {
             vec![Words("labels of namespace "), object(), Words(" changed")]
         }
@@ -351,11 +339,7 @@ pub fn admission(admission: &Admission, ingress: bool) -> Phrase {
             (why, _) => why,
         })],
         Admission::Rule(rule) => {
-            let direction = if ingress {
-                "ingress rule "
-            } else {
-                "egress rule "
-            };
+            let direction = if ingress { "ingress rule " } else { "egress rule " };
             vec![
                 Words(direction),
                 Count(rule.rule + 1),
@@ -382,20 +366,12 @@ pub fn exceptions(
         (
             ExceptionKind::AlreadyAllowed,
             &row.already_allowed,
-            if opened {
-                "already allowed"
-            } else {
-                "still allowed"
-            },
+            if opened { "already allowed" } else { "still allowed" },
         ),
         (
             ExceptionKind::StillDenied,
             &row.still_denied,
-            if opened {
-                "still denied"
-            } else {
-                "denied before as well"
-            },
+            if opened { "still denied" } else { "denied before as well" },
         ),
     ];
     let mut all = Vec::new();
@@ -415,11 +391,8 @@ pub fn exceptions(
 /// From how many declared workloads each workload can be reached, in words, where that changed;
 /// what grew most first. The workload's name comes out of manifests.
 pub fn reach(summary: &Summary) -> Vec<(&str, String)> {
-    let mut changed: Vec<_> = summary
-        .reach
-        .iter()
-        .filter(|reach| reach.before != reach.after)
-        .collect();
+    let mut changed: Vec<_> =
+        summary.reach.iter().filter(|reach| reach.before != reach.after).collect();
     let growth = |reach: &ReachCount| {
         let before = reach.before.unwrap_or(0);
         std::cmp::Reverse(reach.after.unwrap_or(0).saturating_sub(before))
@@ -431,21 +404,14 @@ pub fn reach(summary: &Summary) -> Vec<(&str, String)> {
         (Some(before), None) => format!("removed, was reachable from {before}"),
         (None, None) => "on neither side".into(),
     };
-    changed
-        .into_iter()
-        .map(|reach| (reach.workload.as_str(), figures(reach)))
-        .collect()
+    changed.into_iter().map(|reach| (reach.workload.as_str(), figures(reach))).collect()
 }
 
 /// An end of a connection: `namespace/name[Kind]`, or `outside 10.0.0.0/8, 192.168.0.0/16`. Holds
 /// text out of manifests.
 pub fn endpoint(endpoint: &Endpoint) -> String {
     match endpoint {
-        Endpoint::Workload {
-            namespace,
-            name,
-            kind,
-        } => format!("{namespace}/{name}[{kind}]"),
+        Endpoint::Workload { namespace, name, kind } => format!("{namespace}/{name}[{kind}]"),
         Endpoint::External { cidrs } if *cidrs == ["0.0.0.0/0", "::/0"] => {
             "outside (any address)".into()
         }

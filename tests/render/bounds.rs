@@ -10,12 +10,8 @@ fn huge(rows: usize, name: &str) -> Report {
     let mut row = samples::default_deny_deleted();
     row.from.text = name.into();
     row.to.text = name.into();
-    row.causes = (0..9)
-        .map(|_| Cause {
-            policy: Some(name.into()),
-            ..row.causes[0].clone()
-        })
-        .collect();
+    row.causes =
+        (0..9).map(|_| Cause { policy: Some(name.into()), ..row.causes[0].clone() }).collect();
     for exception in &mut row.exceptions {
         exception.text = name.into();
     }
@@ -31,11 +27,7 @@ fn huge(rows: usize, name: &str) -> Report {
     let summary = &mut report.environments[0].summary;
     summary.without_effect = vec![name.into(); rows];
     summary.reach = (0..rows)
-        .map(|after| ReachCount {
-            workload: name.into(),
-            before: None,
-            after: Some(after),
-        })
+        .map(|after| ReachCount { workload: name.into(), before: None, after: Some(after) })
         .collect();
     report
 }
@@ -43,20 +35,11 @@ fn huge(rows: usize, name: &str) -> Report {
 #[test]
 fn a_comment_stays_under_the_limit_on_every_path() {
     for rows in [1, 10, 40, 400, 3000] {
-        for name in [
-            "x",
-            "@everyone ```",
-            &"@\u{202e}#".repeat(200),
-            &"語".repeat(300),
-        ] {
+        for name in ["x", "@everyone ```", &"@\u{202e}#".repeat(200), &"語".repeat(300)] {
             let mut report = huge(rows, name);
             report.environments = vec![report.environments[0].clone(); 1 + rows % 3];
             let body = markdown::report(&report, &markdown::Options::default());
-            assert!(
-                body.len() <= LIMIT - RESERVED,
-                "{} bytes for {rows} rows",
-                body.len()
-            );
+            assert!(body.len() <= LIMIT - RESERVED, "{} bytes for {rows} rows", body.len());
             for heading in [
                 "#### Opened",
                 "#### Not evaluated",
@@ -66,10 +49,7 @@ fn a_comment_stays_under_the_limit_on_every_path() {
             ] {
                 assert!(body.contains(heading), "{heading} is gone with {rows} rows");
             }
-            assert_eq!(
-                body.matches("<details>").count(),
-                body.matches("</details>").count()
-            );
+            assert_eq!(body.matches("<details>").count(), body.matches("</details>").count());
         }
     }
 }
@@ -93,19 +73,9 @@ fn text_leaves_no_row_out() {
 #[test]
 fn pictures_are_bounded() {
     let mut listing = samples::listing();
-    listing.connections = listing
-        .connections
-        .iter()
-        .cycle()
-        .take(1000)
-        .cloned()
-        .collect();
+    listing.connections = listing.connections.iter().cycle().take(1000).cloned().collect();
     let picture = mermaid::listing(&listing);
     assert!(picture.contains("and 850 more, not drawn"));
-    assert!(
-        mermaid::report(&huge(40, "x"))
-            .unwrap()
-            .contains("and 28 more, not drawn")
-    );
+    assert!(mermaid::report(&huge(40, "x")).unwrap().contains("and 28 more, not drawn"));
     assert_eq!(mermaid::report(&samples::report(Verdict::Unchanged)), None);
 }

@@ -22,25 +22,15 @@ fn reports() -> Vec<(&'static str, Report)> {
     ];
     environments.environments[0].connections = Some(samples::changes());
     vec![
-        (
-            "one_row",
-            with_rows(Verdict::Widened, vec![samples::any_pod()], vec![]),
-        ),
+        ("one_row", with_rows(Verdict::Widened, vec![samples::any_pod()], vec![])),
         ("everything", samples::everything()),
-        (
-            "closed_only",
-            with_rows(Verdict::Narrowed, vec![], vec![samples::closed()]),
-        ),
+        ("closed_only", with_rows(Verdict::Narrowed, vec![], vec![samples::closed()])),
         ("unchanged", report(Verdict::Unchanged)),
         ("without_effect", without_effect),
         ("unknown", unknown),
         (
             "assumes",
-            with_rows(
-                Verdict::Widened,
-                vec![samples::undeclared_with_assumption()],
-                vec![],
-            ),
+            with_rows(Verdict::Widened, vec![samples::undeclared_with_assumption()], vec![]),
         ),
         ("environments", environments),
     ]
@@ -49,10 +39,7 @@ fn reports() -> Vec<(&'static str, Report)> {
 #[test]
 fn reports_as_text() {
     for (name, report) in reports() {
-        insta::assert_snapshot!(
-            format!("text_{name}"),
-            text::report(&report, &Style::default())
-        );
+        insta::assert_snapshot!(format!("text_{name}"), text::report(&report, &Style::default()));
     }
 }
 
@@ -74,10 +61,7 @@ fn a_report_as_json() {
 fn colours_only_where_wanted() {
     let report = samples::everything();
     let plain = text::report(&report, &Style::default());
-    let style = Style {
-        colour: true,
-        width: 80,
-    };
+    let style = Style { colour: true, width: 80 };
     let coloured = text::report(&report, &style);
     assert!(!plain.contains('\u{1b}'));
     insta::assert_snapshot!(
@@ -89,9 +73,7 @@ fn colours_only_where_wanted() {
     let mut rest = coloured.as_str();
     while let Some(start) = rest.find('\u{1b}') {
         stripped.push_str(&rest[..start]);
-        let end = rest[start..]
-            .find('m')
-            .map_or(rest.len(), |m| start + m + 1);
+        let end = rest[start..].find('m').map_or(rest.len(), |m| start + m + 1);
         rest = &rest[end..];
     }
     stripped.push_str(rest);
@@ -102,10 +84,7 @@ fn colours_only_where_wanted() {
 fn text_keeps_to_its_width() {
     for (name, report) in reports() {
         for width in [60, 80, 120] {
-            let style = Style {
-                colour: false,
-                width,
-            };
+            let style = Style { colour: false, width };
             for line in text::report(&report, &style).lines() {
                 assert!(line.chars().count() <= width, "{name} at {width}: {line}");
             }
@@ -140,10 +119,7 @@ fn a_listing_in_every_format() {
 fn answers_in_both_formats() {
     for (name, allowed) in [("yes", true), ("no", false)] {
         let answer = samples::answer(allowed);
-        insta::assert_snapshot!(
-            format!("answer_{name}"),
-            text::answer(&answer, &Style::default())
-        );
+        insta::assert_snapshot!(format!("answer_{name}"), text::answer(&answer, &Style::default()));
         insta::assert_snapshot!(format!("answer_{name}_json"), json::answer(&answer));
     }
 }
@@ -152,15 +128,8 @@ fn answers_in_both_formats() {
 fn places_become_links() {
     let report = samples::with_rows(Verdict::Widened, vec![samples::any_pod()], vec![]);
     let link = |location: &Location| {
-        let Location {
-            file,
-            start_line,
-            end_line,
-            ..
-        } = location;
-        Some(format!(
-            "https://github.example/o/r/blob/2222222/{file}#L{start_line}-L{end_line}"
-        ))
+        let Location { file, start_line, end_line, .. } = location;
+        Some(format!("https://github.example/o/r/blob/2222222/{file}#L{start_line}-L{end_line}"))
     };
     let options = markdown::Options { link: Some(&link) };
     let text = markdown::report(&report, &options);

@@ -66,15 +66,9 @@ fn hostile(name: &str) -> Report {
 fn spoil(row: &mut Row, name: &str) {
     for peers in [&mut row.from, &mut row.to] {
         peers.text = name.into();
-        peers.declared = Some(DeclaredPeers {
-            count: 2,
-            sample: vec![name.into()],
-        });
+        peers.declared = Some(DeclaredPeers { count: 2, sample: vec![name.into()] });
     }
-    row.ports = vec![PortRange::Named {
-        protocol: "TCP",
-        name: name.into(),
-    }];
+    row.ports = vec![PortRange::Named { protocol: "TCP", name: name.into() }];
     for cause in &mut row.causes {
         cause.policy = Some(name.into());
         cause.object = Some(name.into());
@@ -96,19 +90,13 @@ fn spoil(row: &mut Row, name: &str) {
 }
 
 fn listing(name: &str) -> Listing {
-    let end = || Endpoint::Workload {
-        namespace: name.into(),
-        name: name.into(),
-        kind: name.into(),
-    };
+    let end =
+        || Endpoint::Workload { namespace: name.into(), name: name.into(), kind: name.into() };
     let mut listing = samples::listing();
     listing.connections = vec![Connection {
         source: end(),
         destination: end(),
-        ports: vec![PortRange::Named {
-            protocol: "TCP",
-            name: name.into(),
-        }],
+        ports: vec![PortRange::Named { protocol: "TCP", name: name.into() }],
     }];
     listing.unisolated.ingress = vec![name.into()];
     listing
@@ -156,10 +144,7 @@ fn check_markdown(body: &str) {
     for tag in outside.split('<').skip(1) {
         let tag = tag.split('>').next().unwrap_or("");
         let known = TAGS.contains(&tag)
-            || matches!(
-                tag,
-                "br" | "br /" | "/div" | "pre lang=\"mermaid\"" | "pre lang=\"sh\""
-            )
+            || matches!(tag, "br" | "br /" | "/div" | "pre lang=\"mermaid\"" | "pre lang=\"sh\"")
             || tag.starts_with("div class=\"markdown-alert markdown-alert-warning\"")
             || tag.starts_with("p class=\"markdown-alert-title\"");
         assert!(known, "<{tag}> arises from:\n{body}");
@@ -176,11 +161,7 @@ fn check_markdown(body: &str) {
         }
     }
     let open = html.matches("<details>").count();
-    assert_eq!(
-        open,
-        html.matches("</details>").count(),
-        "folds of:\n{body}"
-    );
+    assert_eq!(open, html.matches("</details>").count(), "folds of:\n{body}");
 }
 
 fn bidi(c: char) -> bool {
@@ -209,10 +190,7 @@ fn check_all(name: &str) {
     check_terminal(&picture);
     for line in picture.lines().filter(|line| line.contains('"')) {
         assert_eq!(line.matches('"').count(), 2, "{line}");
-        assert!(
-            !line.contains(['`', '<', ';']) || line.contains('#'),
-            "{line}"
-        );
+        assert!(!line.contains(['`', '<', ';']) || line.contains('#'), "{line}");
     }
     check_terminal(&dot::listing(&listing(name)));
     let _ = csv::listing(&listing(name));
@@ -239,10 +217,7 @@ fn hostile_names_are_still_shown() {
             .collect(),
         vec![],
     );
-    insta::assert_snapshot!(
-        "hostile_text",
-        text::report(&report, &text::Style::default())
-    );
+    insta::assert_snapshot!("hostile_text", text::report(&report, &text::Style::default()));
     insta::assert_snapshot!(
         "hostile_markdown",
         markdown::report(&report, &markdown::Options::default())

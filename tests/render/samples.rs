@@ -5,10 +5,7 @@ use netpol_review::report::*;
 pub fn report(result: Verdict) -> Report {
     Report {
         schema_version: SCHEMA_VERSION,
-        tool: Tool {
-            name: "netpol-review",
-            version: "0.0.0",
-        },
+        tool: Tool { name: "netpol-review", version: "0.0.0" },
         before: Snapshot {
             source: "git",
             name: "main".into(),
@@ -23,12 +20,7 @@ pub fn report(result: Verdict) -> Report {
         exact: true,
         environments: vec![environment("default", vec![], vec![])],
         not_evaluated: vec![],
-        read: ReadCounts {
-            files: 24,
-            documents: 60,
-            policies: 8,
-            workloads: 12,
-        },
+        read: ReadCounts { files: 24, documents: 60, policies: 8, workloads: 12 },
     }
 }
 
@@ -67,19 +59,13 @@ pub fn peers(text: &str, count: usize, sample: &[&str]) -> Peers {
 pub fn outside(text: &str, cidrs: &[&str]) -> Peers {
     Peers {
         text: text.into(),
-        external: Some(ExternalPeers {
-            cidrs: cidrs.iter().map(|s| (*s).to_owned()).collect(),
-        }),
+        external: Some(ExternalPeers { cidrs: cidrs.iter().map(|s| (*s).to_owned()).collect() }),
         ..Peers::default()
     }
 }
 
 pub fn numbers(protocol: &'static str, first: u16, last: u16) -> PortRange {
-    PortRange::Numbers {
-        protocol,
-        first,
-        last,
-    }
+    PortRange::Numbers { protocol, first, last }
 }
 
 pub fn all_ports() -> Vec<PortRange> {
@@ -87,12 +73,7 @@ pub fn all_ports() -> Vec<PortRange> {
 }
 
 pub fn location(side: Side, file: &str, start_line: u32, end_line: u32) -> Location {
-    Location {
-        side,
-        file: file.into(),
-        start_line,
-        end_line,
-    }
+    Location { side, file: file.into(), start_line, end_line }
 }
 
 pub fn cause(kind: CauseKind, direction: &'static str, location: Location) -> Cause {
@@ -107,11 +88,7 @@ pub fn cause(kind: CauseKind, direction: &'static str, location: Location) -> Ca
 }
 
 pub fn rule(policy: &str, rule: usize, location: Location) -> Admission {
-    Admission::Rule(RuleRef {
-        policy: policy.into(),
-        rule,
-        location,
-    })
+    Admission::Rule(RuleRef { policy: policy.into(), rule, location })
 }
 
 /// `payments/db` now takes any pod of any namespace.
@@ -130,11 +107,7 @@ pub fn any_pod() -> Row {
                 "team-a/worker[Deployment]",
             ],
         ),
-        to: peers(
-            "pods app=db in namespace payments",
-            1,
-            &["payments/db[StatefulSet]"],
-        ),
+        to: peers("pods app=db in namespace payments", 1, &["payments/db[StatefulSet]"]),
         ports: vec![numbers("TCP", 5432, 5432)],
         severity: Severity::High,
         causes: vec![cause(CauseKind::RuleWidened, "ingress", place.clone())],
@@ -163,11 +136,7 @@ pub fn any_pod() -> Row {
 pub fn default_deny_deleted() -> Row {
     Row {
         fingerprint: "a1b2c3d4e5f60718293a4b5c6d7e8f90".into(),
-        from: Peers {
-            text: "anything".into(),
-            anything: true,
-            ..Peers::default()
-        },
+        from: Peers { text: "anything".into(), anything: true, ..Peers::default() },
         to: peers(
             "every pod in namespace payments",
             3,
@@ -216,21 +185,13 @@ pub fn external_ranges() -> Row {
     let place = location(Side::After, "k8s/shop/egress.yaml", 22, 22);
     Row {
         fingerprint: "0c0d0e0f10111213141516171819aabb".into(),
-        from: peers(
-            "pods app=web in namespace shop",
-            1,
-            &["shop/web[Deployment]"],
-        ),
+        from: peers("pods app=web in namespace shop", 1, &["shop/web[Deployment]"]),
         to: outside(
             "0.0.0.0/0 except 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16; and 2000::/3 outside the \
              cluster",
             &["0.0.0.0/5", "8.0.0.0/7", "11.0.0.0/8", "2000::/3"],
         ),
-        ports: vec![
-            numbers("TCP", 443, 443),
-            numbers("TCP", 8000, 8999),
-            numbers("UDP", 443, 443),
-        ],
+        ports: vec![numbers("TCP", 443, 443), numbers("TCP", 8000, 8999), numbers("UDP", 443, 443)],
         severity: Severity::Medium,
         causes: vec![
             Cause {
@@ -275,10 +236,7 @@ pub fn undeclared_with_assumption() -> Row {
         fingerprint: "77778888999900001111222233334444".into(),
         from: peers("any pod in namespace team-a", 0, &[]),
         to: peers("pods tier in (cache, queue) in namespace team-b", 0, &[]),
-        ports: vec![PortRange::Named {
-            protocol: "TCP",
-            name: "http".into(),
-        }],
+        ports: vec![PortRange::Named { protocol: "TCP", name: "http".into() }],
         severity: Severity::Low,
         causes: vec![Cause {
             policy: Some("team-b/policy".into()),
@@ -317,11 +275,7 @@ pub fn closed() -> Row {
             )
         }],
         from: peers("any pod in namespace team-a", 2, &["team-a/batch[CronJob]"]),
-        to: peers(
-            "pods app=web in namespace shop",
-            1,
-            &["shop/web[Deployment]"],
-        ),
+        to: peers("pods app=web in namespace shop", 1, &["shop/web[Deployment]"]),
         ports: vec![numbers("TCP", 8080, 8080)],
         severity: Severity::Low,
         ..any_pod()
@@ -385,12 +339,7 @@ pub fn entries() -> Vec<NotEvaluated> {
 pub fn everything() -> Report {
     let mut report = with_rows(
         Verdict::Widened,
-        vec![
-            default_deny_deleted(),
-            any_pod(),
-            external_ranges(),
-            undeclared_with_assumption(),
-        ],
+        vec![default_deny_deleted(), any_pod(), external_ranges(), undeclared_with_assumption()],
         vec![closed()],
     );
     report.not_evaluated = entries();
@@ -412,27 +361,17 @@ pub fn everything() -> Report {
             before: Some(3),
             after: Some(50),
         },
-        ReachCount {
-            workload: "shop/web[Deployment]".into(),
-            before: Some(5),
-            after: Some(3),
-        },
+        ReachCount { workload: "shop/web[Deployment]".into(), before: Some(5), after: Some(3) },
     ];
     report
 }
 
 fn workload(namespace: &str, name: &str) -> Endpoint {
-    Endpoint::Workload {
-        namespace: namespace.into(),
-        name: name.into(),
-        kind: "Deployment".into(),
-    }
+    Endpoint::Workload { namespace: namespace.into(), name: name.into(), kind: "Deployment".into() }
 }
 
 fn external(cidrs: &[&str]) -> Endpoint {
-    Endpoint::External {
-        cidrs: cidrs.iter().map(|s| (*s).to_owned()).collect(),
-    }
+    Endpoint::External { cidrs: cidrs.iter().map(|s| (*s).to_owned()).collect() }
 }
 
 pub fn changes() -> Vec<Change> {
@@ -453,11 +392,7 @@ pub fn changes() -> Vec<Change> {
 }
 
 pub fn listing() -> Listing {
-    let pair = |source, destination, ports| Connection {
-        source,
-        destination,
-        ports,
-    };
+    let pair = |source, destination, ports| Connection { source, destination, ports };
     Listing {
         schema_version: SCHEMA_VERSION,
         tool: report(Verdict::Unchanged).tool,
@@ -470,10 +405,7 @@ pub fn listing() -> Listing {
             ),
             pair(
                 workload("shop", "cart"),
-                workload(
-                    "a-namespace-with-a-long-name",
-                    "a-workload-with-a-name-that-is-long",
-                ),
+                workload("a-namespace-with-a-long-name", "a-workload-with-a-name-that-is-long"),
                 vec![numbers("TCP", 80, 80), numbers("UDP", 53, 53)],
             ),
             pair(
@@ -481,18 +413,11 @@ pub fn listing() -> Listing {
                 external(&["10.0.0.0/8", "2001:db8::/32"]),
                 vec![numbers("TCP", 443, 443)],
             ),
-            pair(
-                external(&["0.0.0.0/0", "::/0"]),
-                workload("shop", "web"),
-                all_ports(),
-            ),
+            pair(external(&["0.0.0.0/0", "::/0"]), workload("shop", "web"), all_ports()),
         ],
         unisolated: Unisolated {
             ingress: vec!["shop/web[Deployment]".into()],
-            egress: vec![
-                "payments/db[Deployment]".into(),
-                "shop/web[Deployment]".into(),
-            ],
+            egress: vec!["payments/db[Deployment]".into(), "shop/web[Deployment]".into()],
         },
         not_evaluated: entries().into_iter().take(1).collect(),
         read: report(Verdict::Unchanged).read,
@@ -509,21 +434,12 @@ pub fn answer(allowed: bool) -> Answer {
         schema_version: SCHEMA_VERSION,
         tool: report(Verdict::Unchanged).tool,
         allowed,
-        egress: EndAnswer {
-            isolated: false,
-            allowed: true,
-            by: vec![],
-            isolated_by: vec![],
-        },
+        egress: EndAnswer { isolated: false, allowed: true, by: vec![], isolated_by: vec![] },
         ingress: EndAnswer {
             isolated: true,
             allowed,
             by: if allowed {
-                vec![RuleRef {
-                    policy: "payments/db".into(),
-                    rule: 0,
-                    location: place,
-                }]
+                vec![RuleRef { policy: "payments/db".into(), rule: 0, location: place }]
             } else {
                 vec![]
             },

@@ -19,10 +19,7 @@ pub struct Item {
 impl Item {
     /// An item of one length.
     pub fn new(text: String) -> Self {
-        Self {
-            short: text.clone(),
-            full: text,
-        }
+        Self { short: text.clone(), full: text }
     }
 }
 

@@ -58,12 +58,7 @@ pub fn report(report: &Report, options: &Options<'_>) -> String {
 }
 
 fn head(body: &mut Body, report: &Report) {
-    let worst = report
-        .environments
-        .iter()
-        .flat_map(|e| &e.opened)
-        .map(|row| row.severity)
-        .max();
+    let worst = report.environments.iter().flat_map(|e| &e.opened).map(|row| row.severity).max();
     let sign = match (report.result, worst) {
         (Verdict::Widened, Some(worst)) => sign(worst),
         (Verdict::Widened | Verdict::Unknown, _) => "⚠️",
@@ -90,21 +85,14 @@ fn head(body: &mut Body, report: &Report) {
         body.put(&format!("<sub>{before} → {after}</sub>\n\n"));
     }
     if let Some(warning) = words::warning(report) {
-        body.put(&format!(
-            "> [!WARNING]\n> **{}.** See \"Not evaluated\".\n\n",
-            capital(&warning)
-        ));
+        body.put(&format!("> [!WARNING]\n> **{}.** See \"Not evaluated\".\n\n", capital(&warning)));
     }
 }
 
 /// The text with a capital letter.
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    let first: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     format!("{first}{}", letters.as_str())
 }
 
@@ -169,39 +157,23 @@ fn items(report: &Report, several: bool, rows: impl Fn(&Environment) -> Vec<Item
 
 fn opened(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
     let items = items(report, several, |environment| {
-        environment
-            .opened
-            .iter()
-            .map(|row| row::opened(row, writer))
-            .collect()
+        environment.opened.iter().map(|row| row::opened(row, writer)).collect()
     });
     if !items.is_empty() {
-        body.section(
-            share::OPENED,
-            "#### Opened: allowed now, not before\n\n",
-            &items,
-            more,
-            "\n",
-        );
+        body.section(share::OPENED, "#### Opened: allowed now, not before\n\n", &items, more, "\n");
     }
 }
 
 fn closed(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
     let items = items(report, several, |environment| {
-        environment
-            .closed
-            .iter()
-            .map(|row| row::closed(row, writer))
-            .collect()
+        environment.closed.iter().map(|row| row::closed(row, writer)).collect()
     });
     if items.is_empty() {
         return;
     }
     let total: usize = report.environments.iter().map(|e| e.closed.len()).sum();
-    let before = fold(&format!(
-        "Closed: {} allowed before, not now",
-        words::count(total, "path", "paths")
-    ));
+    let before =
+        fold(&format!("Closed: {} allowed before, not now", words::count(total, "path", "paths")));
     body.section(share::CLOSED, &before, &items, more, FOLD_END);
 }
 
@@ -225,11 +197,7 @@ fn not_evaluated(body: &mut Body, entries: &[NotEvaluated]) {
         let reason = untrusted::markdown(group.reason);
         let times = group.entries.len();
         let short = format!("{heading}- {times} times: {reason}\n");
-        let places = group
-            .entries
-            .iter()
-            .take(PLACES)
-            .map(|entry| entry_text(entry));
+        let places = group.entries.iter().take(PLACES).map(|entry| entry_text(entry));
         let places: Vec<String> = places.collect();
         let places = places.join(", ");
         let full = match times {
@@ -243,13 +211,7 @@ fn not_evaluated(body: &mut Body, entries: &[NotEvaluated]) {
         items.push(Item { full, short });
     }
     let more = |rest| format!("- and {rest} more reasons: {ELSEWHERE}\n");
-    body.section(
-        share::NOT_EVALUATED,
-        "#### Not evaluated\n\n",
-        &items,
-        more,
-        "\n",
-    );
+    body.section(share::NOT_EVALUATED, "#### Not evaluated\n\n", &items, more, "\n");
 }
 
 fn entry_text(entry: &NotEvaluated) -> String {
@@ -264,13 +226,9 @@ fn entry_text(entry: &NotEvaluated) -> String {
 }
 
 fn without_effect(body: &mut Body, report: &Report) {
-    let edits = report
-        .environments
-        .iter()
-        .flat_map(|e| &e.summary.without_effect);
-    let items: Vec<Item> = edits
-        .map(|edit| Item::new(format!("- {}\n", untrusted::markdown(edit))))
-        .collect();
+    let edits = report.environments.iter().flat_map(|e| &e.summary.without_effect);
+    let items: Vec<Item> =
+        edits.map(|edit| Item::new(format!("- {}\n", untrusted::markdown(edit)))).collect();
     if !items.is_empty() {
         let before = "#### Without effect: edits that change no path\n\n";
         body.section(share::WITHOUT_EFFECT, before, &items, more, "\n");
@@ -302,18 +260,12 @@ fn picture(body: &mut Body, report: &Report) {
 }
 
 fn connections(body: &mut Body, report: &Report) {
-    let mut changes = report
-        .environments
-        .iter()
-        .filter_map(|e| e.connections.as_ref());
+    let mut changes = report.environments.iter().filter_map(|e| e.connections.as_ref());
     if report.environments.iter().all(|e| e.connections.is_none()) {
         return;
     }
-    let items: Vec<Item> = changes
-        .by_ref()
-        .flatten()
-        .map(|change| Item::new(connection(change)))
-        .collect();
+    let items: Vec<Item> =
+        changes.by_ref().flatten().map(|change| Item::new(connection(change))).collect();
     let before = fold(&match items.len() {
         0 => "Connections of declared workloads: none differs".to_owned(),
         count => format!("Connections of declared workloads: {count} differ"),
@@ -337,9 +289,7 @@ fn connection(change: &Change) -> String {
 
 fn foot(body: &mut Body, report: &Report) {
     let hex = |commit: &Option<String>| {
-        commit
-            .clone()
-            .filter(|id| id.len() >= 7 && id.chars().all(|c| c.is_ascii_hexdigit()))
+        commit.clone().filter(|id| id.len() >= 7 && id.chars().all(|c| c.is_ascii_hexdigit()))
     };
     let command = match (hex(&report.before.commit), hex(&report.after.commit)) {
         (Some(before), Some(after)) => {

@@ -12,12 +12,7 @@ const NAMES: usize = 5;
 
 /// A row that opened: what and why for everybody, the details in a fold.
 pub fn opened(row: &Row, writer: Writer<'_>) -> Item {
-    let mut short = format!(
-        "- {} **{}** {}",
-        sign(row.severity),
-        row.severity.as_str(),
-        ends(row)
-    );
+    let mut short = format!("- {} **{}** {}", sign(row.severity), row.severity.as_str(), ends(row));
     if let Some(assumes) = row.assumes {
         short.push_str(&format!("\n  <br>*{}*", words::assumption(assumes)));
     }
@@ -29,10 +24,7 @@ pub fn opened(row: &Row, writer: Writer<'_>) -> Item {
     }
     short.push('\n');
     let mut full = short.clone();
-    full.push_str(&format!(
-        "  <details><summary>{}</summary>\n\n",
-        summary(row)
-    ));
+    full.push_str(&format!("  <details><summary>{}</summary>\n\n", summary(row)));
     for line in details(row, writer) {
         full.push_str(&format!("  - {line}\n"));
     }
@@ -69,11 +61,7 @@ fn ends(row: &Row) -> String {
 
 fn cause_text(cause: &Cause, writer: Writer<'_>) -> String {
     let words: Phrase = words::cause(cause);
-    format!(
-        "{}, {}",
-        writer.phrase(&words),
-        writer.place(&cause.location)
-    )
+    format!("{}, {}", writer.phrase(&words), writer.place(&cause.location))
 }
 
 fn more_causes(causes: &[Cause]) -> Option<String> {
@@ -91,10 +79,7 @@ fn summary(row: &Row) -> String {
         (from, to) => Some(format!("{} → {to}", workloads(from))),
     };
     let undeclared = words::undeclared(row, true);
-    let who: Vec<String> = declared
-        .into_iter()
-        .chain(undeclared.map(str::to_owned))
-        .collect();
+    let who: Vec<String> = declared.into_iter().chain(undeclared.map(str::to_owned)).collect();
     if who.is_empty() {
         "Details and an example".into()
     } else {
@@ -146,9 +131,6 @@ fn details(row: &Row, writer: Writer<'_>) -> Vec<String> {
         "Why it may enter: {}",
         writer.phrase(&words::admission(&row.admitted_by.ingress, true))
     ));
-    lines.push(format!(
-        "Fingerprint: {}",
-        untrusted::markdown(&row.fingerprint)
-    ));
+    lines.push(format!("Fingerprint: {}", untrusted::markdown(&row.fingerprint)));
     lines
 }

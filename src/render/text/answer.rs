@@ -9,21 +9,13 @@ use crate::report::{Answer, EndAnswer};
 /// The answer to "may this flow happen, and why".
 pub fn answer(answer: &Answer, style: &Style) -> String {
     let mut lines = Lines::new(style);
-    let verdict = match (
-        answer.allowed,
-        answer.egress.allowed,
-        answer.ingress.allowed,
-    ) {
+    let verdict = match (answer.allowed, answer.egress.allowed, answer.ingress.allowed) {
         (true, ..) => "allowed",
         (false, false, false) => "denied: neither end allows it",
         (false, false, true) => "denied: the source may not send it",
         (false, true, _) => "denied: the destination does not accept it",
     };
-    let role = if answer.allowed {
-        Role::Calm
-    } else {
-        Role::Loud
-    };
+    let role = if answer.allowed { Role::Calm } else { Role::Loud };
     lines.say(role, verdict);
     if !answer.exact {
         lines.say(

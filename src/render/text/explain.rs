@@ -8,11 +8,7 @@ use crate::render::{Found, ports, untrusted, words};
 
 /// Everything that is known about one row, and how to close it.
 pub fn explain(found: &Found<'_>, style: &Style) -> String {
-    let Found {
-        environment,
-        opened,
-        row,
-    } = *found;
+    let Found { environment, opened, row } = *found;
     let mut lines = Lines::new(style);
     let severity = row.severity.as_str();
     if opened {
@@ -37,11 +33,7 @@ pub fn explain(found: &Found<'_>, style: &Style) -> String {
     }
 
     lines.gap();
-    let heading = if opened {
-        "Who gains it"
-    } else {
-        "Who loses it"
-    };
+    let heading = if opened { "Who gains it" } else { "Who loses it" };
     lines.say(Role::Heading, heading);
     let mut anybody = false;
     for (label, peers) in [("from", &row.from), ("to", &row.to)] {

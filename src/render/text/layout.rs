@@ -18,10 +18,7 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self {
-            colour: false,
-            width: 80,
-        }
+        Self { colour: false, width: 80 }
     }
 }
 
@@ -69,10 +66,7 @@ pub struct Lines {
 impl Lines {
     /// Nothing yet.
     pub fn new(style: &Style) -> Self {
-        Self {
-            out: String::new(),
-            style: *style,
-        }
+        Self { out: String::new(), style: *style }
     }
 
     /// The finished text.
@@ -108,11 +102,7 @@ impl Lines {
                 let label = self.paint(role, label);
                 self.out.push_str(&label);
                 self.out.push_str(
-                    &" ".repeat(
-                        column
-                            .saturating_sub(label_width)
-                            .max(usize::from(column > 0)),
-                    ),
+                    &" ".repeat(column.saturating_sub(label_width).max(usize::from(column > 0))),
                 );
             } else {
                 self.out.push_str(&" ".repeat(hang));
@@ -180,10 +170,7 @@ pub fn place(location: &crate::report::Location) -> String {
 /// The first names, and how many more there are: `a, b and 3 more`.
 pub fn names(all: &[String], shown: usize, total: usize) -> String {
     let shown = shown.min(all.len());
-    let list: Vec<String> = all[..shown]
-        .iter()
-        .map(|name| untrusted::plain(name))
-        .collect();
+    let list: Vec<String> = all[..shown].iter().map(|name| untrusted::plain(name)).collect();
     let list = list.join(", ");
     match total.saturating_sub(shown) {
         0 => list,

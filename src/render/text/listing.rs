@@ -54,14 +54,8 @@ pub fn listing(listing: &Listing, style: &Style) -> String {
         }
     }
     let directions = [
-        (
-            "ingress: anything may connect to",
-            &listing.unisolated.ingress,
-        ),
-        (
-            "egress: they may connect to anything that accepts",
-            &listing.unisolated.egress,
-        ),
+        ("ingress: anything may connect to", &listing.unisolated.ingress),
+        ("egress: they may connect to anything that accepts", &listing.unisolated.egress),
     ];
     for (words, workloads) in directions {
         if workloads.is_empty() {

@@ -62,12 +62,7 @@ pub fn report(report: &Report, style: &Style) -> String {
 }
 
 fn has_content(environment: &Environment) -> bool {
-    let Environment {
-        opened,
-        closed,
-        connections,
-        ..
-    } = environment;
+    let Environment { opened, closed, connections, .. } = environment;
     !opened.is_empty() || !closed.is_empty() || connections.is_some()
 }
 
@@ -87,15 +82,9 @@ fn rows(lines: &mut Lines, environment: &Environment) {
     if let Some(connections) = &environment.connections {
         lines.gap();
         if connections.is_empty() {
-            lines.say(
-                Role::Heading,
-                "CONNECTIONS of declared workloads: none differs",
-            );
+            lines.say(Role::Heading, "CONNECTIONS of declared workloads: none differs");
         } else {
-            lines.say(
-                Role::Heading,
-                "CONNECTIONS of declared workloads that differ",
-            );
+            lines.say(Role::Heading, "CONNECTIONS of declared workloads that differ");
         }
         for change in connections {
             connection(lines, change);
@@ -114,11 +103,7 @@ fn connection(lines: &mut Lines, change: &Change) {
         [] => "nothing".to_owned(),
         ports => untrusted::plain(&ports::words(ports)),
     };
-    let text = format!(
-        "{}, before: {}",
-        ports(&change.after),
-        ports(&change.before)
-    );
+    let text = format!("{}, before: {}", ports(&change.after), ports(&change.before));
     lines.item(4, Role::Label, "", 0, &text);
 }
 
@@ -181,10 +166,7 @@ fn figures(lines: &mut Lines, environment: &Environment) {
     let reach = words::reach(summary);
     if !reach.is_empty() {
         lines.gap();
-        lines.say(
-            Role::Heading,
-            "REACH: from how many declared workloads, on any port",
-        );
+        lines.say(Role::Heading, "REACH: from how many declared workloads, on any port");
         for (workload, figures) in reach.iter().take(SHOWN) {
             let text = format!("{}: {figures}", untrusted::plain(workload));
             lines.item(2, Role::Label, "", 0, &text);

@@ -16,13 +16,7 @@ const CAUSES: usize = 4;
 /// A row that opened, with everything a reviewer decides by.
 pub fn opened(lines: &mut Lines, row: &Row) {
     let severity = row.severity.as_str();
-    lines.item(
-        0,
-        Role::Severity(row.severity),
-        severity,
-        SEVERITY,
-        &ends(row),
-    );
+    lines.item(0, Role::Severity(row.severity), severity, SEVERITY, &ends(row));
     let mut on = format!("on {}", untrusted::plain(&ports::words(&row.ports)));
     if let Some(assumes) = row.assumes {
         on.push_str(&format!(", {}", words::assumption(assumes)));
@@ -51,11 +45,7 @@ pub fn opened(lines: &mut Lines, row: &Row) {
 
 /// A row that closed: what, and why.
 pub fn closed(lines: &mut Lines, row: &Row) {
-    let mut text = format!(
-        "{}, {}",
-        ends(row),
-        untrusted::plain(&ports::words(&row.ports))
-    );
+    let mut text = format!("{}, {}", ends(row), untrusted::plain(&ports::words(&row.ports)));
     if let Some(assumes) = row.assumes {
         text.push_str(&format!(", {}", words::assumption(assumes)));
     }
@@ -70,11 +60,7 @@ pub fn closed(lines: &mut Lines, row: &Row) {
 
 /// `from -> to`.
 pub fn ends(row: &Row) -> String {
-    format!(
-        "{} -> {}",
-        untrusted::plain(&row.from.text),
-        untrusted::plain(&row.to.text)
-    )
+    format!("{} -> {}", untrusted::plain(&row.from.text), untrusted::plain(&row.to.text))
 }
 
 /// A cause and its lines.
@@ -139,14 +125,8 @@ pub fn example(row: &Row) -> String {
 /// What admits the witness at each end.
 pub fn admitted(by: &AdmittedBy) -> [(&'static str, String); 2] {
     [
-        (
-            "leaves",
-            layout::phrase(&words::admission(&by.egress, false)),
-        ),
-        (
-            "enters",
-            layout::phrase(&words::admission(&by.ingress, true)),
-        ),
+        ("leaves", layout::phrase(&words::admission(&by.egress, false))),
+        ("enters", layout::phrase(&words::admission(&by.ingress, true))),
     ]
 }
 
