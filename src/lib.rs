@@ -15,6 +15,7 @@ pub mod diff;
 pub mod problems;
 pub mod query;
 pub mod nearest;
+pub mod render;
 pub mod source;
 pub mod cli;
 
