@@ -204,6 +204,7 @@ proptest! {
 
 /// The generator is worth its time: changes open and close flows of every sort of end often enough.
 #[test]
+#[allow(clippy::print_stdout, reason = "tells a person how much was checked")]
 fn worlds_are_not_dull() {
     use crate::worlds::Point;
     use proptest::strategy::ValueTree;
