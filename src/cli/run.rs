@@ -9,9 +9,11 @@ use super::output;
 use super::progress::Progress;
 use crate::config::Config;
 use crate::report::Report;
+use crate::source::git::{self, Range};
 use crate::source::{Loaded, Meter, Pair, directory};
 use crate::tree::Tree;
 use clap::CommandFactory;
+use std::str::FromStr;
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -93,6 +95,15 @@ fn compare(inputs: &Inputs, config: &Config) -> Result<Report> {
 }
 
 fn load(inputs: &Inputs, meter: &Meter) -> Result<Pair> {
+    if let Some(range) = &inputs.git {
+        let range = Range::from_str(range)?;
+        return Ok(git::load_pair(
+            &range,
+            inputs.repo.as_deref(),
+            &inputs.paths,
+            meter,
+        )?);
+    }
     match inputs.paths.as_slice() {
         [before, after] => Ok(directory::load_pair(before, after, meter)?),
         paths => Err(Failure::Usage(match paths.len() {

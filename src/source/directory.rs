@@ -8,7 +8,7 @@ use super::{Loaded, MAX_FILE_BYTES, Meter, Pair};
 use crate::nearest::nearest;
 use crate::report::Snapshot;
 use crate::tree::Tree;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
@@ -23,16 +23,7 @@ pub fn load_pair(before: &Path, after: &Path, meter: &Meter) -> Result<Pair, Err
 /// Reads one snapshot: every manifest below a directory, or the one file that is named, whatever its
 /// name. The argument itself may be a symbolic link; no other link is followed.
 pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
-    let metadata = fs::metadata(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => Error::NoSuchPath {
-            path: path.display().to_string(),
-            nearest: siblings(path),
-        },
-        _ => Error::Unreadable {
-            path: path.to_path_buf(),
-            source,
-        },
-    })?;
+    let metadata = existing(path)?;
     let mut tree = Tree {
         name: path.display().to_string(),
         ..Tree::default()
@@ -73,6 +64,20 @@ pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
         commit: None,
     };
     Ok(Loaded { tree, snapshot })
+}
+
+/// What an argument names, or an error that suggests what else it could have been.
+pub(super) fn existing(path: &Path) -> Result<Metadata, Error> {
+    fs::metadata(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::NoSuchPath {
+            path: path.display().to_string(),
+            nearest: siblings(path),
+        },
+        _ => Error::Unreadable {
+            path: path.to_path_buf(),
+            source,
+        },
+    })
 }
 
 /// Is it an open file of this process, as shells pass for `<(command)`? Such a pipe has a writer; a
