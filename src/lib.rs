@@ -3,15 +3,19 @@
 //! The modules in reading order. The core is pure (text in, data out); `source`, `cli` and the
 //! binary are the edges.
 
-pub mod cli;
-pub mod config;
-pub mod eval;
-pub mod model;
-pub mod nearest;
-pub mod parse;
-pub mod report;
-pub mod source;
 pub mod tree;
+pub mod config;
+pub mod model;
+pub mod parse;
+pub mod set;
+pub mod eval;
+pub mod reach;
+pub mod report;
+pub mod problems;
+pub mod query;
+pub mod nearest;
+pub mod source;
+pub mod cli;
 
 use config::Config;
 use report::{Environment, Listing, Report, Snapshot, Summary, Tool, Verdict};
@@ -20,10 +24,7 @@ use tree::Tree;
 /// Compares two snapshots: everything that `after` allows and `before` does not, and the reverse.
 pub fn review(before: &Tree, after: &Tree, config: &Config) -> Report {
     let _ = config;
-    let snapshot = |tree: &Tree| Snapshot {
-        name: tree.name.clone(),
-        ..Snapshot::default()
-    };
+    let snapshot = |tree: &Tree| Snapshot { name: tree.name.clone(), ..Snapshot::default() };
     Report {
         schema_version: report::SCHEMA_VERSION,
         tool: Tool::this(),
