@@ -27,11 +27,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Help and version come this way too. Nobody is left to tell where printing fails.
             let _ = error.print();
-            return if error.use_stderr() {
-                exit::WRONG_USAGE.into()
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if error.use_stderr() { exit::WRONG_USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
     match run::run(arguments) {

@@ -13,11 +13,7 @@ pub fn nearest<'a>(
         .filter(|candidate| *candidate != wanted)
         .filter_map(|candidate| {
             let distance = strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
-            let allowed = wanted
-                .chars()
-                .count()
-                .max(candidate.chars().count())
-                .div_ceil(3);
+            let allowed = wanted.chars().count().max(candidate.chars().count()).div_ceil(3);
             (distance <= allowed.min(6)).then_some((distance, candidate))
         })
         .collect();

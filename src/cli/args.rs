@@ -70,10 +70,8 @@ pub(super) struct Diff {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    override_usage = "netpol-review explain [OPTIONS] FINGERPRINT BEFORE AFTER\n       \
-    netpol-review explain [OPTIONS] FINGERPRINT --git BASE..HEAD [--repo DIR] [PATH ...]"
-)]
+#[command(override_usage = "netpol-review explain [OPTIONS] FINGERPRINT BEFORE AFTER\n       \
+    netpol-review explain [OPTIONS] FINGERPRINT --git BASE..HEAD [--repo DIR] [PATH ...]")]
 pub(super) struct Explain {
     /// The row's fingerprint, or the beginning of it
     pub(super) fingerprint: String,

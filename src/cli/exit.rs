@@ -71,22 +71,11 @@ pub fn outcome(report: &Report, fail_on: FailOn) -> Outcome {
     let Some(threshold) = fail_on.threshold() else {
         return Outcome::Done;
     };
-    if report
-        .not_evaluated
-        .iter()
-        .any(|entry| entry.hides == Hides::Widening)
-    {
+    if report.not_evaluated.iter().any(|entry| entry.hides == Hides::Widening) {
         return Outcome::Unknown;
     }
-    let mut opened = report
-        .environments
-        .iter()
-        .flat_map(|environment| &environment.opened);
-    if opened.any(|row| row.severity >= threshold) {
-        Outcome::Failed
-    } else {
-        Outcome::Done
-    }
+    let mut opened = report.environments.iter().flat_map(|environment| &environment.opened);
+    if opened.any(|row| row.severity >= threshold) { Outcome::Failed } else { Outcome::Done }
 }
 
 #[cfg(test)]
@@ -98,12 +87,8 @@ mod tests {
 
     fn report(severities: &[Severity], hides: &[Hides]) -> Report {
         let mut report = crate::review(&Tree::default(), &Tree::default(), &Config::default());
-        let location = Location {
-            side: Side::After,
-            file: "p.yaml".into(),
-            start_line: 1,
-            end_line: 1,
-        };
+        let location =
+            Location { side: Side::After, file: "p.yaml".into(), start_line: 1, end_line: 1 };
         let rows = severities.iter().map(|severity| Row {
             fingerprint: "0".repeat(32),
             from: Peers::default(),
@@ -118,21 +103,13 @@ mod tests {
                 rule: None,
                 location: location.clone(),
             }],
-            admitted_by: AdmittedBy {
-                egress: Admission::Open(""),
-                ingress: Admission::Open(""),
-            },
+            admitted_by: AdmittedBy { egress: Admission::Open(""), ingress: Admission::Open("") },
             already_allowed: None,
             still_denied: None,
             exceptions: vec![],
             undeclared: Undeclared::None,
             assumes: None,
-            witness: Witness {
-                from: String::new(),
-                to: String::new(),
-                protocol: "TCP",
-                port: 1,
-            },
+            witness: Witness { from: String::new(), to: String::new(), protocol: "TCP", port: 1 },
         });
         report.environments[0].opened = rows.collect();
         report.not_evaluated = hides
@@ -170,11 +147,7 @@ mod tests {
             (vec![Critical], [0, 10, 10, 10, 10, 10]),
         ] {
             let report = report(&opened, &[]);
-            assert_eq!(
-                all.map(|fail_on| outcome(&report, fail_on).code()),
-                codes,
-                "{opened:?}"
-            );
+            assert_eq!(all.map(|fail_on| outcome(&report, fail_on).code()), codes, "{opened:?}");
         }
     }
 
@@ -187,16 +160,8 @@ mod tests {
             (vec![Hides::Flow, Hides::Nothing], FailOn::Any, 10),
         ] {
             let report = report(&[Severity::High], &hides);
-            let expected = if fail_on == FailOn::Critical && code != 11 {
-                0
-            } else {
-                code
-            };
-            assert_eq!(
-                outcome(&report, fail_on).code(),
-                expected,
-                "{hides:?} {fail_on:?}"
-            );
+            let expected = if fail_on == FailOn::Critical && code != 11 { 0 } else { code };
+            assert_eq!(outcome(&report, fail_on).code(), expected, "{hides:?} {fail_on:?}");
         }
     }
 

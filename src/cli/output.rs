@@ -9,10 +9,7 @@ const WIDEST: usize = 100;
 /// Writes a result. A reader that has seen enough (`| head`) is no error.
 pub(super) fn write(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
-    match output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-    {
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }

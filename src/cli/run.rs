@@ -1,7 +1,7 @@
 //! One function a command: read, compute, write.
 
 use super::args::{
-    Arguments, Command, Diff, Explain, Inputs, List, ListFormat, Query, ReportFormat,
+    AnswerFormat, Arguments, Command, Diff, Explain, Inputs, List, ListFormat, Query, ReportFormat,
 };
 use super::exit::{Outcome, outcome};
 use super::failure::Failure;
@@ -25,12 +25,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         Command::Explain(explain) => run_explain(&explain).map(|()| Outcome::Done),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "netpol-review",
-                &mut script,
-            );
+            clap_complete::generate(shell, &mut Arguments::command(), "netpol-review", &mut script);
             output::write(&String::from_utf8_lossy(&script))?;
             Ok(Outcome::Done)
         }
@@ -38,10 +33,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
 }
 
 fn run_diff(diff: &Diff) -> Result<Outcome> {
-    let config = Config {
-        connections: diff.connections,
-        ..diff.cluster.config()
-    };
+    let config = Config { connections: diff.connections, ..diff.cluster.config() };
     let report = compare(&diff.inputs, &config)?;
     let text = match diff.format {
         ReportFormat::Text | ReportFormat::Json | ReportFormat::Markdown => {
@@ -54,10 +46,7 @@ fn run_diff(diff: &Diff) -> Result<Outcome> {
 
 fn run_explain(explain: &Explain) -> Result<()> {
     let _report = compare(&explain.inputs, &explain.cluster.config())?;
-    Err(Failure::Usage(format!(
-        "no row has the fingerprint `{}`",
-        explain.fingerprint
-    )))
+    Err(Failure::Usage(format!("no row has the fingerprint `{}`", explain.fingerprint)))
 }
 
 fn run_list(list: &List) -> Result<()> {
@@ -79,8 +68,18 @@ fn run_list(list: &List) -> Result<()> {
 }
 
 fn run_query(query: &Query) -> Result<()> {
-    let _ = query;
-    Err(Failure::Usage("query is not there yet".into()))
+    let progress = Progress::start();
+    let Loaded { tree, .. } = directory::load(&query.directory, &progress.meter)?;
+    something(&[&tree])?;
+    let config = query.cluster.config();
+    let answer = crate::query::query(&tree, &config, &query.from, &query.to, &query.port)?;
+    drop(progress);
+    let text = match query.format {
+        AnswerFormat::Text | AnswerFormat::Json => {
+            serde_json::to_string_pretty(&answer).map_err(std::io::Error::other)? + "\n"
+        }
+    };
+    Ok(output::write(&text)?)
 }
 
 /// Reads both sides and compares them.
@@ -97,12 +96,7 @@ fn compare(inputs: &Inputs, config: &Config) -> Result<Report> {
 fn load(inputs: &Inputs, meter: &Meter) -> Result<Pair> {
     if let Some(range) = &inputs.git {
         let range = Range::from_str(range)?;
-        return Ok(git::load_pair(
-            &range,
-            inputs.repo.as_deref(),
-            &inputs.paths,
-            meter,
-        )?);
+        return Ok(git::load_pair(&range, inputs.repo.as_deref(), &inputs.paths, meter)?);
     }
     match inputs.paths.as_slice() {
         [before, after] => Ok(directory::load_pair(before, after, meter)?),
@@ -118,16 +112,10 @@ fn load(inputs: &Inputs, meter: &Meter) -> Result<Pair> {
 
 /// Refuses to call nothing at all unchanged.
 fn something(trees: &[&Tree]) -> Result<()> {
-    if trees
-        .iter()
-        .any(|tree| !tree.files.is_empty() || !tree.skipped.is_empty())
-    {
+    if trees.iter().any(|tree| !tree.files.is_empty() || !tree.skipped.is_empty()) {
         return Ok(());
     }
-    let names: Vec<String> = trees
-        .iter()
-        .map(|tree| format!("`{}`", tree.name))
-        .collect();
+    let names: Vec<String> = trees.iter().map(|tree| format!("`{}`", tree.name)).collect();
     Err(Failure::Nothing(format!(
         "nothing to analyse: no manifest (.yaml, .yml or .json) in {}",
         names.join(" or ")

@@ -24,14 +24,8 @@ pub fn load_pair(before: &Path, after: &Path, meter: &Meter) -> Result<Pair, Err
 /// name. The argument itself may be a symbolic link; no other link is followed.
 pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
     let metadata = existing(path)?;
-    let mut tree = Tree {
-        name: path.display().to_string(),
-        ..Tree::default()
-    };
-    let unreadable = |source| Error::Unreadable {
-        path: path.to_path_buf(),
-        source,
-    };
+    let mut tree = Tree { name: path.display().to_string(), ..Tree::default() };
+    let unreadable = |source| Error::Unreadable { path: path.to_path_buf(), source };
     if metadata.is_dir() {
         let (found, skipped) = walk(path).map_err(unreadable)?;
         tree.skipped = skipped;
@@ -58,34 +52,24 @@ pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
             what: special(metadata.file_type()),
         });
     }
-    let snapshot = Snapshot {
-        source: "directory",
-        name: tree.name.clone(),
-        commit: None,
-    };
+    let snapshot = Snapshot { source: "directory", name: tree.name.clone(), commit: None };
     Ok(Loaded { tree, snapshot })
 }
 
 /// What an argument names, or an error that suggests what else it could have been.
 pub(super) fn existing(path: &Path) -> Result<Metadata, Error> {
     fs::metadata(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::NoSuchPath {
-            path: path.display().to_string(),
-            nearest: siblings(path),
-        },
-        _ => Error::Unreadable {
-            path: path.to_path_buf(),
-            source,
-        },
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            Error::NoSuchPath { path: path.display().to_string(), nearest: siblings(path) }
+        }
+        _ => Error::Unreadable { path: path.to_path_buf(), source },
     })
 }
 
 /// Is it an open file of this process, as shells pass for `<(command)`? Such a pipe has a writer; a
 /// named pipe elsewhere may wait for one forever.
 fn is_stream(path: &Path) -> bool {
-    ["/dev/fd", "/proc/self/fd"]
-        .iter()
-        .any(|streams| path.starts_with(streams))
+    ["/dev/fd", "/proc/self/fd"].iter().any(|streams| path.starts_with(streams))
         || path == Path::new("/dev/stdin")
 }
 

@@ -148,10 +148,7 @@ pub enum Error {
 impl Error {
     /// Is the argument itself malformed, rather than what it names?
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Error::MalformedRange { .. } | Error::MalformedPath { .. }
-        )
+        matches!(self, Error::MalformedRange { .. } | Error::MalformedPath { .. })
     }
 }
 
@@ -166,10 +163,7 @@ pub(crate) fn hint(words: &str, suggestions: &[String]) -> String {
 
 /// A line `try: ...` for each.
 fn try_lines(tries: &[String]) -> String {
-    tries
-        .iter()
-        .map(|what| format!("\n  try: {what}"))
-        .collect()
+    tries.iter().map(|what| format!("\n  try: {what}")).collect()
 }
 
 /// What brings the objects that a partial clone left out.

@@ -76,9 +76,7 @@ fn read_all_limited(file: impl Read, expected: u64) -> io::Result<Content> {
         Vec::with_capacity(usize::try_from(expected.min(MAX_FILE_BYTES)).unwrap_or_default() + 1);
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!(
-            "it grew beyond {MAX_FILE_BYTES} bytes"
-        )));
+        return Err(io::Error::other(format!("it grew beyond {MAX_FILE_BYTES} bytes")));
     }
     Ok(Content::new(bytes))
 }
@@ -103,9 +101,8 @@ mod tests {
 
     #[test]
     fn endless_files_end() {
-        let error = read_all_limited(io::repeat(b'a'), 0)
-            .map(|_| ())
-            .map_err(|error| error.to_string());
+        let error =
+            read_all_limited(io::repeat(b'a'), 0).map(|_| ()).map_err(|error| error.to_string());
         assert_eq!(error, Err(format!("it grew beyond {MAX_FILE_BYTES} bytes")));
     }
 }

@@ -27,19 +27,14 @@ pub fn is_manifest(name: &str) -> bool {
         return false;
     };
     !stem.is_empty()
-        && ["yaml", "yml", "json"]
-            .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
+        && ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// The manifest files below a directory, in the order of their paths. Directories named `.git` are
 /// passed over; everything else that is not read is in the second list.
 pub(super) fn walk(root: &Path) -> io::Result<(Vec<Found>, Vec<SkippedFile>)> {
     let real_root = root.canonicalize()?;
-    let mut walk = Walk {
-        real_root,
-        ..Walk::default()
-    };
+    let mut walk = Walk { real_root, ..Walk::default() };
     walk.directory(root, "", true)?;
     while let Some((disk, path, named)) = walk.pending.pop() {
         if let Err(error) = walk.directory(&disk, &path, named) {
@@ -69,11 +64,7 @@ struct Walk {
 
 impl Walk {
     fn skip(&mut self, path: &str, reason: String, identity: String) {
-        self.skipped.push(SkippedFile {
-            path: path.to_string(),
-            reason,
-            identity,
-        });
+        self.skipped.push(SkippedFile { path: path.to_string(), reason, identity });
     }
 
     fn directory(&mut self, disk: &Path, path: &str, named: bool) -> io::Result<()> {
@@ -98,11 +89,7 @@ impl Walk {
                 Some(name) => (name.to_string(), true),
                 None => (escaped(&name), false),
             };
-            let inside = if path.is_empty() {
-                shown
-            } else {
-                format!("{path}/{shown}")
-            };
+            let inside = if path.is_empty() { shown } else { format!("{path}/{shown}") };
             match entry.file_type() {
                 Ok(kind) => self.entry(entry.path(), inside, kind, named && utf8),
                 Err(error) => {
@@ -143,11 +130,7 @@ impl Walk {
                 self.skip(&path, NOT_UTF8.to_string(), identity);
             }
             Ok(metadata) => {
-                self.found.push(Found {
-                    disk,
-                    path: path.into(),
-                    size: metadata.len(),
-                });
+                self.found.push(Found { disk, path: path.into(), size: metadata.len() });
             }
         }
     }
@@ -165,16 +148,13 @@ pub(super) fn skipped_link(disk: &Path, path: &str, real_root: &Path) -> Option<
     }
     let target = link_target(disk);
     let resolved = disk.canonicalize().ok();
-    let outside = resolved
-        .as_deref()
-        .is_some_and(|resolved| !resolved.starts_with(real_root));
+    let outside = resolved.as_deref().is_some_and(|resolved| !resolved.starts_with(real_root));
     let (note, identity) = match &resolved {
         None => (", which leads nowhere", target.clone()),
         // What lies outside may differ although the link is the same.
-        Some(resolved) if outside => (
-            ", outside the directory",
-            format!("{target} = {}", resolved.display()),
-        ),
+        Some(resolved) if outside => {
+            (", outside the directory", format!("{target} = {}", resolved.display()))
+        }
         Some(_) => ("", target.clone()),
     };
     let directory = if to_directory { " (a directory)" } else { "" };
@@ -220,9 +200,7 @@ pub(super) fn unknown_content(disk: &Path, metadata: Option<&Metadata>) -> Strin
 
 /// Where a link points, as it is written.
 pub(super) fn link_target(disk: &Path) -> String {
-    fs::read_link(disk)
-        .map(|target| escaped(target.as_os_str()))
-        .unwrap_or_default()
+    fs::read_link(disk).map(|target| escaped(target.as_os_str())).unwrap_or_default()
 }
 
 /// A name with the bytes that are not UTF-8 written as `\xNN`.
@@ -262,15 +240,7 @@ mod tests {
         for name in ["a.yaml", "a/b.yml", "x.json", "X.YAML", "a.b.yaml"] {
             assert!(is_manifest(name), "{name}");
         }
-        for name in [
-            "a.yaml.tpl",
-            "yaml",
-            ".yaml",
-            "a.yam",
-            "README.md",
-            "a.yaml~",
-            "",
-        ] {
+        for name in ["a.yaml.tpl", "yaml", ".yaml", "a.yam", "README.md", "a.yaml~", ""] {
             assert!(!is_manifest(name), "{name}");
         }
     }

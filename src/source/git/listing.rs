@@ -30,16 +30,9 @@ pub(super) struct Entry {
 impl Listing {
     /// Everything that is listed, in no particular order.
     pub(super) fn paths(&self) -> Vec<&str> {
-        let entries = self
-            .blobs
-            .iter()
-            .chain(&self.links)
-            .map(|entry| entry.path.as_str());
+        let entries = self.blobs.iter().chain(&self.links).map(|entry| entry.path.as_str());
         let skipped = self.skipped.iter().map(|file| file.path.as_str());
-        entries
-            .chain(skipped)
-            .chain(self.others.iter().map(String::as_str))
-            .collect()
+        entries.chain(skipped).chain(self.others.iter().map(String::as_str)).collect()
     }
 
     pub(super) fn add(&mut self, mode: &[u8], id: &str, path: &[u8]) {
@@ -47,11 +40,7 @@ impl Listing {
         let Ok(path) = std::str::from_utf8(path) else {
             let path = escaped_bytes(path);
             if mode != b"120000" && is_manifest(&path) || mode == b"160000" {
-                self.skipped.push(SkippedFile {
-                    path,
-                    reason: NOT_UTF8.to_string(),
-                    identity: id,
-                });
+                self.skipped.push(SkippedFile { path, reason: NOT_UTF8.to_string(), identity: id });
             }
             return;
         };
@@ -80,25 +69,16 @@ pub(super) fn of_revision(
     limits: &[String],
 ) -> Result<Listing, Error> {
     let options = ["-r", "-z", "--full-tree", &revision.id, "--"].map(str::to_string);
-    let output = git
-        .run("ls-tree", options.iter().chain(limits))
-        .map_err(|error| match error {
-            Error::Git { reason, .. } => Error::IncompleteRevision {
-                revision: revision.name.clone(),
-                reason,
-            },
-            other => other,
-        })?;
+    let output = git.run("ls-tree", options.iter().chain(limits)).map_err(|error| match error {
+        Error::Git { reason, .. } => {
+            Error::IncompleteRevision { revision: revision.name.clone(), reason }
+        }
+        other => other,
+    })?;
     let mut listing = Listing::default();
-    for record in output
-        .split(|byte| *byte == 0)
-        .filter(|record| !record.is_empty())
-    {
+    for record in output.split(|byte| *byte == 0).filter(|record| !record.is_empty()) {
         let (mode, id, path) = parse(record).ok_or_else(|| {
-            git.failed(
-                "ls-tree",
-                format!("unexpected line `{}`", escaped_bytes(record)).as_bytes(),
-            )
+            git.failed("ls-tree", format!("unexpected line `{}`", escaped_bytes(record)).as_bytes())
         })?;
         listing.add(mode, id, path);
     }
@@ -140,11 +120,7 @@ mod tests {
         }
         assert_eq!(listing.blobs.len(), 2);
         assert_eq!(listing.links.len(), 1);
-        let skipped: Vec<&str> = listing
-            .skipped
-            .iter()
-            .map(|file| file.path.as_str())
-            .collect();
+        let skipped: Vec<&str> = listing.skipped.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(skipped, ["charts", "\\xFF.yaml"]);
         assert_eq!(listing.paths().len(), 6);
     }

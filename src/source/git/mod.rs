@@ -31,16 +31,12 @@ pub fn load_pair(
     let limits = paths::normalise(limits)?;
     let git = Git::open(repo)?;
     let (before, after) = match range {
-        Range::Between(before, after) => (
-            git.resolve(before, range)?,
-            Some(git.resolve(after, range)?),
-        ),
+        Range::Between(before, after) => {
+            (git.resolve(before, range)?, Some(git.resolve(after, range)?))
+        }
         Range::FromMergeBase(base, head) => {
             let head_revision = git.resolve(head, range)?;
-            (
-                git.merge_base(&git.resolve(base, range)?, &head_revision)?,
-                Some(head_revision),
-            )
+            (git.merge_base(&git.resolve(base, range)?, &head_revision)?, Some(head_revision))
         }
         Range::WorkingTree(base) => (git.resolve(base, range)?, None),
     };
@@ -51,13 +47,7 @@ pub fn load_pair(
             let missing = paths::missing(&limits, &[base_files.paths(), head_files.paths()]);
             let mut trees = objects::read(&git, vec![base_files, head_files], meter)?.into_iter();
             let mut side = |revision: Revision| revision.loaded(trees.next().unwrap_or_default());
-            (
-                Pair {
-                    before: side(before),
-                    after: side(after),
-                },
-                missing,
-            )
+            (Pair { before: side(before), after: side(after) }, missing)
         }
         None => {
             let disk = worktree::list(&git, &limits)?;
@@ -69,18 +59,8 @@ pub fn load_pair(
             tree.name = "working tree".to_string();
             worktree::read_into(&git, &mut tree, disk.on_disk, meter);
             share(&base.tree, &mut tree);
-            let snapshot = Snapshot {
-                source: "git",
-                name: tree.name.clone(),
-                commit: None,
-            };
-            (
-                Pair {
-                    before: base,
-                    after: Loaded { tree, snapshot },
-                },
-                missing,
-            )
+            let snapshot = Snapshot { source: "git", name: tree.name.clone(), commit: None };
+            (Pair { before: base, after: Loaded { tree, snapshot } }, missing)
         }
     };
     match missing.first() {

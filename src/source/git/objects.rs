@@ -17,16 +17,9 @@ const LONGEST_TARGET: u64 = 4096;
 
 /// Reads all sides together.
 pub(super) fn read(git: &Git, sides: Vec<Listing>, meter: &Meter) -> Result<Vec<Tree>, Error> {
-    let entries = || {
-        sides
-            .iter()
-            .flat_map(|side| side.blobs.iter().chain(&side.links))
-    };
-    let all: Vec<&str> = entries()
-        .map(|entry| entry.id.as_str())
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
+    let entries = || sides.iter().flat_map(|side| side.blobs.iter().chain(&side.links));
+    let all: Vec<&str> =
+        entries().map(|entry| entry.id.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
     let sizes = sizes(git, &all)?;
     if let Some(entry) = entries().find(|entry| !sizes.contains_key(entry.id.as_str())) {
         let missing: BTreeSet<&str> = entries()
@@ -52,41 +45,25 @@ pub(super) fn read(git: &Git, sides: Vec<Listing>, meter: &Meter) -> Result<Vec<
                     kept.push(entry);
                 }
                 Some(reason) => {
-                    side.skipped.push(SkippedFile {
-                        path: entry.path,
-                        reason,
-                        identity: entry.id,
-                    });
+                    side.skipped.push(SkippedFile { path: entry.path, reason, identity: entry.id });
                 }
             }
         }
         let short = |entry: &&Entry| {
-            sizes
-                .get(entry.id.as_str())
-                .is_some_and(|size| *size <= LONGEST_TARGET)
+            sizes.get(entry.id.as_str()).is_some_and(|size| *size <= LONGEST_TARGET)
         };
-        wanted.extend(
-            side.links
-                .iter()
-                .filter(short)
-                .map(|entry| entry.id.clone()),
-        );
+        wanted.extend(side.links.iter().filter(short).map(|entry| entry.id.clone()));
         side.blobs = kept;
         plans.push(side);
     }
     let contents = contents(git, &wanted.into_iter().collect::<Vec<_>>(), meter)?;
-    Ok(plans
-        .into_iter()
-        .map(|side| assemble(side, &contents))
-        .collect())
+    Ok(plans.into_iter().map(|side| assemble(side, &contents)).collect())
 }
 
 fn assemble(side: Listing, contents: &HashMap<String, Content>) -> Tree {
     let mut skipped = side.skipped;
     for link in &side.links {
-        let target = contents
-            .get(&link.id)
-            .map(|target| escaped_bytes(target.bytes()));
+        let target = contents.get(&link.id).map(|target| escaped_bytes(target.bytes()));
         if is_manifest(&link.path) || !leads_to_a_file(&link.path, target.as_deref(), &side.others)
         {
             let target = target.unwrap_or_else(|| "something too long for a path".to_string());
@@ -99,11 +76,7 @@ fn assemble(side: Listing, contents: &HashMap<String, Content>) -> Tree {
     }
     skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let read = |entry: Entry| Some((entry.path.into(), contents.get(&entry.id)?.clone()));
-    Tree {
-        name: String::new(),
-        files: side.blobs.into_iter().filter_map(read).collect(),
-        skipped,
-    }
+    Tree { name: String::new(), files: side.blobs.into_iter().filter_map(read).collect(), skipped }
 }
 
 /// Does a link that is no manifest by name lead to a file that is none either, or that is read under
@@ -130,11 +103,8 @@ fn leads_to_a_file(link: &str, target: Option<&str>, others: &BTreeSet<String>) 
 
 /// The size of every object that is here.
 fn sizes(git: &Git, ids: &[&str]) -> Result<HashMap<String, u64>, Error> {
-    let mut batch = Batch::start(
-        git,
-        "--batch-check",
-        ids.iter().map(|id| id.to_string()).collect(),
-    )?;
+    let mut batch =
+        Batch::start(git, "--batch-check", ids.iter().map(|id| id.to_string()).collect())?;
     let mut sizes = HashMap::with_capacity(ids.len());
     for id in ids {
         if let Some(size) = batch.header(git, id)? {
@@ -150,9 +120,8 @@ fn contents(git: &Git, ids: &[String], meter: &Meter) -> Result<HashMap<String, 
     let mut batch = Batch::start(git, "--batch", ids.to_vec())?;
     let mut contents = HashMap::with_capacity(ids.len());
     for id in ids {
-        let size = batch
-            .header(git, id)?
-            .ok_or_else(|| git.failed("cat-file", b"an object vanished"))?;
+        let size =
+            batch.header(git, id)?.ok_or_else(|| git.failed("cat-file", b"an object vanished"))?;
         let length = usize::try_from(size).unwrap_or(usize::MAX);
         let mut bytes = vec![0; length];
         let mut newline = [0];
@@ -194,10 +163,7 @@ impl Batch {
                 let _ = input.write_all(lines.as_bytes());
             }
         });
-        Ok(Self {
-            child,
-            output: BufReader::with_capacity(1 << 16, output),
-        })
+        Ok(Self { child, output: BufReader::with_capacity(1 << 16, output) })
     }
 
     /// `ID TYPE SIZE`, or `ID missing`: the size of the next object, `None` where it is not here.
@@ -225,10 +191,7 @@ impl Batch {
         Error::Git {
             subcommand: "cat-file".to_string(),
             repo: git.name(),
-            reason: format!(
-                "{}\n  try: `git fsck` tells what is damaged",
-                complaint(&said)
-            ),
+            reason: format!("{}\n  try: `git fsck` tells what is damaged", complaint(&said)),
         }
     }
 
@@ -263,11 +226,7 @@ mod tests {
             ("a", Some(""), false),
             ("a", None, false),
         ] {
-            assert_eq!(
-                leads_to_a_file(link, target, &others),
-                expected,
-                "{link} -> {target:?}"
-            );
+            assert_eq!(leads_to_a_file(link, target, &others), expected, "{link} -> {target:?}");
         }
     }
 }

@@ -32,25 +32,17 @@ pub(super) fn normalise(limits: &[PathBuf]) -> Result<Vec<String>, Error> {
 /// The limits at or below which no side has anything.
 pub(super) fn missing(limits: &[String], sides: &[Vec<&str>]) -> Vec<String> {
     let at_or_below = |path: &str, limit: &str| {
-        path.strip_prefix(limit)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(limit).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let exists = |limit: &String| sides.iter().flatten().any(|path| at_or_below(path, limit));
-    limits
-        .iter()
-        .filter(|limit| !exists(limit))
-        .cloned()
-        .collect()
+    limits.iter().filter(|limit| !exists(limit)).cloned().collect()
 }
 
 /// The error for a limit that names nothing on either side.
 pub(super) fn not_found(git: &Git, pair: &Pair, path: &str) -> Error {
     let revision = pair.before.snapshot.commit.as_deref().unwrap_or("HEAD");
     let listed = git
-        .run(
-            "ls-tree",
-            ["-r", "-t", "-z", "--full-tree", "--name-only", revision],
-        )
+        .run("ls-tree", ["-r", "-t", "-z", "--full-tree", "--name-only", revision])
         .unwrap_or_default();
     let listed = String::from_utf8_lossy(&listed);
     let known = listed.split('\0').filter(|known| !known.is_empty());
@@ -81,10 +73,7 @@ mod tests {
         assert_eq!(normal(&["a", "."]), some(&[]));
         assert_eq!(normal(&["../x"]), None);
         assert_eq!(normal(&["/x"]), None);
-        assert_eq!(
-            normal(&[":(top)x", "-x", "*"]),
-            some(&[":(top)x", "-x", "*"])
-        );
+        assert_eq!(normal(&[":(top)x", "-x", "*"]), some(&[":(top)x", "-x", "*"]));
     }
 
     #[test]

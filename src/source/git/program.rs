@@ -46,15 +46,11 @@ impl Git {
         if let Some(repo) = repo {
             directory::existing(repo)?;
         }
-        let git = Self {
-            directory: repo.unwrap_or(Path::new(".")).to_path_buf(),
-            named: repo.is_some(),
-        };
+        let git =
+            Self { directory: repo.unwrap_or(Path::new(".")).to_path_buf(), named: repo.is_some() };
         match git.run("rev-parse", ["--git-dir"]) {
             Err(Error::Git { reason, .. }) if reason.contains("not a git repository") => {
-                Err(Error::NotARepository {
-                    path: git.directory,
-                })
+                Err(Error::NotARepository { path: git.directory })
             }
             Err(error) => Err(error),
             Ok(_) => Ok(git),
@@ -68,10 +64,7 @@ impl Git {
 
     /// The same repository, seen from another directory of it.
     pub(super) fn at(&self, directory: &Path) -> Self {
-        Self {
-            directory: directory.to_path_buf(),
-            named: self.named,
-        }
+        Self { directory: directory.to_path_buf(), named: self.named }
     }
 
     /// A call that is not yet made. Its standard streams are closed or captured.
@@ -94,11 +87,7 @@ impl Git {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for name in [
-            "GIT_GLOB_PATHSPECS",
-            "GIT_NOGLOB_PATHSPECS",
-            "GIT_ICASE_PATHSPECS",
-        ] {
+        for name in ["GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"] {
             command.env_remove(name);
         }
         if self.named {
@@ -114,10 +103,7 @@ impl Git {
     where
         I: IntoIterator<Item: AsRef<OsStr>>,
     {
-        self.command(subcommand)
-            .args(arguments)
-            .output()
-            .map_err(could_not_run)
+        self.command(subcommand).args(arguments).output().map_err(could_not_run)
     }
 
     /// Runs a call that has to succeed; its standard output.
@@ -153,17 +139,10 @@ pub(super) fn complaint(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let lines: Vec<&str> = text
         .lines()
-        .map(|line| {
-            line.trim_start_matches("fatal: ")
-                .trim_start_matches("error: ")
-        })
+        .map(|line| line.trim_start_matches("fatal: ").trim_start_matches("error: "))
         .filter(|line| !line.trim().is_empty())
         .collect();
-    if lines.is_empty() {
-        "git gave no reason".to_string()
-    } else {
-        lines.join("\n  ")
-    }
+    if lines.is_empty() { "git gave no reason".to_string() } else { lines.join("\n  ") }
 }
 
 pub(super) fn could_not_run(error: io::Error) -> Error {

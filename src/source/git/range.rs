@@ -20,16 +20,9 @@ impl FromStr for Range {
 
     /// A missing side of `..` and `...` is `HEAD`, as git has it.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let malformed = |why| Error::MalformedRange {
-            range: text.to_string(),
-            why,
-        };
+        let malformed = |why| Error::MalformedRange { range: text.to_string(), why };
         let side = |part: &str| {
-            if part.is_empty() {
-                "HEAD".to_string()
-            } else {
-                part.to_string()
-            }
+            if part.is_empty() { "HEAD".to_string() } else { part.to_string() }
         };
         let Some((at, dots)) = separator(text) else {
             return match text {

@@ -25,13 +25,7 @@ impl Revision {
             name: self.name.clone(),
             commit: self.is_commit.then_some(self.id),
         };
-        Loaded {
-            tree: Tree {
-                name: self.name,
-                ..tree
-            },
-            snapshot,
-        }
+        Loaded { tree: Tree { name: self.name, ..tree }, snapshot }
     }
 }
 
@@ -44,11 +38,7 @@ impl Git {
             let output = self.ask("rev-parse", ["--verify", "--end-of-options", &wanted])?;
             let id = String::from_utf8_lossy(&output.stdout).trim().to_string();
             if output.status.success() && is_object_id(&id) {
-                return Ok(Revision {
-                    name: name.to_string(),
-                    id,
-                    is_commit,
-                });
+                return Ok(Revision { name: name.to_string(), id, is_commit });
             }
             if is_commit {
                 reason = complaint(&output.stderr);
@@ -73,16 +63,11 @@ impl Git {
         }
         let tries = match self.is_shallow() {
             true => vec![SHALLOW.to_string()],
-            false => vec![format!(
-                "`--git {}..{}` to compare them as they are",
-                base.name, head.name
-            )],
+            false => {
+                vec![format!("`--git {}..{}` to compare them as they are", base.name, head.name)]
+            }
         };
-        Err(Error::NoMergeBase {
-            base: base.name.clone(),
-            head: head.name.clone(),
-            tries,
-        })
+        Err(Error::NoMergeBase { base: base.name.clone(), head: head.name.clone(), tries })
     }
 
     fn no_such_revision(&self, name: &str, range: &Range, said: &str) -> Error {
@@ -120,14 +105,7 @@ impl Git {
         } else if nearest.is_empty() && tries.is_empty() {
             tries.push("`git fetch`, if it is newer than this clone; `git branch --all` lists what is here".into());
         }
-        Error::NoSuchRevision {
-            revision,
-            range,
-            repo,
-            why,
-            nearest,
-            tries,
-        }
+        Error::NoSuchRevision { revision, range, repo, why, nearest, tries }
     }
 
     /// `HEAD~1` of `HEAD~1~50`: the longest beginning, cut before an operator, that exists.
@@ -137,11 +115,8 @@ impl Git {
         });
         cuts.map(|(at, _)| &name[..at]).find(|stem| {
             let wanted = format!("{stem}^{{commit}}");
-            self.ask(
-                "rev-parse",
-                ["--verify", "--quiet", "--end-of-options", &wanted],
-            )
-            .is_ok_and(|output| output.status.success())
+            self.ask("rev-parse", ["--verify", "--quiet", "--end-of-options", &wanted])
+                .is_ok_and(|output| output.status.success())
         })
     }
 
@@ -150,27 +125,15 @@ impl Git {
         let listed = self
             .run(
                 "for-each-ref",
-                [
-                    "--format=%(refname:short)",
-                    "refs/heads",
-                    "refs/tags",
-                    "refs/remotes",
-                ],
+                ["--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes"],
             )
             .unwrap_or_default();
         let listed = String::from_utf8_lossy(&listed);
         let names: Vec<&str> = listed.lines().chain(["HEAD"]).collect();
-        let of_remote = |known: &&&str| {
-            known
-                .strip_suffix(name)
-                .is_some_and(|remote| remote.ends_with('/'))
-        };
-        let mut found: Vec<String> = names
-            .iter()
-            .filter(of_remote)
-            .take(2)
-            .map(|s| s.to_string())
-            .collect();
+        let of_remote =
+            |known: &&&str| known.strip_suffix(name).is_some_and(|remote| remote.ends_with('/'));
+        let mut found: Vec<String> =
+            names.iter().filter(of_remote).take(2).map(|s| s.to_string()).collect();
         for close in nearest(name, names.iter().copied(), 3) {
             if found.len() < 3 && !found.iter().any(|known| known == close) {
                 found.push(close.to_string());

@@ -71,13 +71,8 @@ pub(super) fn list(git: &Git, limits: &[String]) -> Result<Disk, Error> {
         paths.entry(path).or_default();
     }
     let real_top = top.canonicalize().unwrap_or_else(|_| top.clone());
-    let mut lister = Lister {
-        git: &git,
-        top,
-        real_top,
-        directories: HashMap::new(),
-        disk: Disk::default(),
-    };
+    let mut lister =
+        Lister { git: &git, top, real_top, directories: HashMap::new(), disk: Disk::default() };
     for (path, tracked) in paths {
         lister.add(path, &tracked);
     }
@@ -86,11 +81,8 @@ pub(super) fn list(git: &Git, limits: &[String]) -> Result<Disk, Error> {
 
 /// Reads what is on disk into the tree, which already holds what is not.
 pub(super) fn read_into(git: &Git, tree: &mut Tree, on_disk: OnDisk, meter: &Meter) {
-    let places: HashMap<String, PathBuf> = on_disk
-        .found
-        .iter()
-        .map(|file| (file.path.to_string(), file.disk.clone()))
-        .collect();
+    let places: HashMap<String, PathBuf> =
+        on_disk.found.iter().map(|file| (file.path.to_string(), file.disk.clone())).collect();
     tree.skipped.extend(on_disk.skipped);
     read_files(tree, on_disk.found, meter);
     // A file that was too large here is too large in the commit; they are the same where git says so.
@@ -121,9 +113,7 @@ fn parse(record: &[u8]) -> Option<(&[u8], Tracked)> {
 }
 
 fn records(output: &[u8]) -> impl Iterator<Item = &[u8]> {
-    output
-        .split(|byte| *byte == 0)
-        .filter(|record| !record.is_empty())
+    output.split(|byte| *byte == 0).filter(|record| !record.is_empty())
 }
 
 struct Lister<'a> {
@@ -137,11 +127,7 @@ struct Lister<'a> {
 
 impl Lister<'_> {
     fn skip(&mut self, path: String, reason: String, identity: String) {
-        self.disk.on_disk.skipped.push(SkippedFile {
-            path,
-            reason,
-            identity,
-        });
+        self.disk.on_disk.skipped.push(SkippedFile { path, reason, identity });
     }
 
     fn add(&mut self, bytes: &[u8], tracked: &Tracked) {
@@ -166,9 +152,7 @@ impl Lister<'_> {
         let kind = metadata.file_type();
         if kind.is_dir() {
             if tracked.mode == b"160000" {
-                let id = self
-                    .checked_out(&disk)
-                    .unwrap_or_else(|| tracked.id.clone());
+                let id = self.checked_out(&disk).unwrap_or_else(|| tracked.id.clone());
                 self.disk.in_index.add(&tracked.mode, &id, bytes);
             } else if path.ends_with('/') {
                 let reason =
@@ -193,11 +177,7 @@ impl Lister<'_> {
             self.skip(path, NOT_UTF8.to_string(), identity);
         } else {
             let size = metadata.len();
-            self.disk.on_disk.found.push(Found {
-                disk,
-                path: path.into(),
-                size,
-            });
+            self.disk.on_disk.found.push(Found { disk, path: path.into(), size });
         }
     }
 
@@ -226,11 +206,7 @@ impl Lister<'_> {
     /// The commit that a submodule has checked out, where it has one.
     fn checked_out(&self, disk: &Path) -> Option<String> {
         fs::symlink_metadata(disk.join(".git")).ok()?;
-        let id = self
-            .git
-            .at(disk)
-            .run("rev-parse", ["--verify", "HEAD"])
-            .ok()?;
+        let id = self.git.at(disk).run("rev-parse", ["--verify", "HEAD"]).ok()?;
         Some(String::from_utf8_lossy(&id).trim().to_string())
     }
 }
@@ -244,20 +220,12 @@ fn blob_id(git: &Git, disk: &Path) -> Option<String> {
         return None;
     }
     let disk = disk.canonicalize().ok()?;
-    let id = git
-        .run(
-            "hash-object",
-            [Path::new("--no-filters"), Path::new("--"), &disk],
-        )
-        .ok()?;
+    let id = git.run("hash-object", [Path::new("--no-filters"), Path::new("--"), &disk]).ok()?;
     Some(String::from_utf8_lossy(&id).trim().to_string())
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 #[cfg(unix)]
@@ -277,19 +245,9 @@ mod tests {
 
     #[test]
     fn index_records() {
-        let tracked = |sparse| Tracked {
-            mode: b"100644".to_vec(),
-            id: "01".into(),
-            sparse,
-        };
-        assert_eq!(
-            parse(b"H 100644 01 0\ta b"),
-            Some((b"a b".as_slice(), tracked(false)))
-        );
-        assert_eq!(
-            parse(b"S 100644 01 0\tx"),
-            Some((b"x".as_slice(), tracked(true)))
-        );
+        let tracked = |sparse| Tracked { mode: b"100644".to_vec(), id: "01".into(), sparse };
+        assert_eq!(parse(b"H 100644 01 0\ta b"), Some((b"a b".as_slice(), tracked(false))));
+        assert_eq!(parse(b"S 100644 01 0\tx"), Some((b"x".as_slice(), tracked(true))));
         assert_eq!(parse(b"H 100644"), None);
     }
 }
