@@ -96,8 +96,15 @@ fn siblings(path: &Path) -> Vec<String> {
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
+    let rest = path.strip_prefix(missing).unwrap_or(Path::new(""));
     nearest(wanted, names.iter().map(String::as_str), 3)
         .into_iter()
-        .map(|name| missing.with_file_name(name).display().to_string())
+        .map(|name| {
+            let near = missing.with_file_name(name);
+            // With what was typed behind the slip, where that exists.
+            let whole = near.join(rest);
+            let exists = !rest.as_os_str().is_empty() && whole.exists();
+            if exists { whole } else { near }.display().to_string()
+        })
         .collect()
 }

@@ -133,6 +133,12 @@ pub enum Error {
         /// The repository.
         repo: String,
     },
+    /// There is nothing on disk to compare with.
+    #[error("`{repo}` has no working tree to compare with\n  try: two revisions, `BASE..HEAD`")]
+    NoWorkingTree {
+        /// The repository.
+        repo: String,
+    },
     /// Git failed otherwise.
     #[error("`git {subcommand}` failed in `{repo}`: {reason}")]
     Git {

@@ -41,7 +41,8 @@ fn mistyped_paths() {
         .ends(4)
         .says("`deploi` does not exist")
         .says("did you mean: `deploy`?");
-    sandbox.run("list deploy/bsae/p.yaml").ends(4).says("`deploy/bsae`").says("`deploy/base`");
+    sandbox.run("list deploy/bsae/p.yaml").ends(4).says("did you mean: `deploy/base/p.yaml`?");
+    sandbox.run("list deploy/bsae/other").ends(4).says("did you mean: `deploy/base`?");
     sandbox.run("diff deploy xyzzy").ends(4).says("`xyzzy` does not exist");
     sandbox.run("list deploy/base/p.yaml/more").ends(4).says("does not exist");
 }

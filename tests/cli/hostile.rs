@@ -112,9 +112,8 @@ fn the_repository_runs_nothing() {
     sandbox.run("diff --git HEAD~1 --repo r --fail-on any").ends(10);
     assert!(!pwned.exists(), "something ran");
     // The trap is a real one: git itself steps into it.
-    let status =
-        std::process::Command::new("git").args(["status"]).current_dir(sandbox.path("r")).output();
-    assert!(status.is_ok() && pwned.exists(), "the trap does not work, so the test shows nothing");
+    sandbox.try_git("r", &["status"]);
+    assert!(pwned.exists(), "the trap does not work, so the test shows nothing");
 }
 
 /// A promisor remote makes git fetch a missing object by running the remote's program.

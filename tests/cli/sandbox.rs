@@ -82,15 +82,20 @@ impl Sandbox {
     }
 
     pub fn git_words(&self, directory: &str, arguments: &[&str]) -> String {
-        let mut command = Command::new("git");
-        isolate(&mut command, &self.path(directory));
-        let output = command.args(arguments).output().expect("git runs");
+        let output = self.try_git(directory, arguments);
         assert!(
             output.status.success(),
             "git {arguments:?}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
         String::from_utf8(output.stdout).unwrap().trim().to_string()
+    }
+
+    /// Runs git, which may fail.
+    pub fn try_git(&self, directory: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new("git");
+        isolate(&mut command, &self.path(directory));
+        command.args(arguments).output().expect("git runs")
     }
 
     /// Makes a repository with a branch `main`.

@@ -69,13 +69,7 @@ fn unmerged_paths_are_read_once() {
     sandbox.git("r", "checkout -q main");
     sandbox.write("r/p.yaml", DENY.replace("Ingress", "Egress"));
     sandbox.commit("r", "other");
-    let merge = std::process::Command::new("git")
-        .args(["merge", "-q", "topic"])
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .current_dir(sandbox.path("r"))
-        .output()
-        .unwrap();
-    assert!(!merge.status.success());
+    assert!(!sandbox.try_git("r", &["merge", "-q", "topic"]).status.success());
     // The file holds conflict markers: it can't be read, and that is said.
     let run = against_disk(&sandbox);
     assert!(run.ends(11).not_evaluated().contains("p.yaml"));

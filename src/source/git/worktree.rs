@@ -45,7 +45,12 @@ impl Disk {
 
 /// Lists the working tree at and below the limits.
 pub(super) fn list(git: &Git, limits: &[String]) -> Result<Disk, Error> {
-    let mut top = git.run("rev-parse", ["--show-toplevel"])?;
+    let mut top = git.run("rev-parse", ["--show-toplevel"]).map_err(|error| match error {
+        Error::Git { reason, .. } if reason.contains("work tree") => {
+            Error::NoWorkingTree { repo: git.name() }
+        }
+        other => other,
+    })?;
     while top.last() == Some(&b'\n') {
         top.pop();
     }
