@@ -11,6 +11,7 @@ pub mod set;
 pub mod eval;
 pub mod reach;
 pub mod report;
+pub mod render;
 pub mod problems;
 pub mod query;
 pub mod nearest;

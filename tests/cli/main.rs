@@ -2,6 +2,7 @@
 //! each test makes for itself.
 
 mod directories;
+mod explain;
 mod hostile;
 mod repositories;
 mod sandbox;
