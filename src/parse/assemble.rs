@@ -26,9 +26,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
                 let name = policy.id.to_string();
                 let namespace = policy.id.namespace.clone().unwrap_or_default();
                 let origins = (&other.origin, &policy.origin);
-                parsed
-                    .problems
-                    .push(twice("NetworkPolicy", name, namespace, origins));
+                parsed.problems.push(twice("NetworkPolicy", name, namespace, origins));
             }
         }
         for namespace in &file.namespaces {
@@ -37,9 +35,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
             {
                 let name = namespace.name.to_string();
                 let origins = (&other.origin, &namespace.origin);
-                parsed
-                    .problems
-                    .push(twice("Namespace", name, namespace.name.clone(), origins));
+                parsed.problems.push(twice("Namespace", name, namespace.name.clone(), origins));
             }
         }
         for draft in &file.workloads {
@@ -50,9 +46,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
                 let name = format!("{}/{}", workload.id.namespace, workload.id.name);
                 let namespace = workload.id.namespace.clone();
                 let origins = (&other.workload.origin, &workload.origin);
-                parsed
-                    .problems
-                    .push(twice(&workload.id.kind, name, namespace, origins));
+                parsed.problems.push(twice(&workload.id.kind, name, namespace, origins));
             }
         }
     }
@@ -100,11 +94,7 @@ fn same_policy(one: &Policy, other: &Policy) -> bool {
     let same = |one: &Option<Section>, other: &Option<Section>| match (one, other) {
         (Some(one), Some(other)) => {
             one.rules.len() == other.rules.len()
-                && one
-                    .rules
-                    .iter()
-                    .zip(&other.rules)
-                    .all(|(one, other)| one.same_meaning(other))
+                && one.rules.iter().zip(&other.rules).all(|(one, other)| one.same_meaning(other))
         }
         (one, other) => one.is_none() && other.is_none(),
     };
@@ -143,10 +133,8 @@ fn follow_owners(drafts: Vec<Draft>) -> Vec<Arc<Workload>> {
     for draft in &drafts {
         groups.entry(top(draft)).or_default().push(draft);
     }
-    let mut workloads: Vec<_> = groups
-        .into_iter()
-        .flat_map(|(key, members)| group(&key, members))
-        .collect();
+    let mut workloads: Vec<_> =
+        groups.into_iter().flat_map(|(key, members)| group(&key, members)).collect();
     workloads.sort_by(|one, other| one.id.cmp(&other.id));
     workloads
 }
@@ -172,9 +160,7 @@ fn group(
     }
     let mut different: Vec<(Workload, usize)> = Vec::new();
     for draft in chosen {
-        match different
-            .iter_mut()
-            .find(|(workload, _)| workload.same_to_policies(&draft.workload))
+        match different.iter_mut().find(|(workload, _)| workload.same_to_policies(&draft.workload))
         {
             Some((_, count)) => *count += 1,
             None => different.push(((*draft.workload).clone(), 1)),

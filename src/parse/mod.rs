@@ -100,14 +100,9 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
         })
         .collect();
     let after_files = read.get(..after.files.len()).unwrap_or_default();
-    let before_files: Vec<_> = before_tasks
-        .iter()
-        .filter_map(|index| read.get(*index).cloned())
-        .collect();
-    (
-        assemble::assemble(before, &before_files),
-        assemble::assemble(after, after_files),
-    )
+    let before_files: Vec<_> =
+        before_tasks.iter().filter_map(|index| read.get(*index).cloned()).collect();
+    (assemble::assemble(before, &before_files), assemble::assemble(after, after_files))
 }
 
 /// A file that is to be parsed.
@@ -118,11 +113,7 @@ struct Task<'a> {
 }
 
 fn task<'a>(_tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'a> {
-    Task {
-        path,
-        content,
-        surroundings: Surroundings::default(),
-    }
+    Task { path, content, surroundings: Surroundings::default() }
 }
 
 impl Task<'_> {

@@ -30,9 +30,7 @@ fn file() -> Value {
 
 fn strings(value: &Value) -> Vec<String> {
     let strings = value.as_array().into_iter().flatten();
-    strings
-        .map(|string| string.as_str().expect("a string").to_string())
-        .collect()
+    strings.map(|string| string.as_str().expect("a string").to_string()).collect()
 }
 
 /// Holds a differ to every case, in either spelling, and says all that is wrong at once.
@@ -47,11 +45,8 @@ pub fn check(differ: Differ) {
         }
         checked += 1;
         let workloads = fixture::workloads(&file["fixture"], case);
-        let expected = expect::rows(
-            &strings(&case["opened"]),
-            &strings(&case["closed"]),
-            &workloads,
-        );
+        let expected =
+            expect::rows(&strings(&case["opened"]), &strings(&case["closed"]), &workloads);
         for spelling in [Spelling::Yaml, Spelling::JsonList] {
             let (before, after) = fixture::trees(&file["fixture"], case, spelling);
             let differences = table::differences(&differ(&before, &after), &expected);
