@@ -21,7 +21,7 @@ pub fn opened(lines: &mut Lines, row: &Row) {
     if let Some(assumes) = row.assumes {
         on.push_str(&format!(", {}", words::assumption(assumes)));
     }
-    lines.item(SEVERITY, Role::Label, "", 0, &on);
+    lines.line(SEVERITY, &on);
     causes(lines, &row.causes);
     touched(lines, row, true);
     exceptions(lines, row, true, words::EXCEPTIONS);
@@ -49,12 +49,12 @@ pub fn closed(lines: &mut Lines, row: &Row) {
     if let Some(assumes) = row.assumes {
         text.push_str(&format!(", {}", words::assumption(assumes)));
     }
-    lines.item(2, Role::Label, "", 0, &text);
+    lines.line(2, &text);
     for cause in row.causes.iter().take(CAUSES) {
-        lines.item(4, Role::Label, "", 0, &cause_text(cause));
+        lines.line(4, &cause_text(cause));
     }
     if let Some(more) = more_causes(&row.causes) {
-        lines.item(4, Role::Label, "", 0, &more);
+        lines.line(4, &more);
     }
 }
 
