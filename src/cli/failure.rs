@@ -1,6 +1,7 @@
 //! A command that could not do its work: what it says, and its exit code.
 
 use super::exit;
+use crate::query::QueryError;
 use crate::source;
 use std::io::{self, Write};
 
@@ -10,6 +11,9 @@ pub(super) enum Failure {
     /// The arguments make no sense.
     #[error("{0}")]
     Usage(String),
+    /// A question can't be understood, or names what is not declared.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// No manifest was found.
     #[error("{0}")]
     Nothing(String),
@@ -24,7 +28,7 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn code(&self) -> u8 {
         match self {
-            Failure::Usage(_) => exit::WRONG_USAGE,
+            Failure::Usage(_) | Failure::Query(_) => exit::WRONG_USAGE,
             Failure::Nothing(_) => exit::NOTHING_TO_ANALYSE,
             Failure::Source(error) if error.is_usage() => exit::WRONG_USAGE,
             Failure::Source(_) | Failure::Output(_) => exit::UNREADABLE,

@@ -8,7 +8,7 @@ use super::{Loaded, MAX_FILE_BYTES, Meter, Pair};
 use crate::nearest::nearest;
 use crate::report::Snapshot;
 use crate::tree::Tree;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
@@ -23,12 +23,7 @@ pub fn load_pair(before: &Path, after: &Path, meter: &Meter) -> Result<Pair, Err
 /// Reads one snapshot: every manifest below a directory, or the one file that is named, whatever its
 /// name. The argument itself may be a symbolic link; no other link is followed.
 pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
-    let metadata = fs::metadata(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => {
-            Error::NoSuchPath { path: path.display().to_string(), nearest: siblings(path) }
-        }
-        _ => Error::Unreadable { path: path.to_path_buf(), source },
-    })?;
+    let metadata = existing(path)?;
     let mut tree = Tree { name: path.display().to_string(), ..Tree::default() };
     let unreadable = |source| Error::Unreadable { path: path.to_path_buf(), source };
     if metadata.is_dir() {
@@ -61,6 +56,16 @@ pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
     Ok(Loaded { tree, snapshot })
 }
 
+/// What an argument names, or an error that suggests what else it could have been.
+pub(super) fn existing(path: &Path) -> Result<Metadata, Error> {
+    fs::metadata(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            Error::NoSuchPath { path: path.display().to_string(), nearest: siblings(path) }
+        }
+        _ => Error::Unreadable { path: path.to_path_buf(), source },
+    })
+}
+
 /// Is it an open file of this process, as shells pass for `<(command)`? Such a pipe has a writer; a
 /// named pipe elsewhere may wait for one forever.
 fn is_stream(path: &Path) -> bool {
@@ -91,8 +96,15 @@ fn siblings(path: &Path) -> Vec<String> {
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
+    let rest = path.strip_prefix(missing).unwrap_or(Path::new(""));
     nearest(wanted, names.iter().map(String::as_str), 3)
         .into_iter()
-        .map(|name| missing.with_file_name(name).display().to_string())
+        .map(|name| {
+            let near = missing.with_file_name(name);
+            // With what was typed behind the slip, where that exists.
+            let whole = near.join(rest);
+            let exists = !rest.as_os_str().is_empty() && whole.exists();
+            if exists { whole } else { near }.display().to_string()
+        })
         .collect()
 }

@@ -9,6 +9,7 @@
 
 pub mod directory;
 mod error;
+pub mod git;
 mod read;
 mod share;
 mod walk;

@@ -146,7 +146,7 @@ pub(super) fn skipped_link(disk: &Path, path: &str, real_root: &Path) -> Option<
     if !is_manifest(path) && !to_directory {
         return None;
     }
-    let target = fs::read_link(disk).map(|target| escaped(target.as_os_str())).unwrap_or_default();
+    let target = link_target(disk);
     let resolved = disk.canonicalize().ok();
     let outside = resolved.as_deref().is_some_and(|resolved| !resolved.starts_with(real_root));
     let (note, identity) = match &resolved {
@@ -198,10 +198,20 @@ pub(super) fn unknown_content(disk: &Path, metadata: Option<&Metadata>) -> Strin
     format!("{size} bytes at {}", escaped(place.as_os_str()))
 }
 
+/// Where a link points, as it is written.
+pub(super) fn link_target(disk: &Path) -> String {
+    fs::read_link(disk).map(|target| escaped(target.as_os_str())).unwrap_or_default()
+}
+
 /// A name with the bytes that are not UTF-8 written as `\xNN`.
-pub(super) fn escaped(name: &OsStr) -> String {
+fn escaped(name: &OsStr) -> String {
+    escaped_bytes(name.as_encoded_bytes())
+}
+
+/// Text with the bytes that are not UTF-8 written as `\xNN`.
+pub(super) fn escaped_bytes(bytes: &[u8]) -> String {
     let mut text = String::new();
-    for chunk in name.as_encoded_bytes().utf8_chunks() {
+    for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
             text.push_str(&format!("\\x{byte:02X}"));
