@@ -80,7 +80,7 @@ pub fn explain(found: &Found<'_>, style: &Style) -> String {
         lines.say(Role::Heading, "How to close it");
         let remedies: BTreeSet<&str> = row.causes.iter().map(words::remedy).collect();
         if row.causes.len() > 1 {
-            let text = "more than one edit opens it; it is closed when none of them does";
+            let text = "more than one edit takes part: compare again after changing one of them";
             lines.line(2, text);
         }
         for remedy in remedies {

@@ -98,7 +98,7 @@ pub fn verdict(report: &Report) -> String {
                 .collect();
             let condition = match totals.conditional {
                 0 => String::new(),
-                rows => format!("; {rows} only if ipBlocks match pods"),
+                rows => format!("; {rows} conditional"),
             };
             let paths = count(totals.opened, "path", "paths");
             format!("widened: {paths} opened ({}{condition})", severities.join(", "))
