@@ -2,5 +2,7 @@
 
 mod cases;
 mod laws;
+mod query;
+mod reading;
 mod worlds;
 mod yaml;
