@@ -4,5 +4,6 @@ mod cases;
 mod laws;
 mod query;
 mod reading;
+mod tiers;
 mod worlds;
 mod yaml;
