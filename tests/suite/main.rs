@@ -3,5 +3,8 @@
 mod cases;
 mod engine;
 mod laws;
+mod query;
+mod reading;
+mod tiers;
 mod worlds;
 mod yaml;
