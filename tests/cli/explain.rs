@@ -25,7 +25,15 @@ fn fingerprints_and_the_beginnings_of_them() {
     let last = if &fingerprint[11..12] == "0" { "1" } else { "0" };
     let slip = format!("{}{last}", &fingerprint[..11]);
     sandbox.run(&format!("explain {slip} a b")).ends(2).says("did you mean").says(fingerprint);
-    sandbox.run("explain zzzzzzzzzzzz a b").ends(2).says("there are").says(fingerprint).prints_nothing();
-    sandbox.run(&format!("explain {fingerprint} a a")).ends(2).says("nothing opened and nothing closed");
+    sandbox
+        .run("explain zzzzzzzzzzzz a b")
+        .ends(2)
+        .says("there are")
+        .says(fingerprint)
+        .prints_nothing();
+    sandbox
+        .run(&format!("explain {fingerprint} a a"))
+        .ends(2)
+        .says("nothing opened and nothing closed");
     sandbox.run(&format!("explain {fingerprint} a")).ends(2).says("one directory is not enough");
 }
