@@ -2,9 +2,29 @@
 //!
 //! Reading never fails: a document that can't be read loses only itself and is said so.
 
+mod assemble;
+mod cidr;
+mod de;
+mod doc;
+mod file;
+mod json;
+mod kinds;
+mod limits;
+mod names;
+mod place;
+mod policy;
+mod scalar;
+mod selector;
+mod sniff;
+mod split;
+mod workload;
+mod yaml;
+
 use crate::config::Config;
 use crate::model::Cluster;
-use crate::tree::Tree;
+use crate::tree::{Content, Tree};
+use file::{FileRead, Surroundings};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// One side, read.
@@ -54,6 +74,53 @@ pub enum Affects {
 /// Reads both sides. A content that both share is parsed once, and the objects in it are the same
 /// `Arc`s on both sides.
 pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Parsed) {
-    let _ = (before, after, config);
-    (Parsed::default(), Parsed::default())
+    // The files of `after`, then those of `before` that differ from the one of the same path.
+    let mut tasks: Vec<Task<'_>> = after.files.iter().map(|file| task(after, file)).collect();
+    let mut before_tasks = Vec::with_capacity(before.files.len());
+    let mut common = after.files.iter().enumerate().peekable();
+    for file in &before.files {
+        while common.peek().is_some_and(|(_, (path, _))| *path < file.0) {
+            common.next();
+        }
+        let task = task(before, file);
+        let shared = common
+            .peek()
+            .map(|(index, _)| *index)
+            .filter(|index| tasks.get(*index).is_some_and(|other| other.same(&task)));
+        before_tasks.push(shared.unwrap_or(tasks.len()));
+        if shared.is_none() {
+            tasks.push(task);
+        }
+    }
+    let read: Vec<Arc<FileRead>> = tasks
+        .par_iter()
+        .map(|task| {
+            let bytes = task.content.bytes();
+            Arc::new(file::read(task.path, bytes, task.surroundings, config))
+        })
+        .collect();
+    let after_files = read.get(..after.files.len()).unwrap_or_default();
+    let before_files: Vec<_> =
+        before_tasks.iter().filter_map(|index| read.get(*index).cloned()).collect();
+    (assemble::assemble(before, &before_files), assemble::assemble(after, after_files))
+}
+
+/// A file that is to be parsed.
+struct Task<'a> {
+    path: &'a Arc<str>,
+    content: &'a Content,
+    surroundings: Surroundings,
+}
+
+fn task<'a>(_tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'a> {
+    Task { path, content, surroundings: Surroundings::default() }
+}
+
+impl Task<'_> {
+    /// True iff parsing the other would give the same.
+    fn same(&self, other: &Self) -> bool {
+        self.path == other.path
+            && self.surroundings == other.surroundings
+            && self.content.same(other.content)
+    }
 }

@@ -73,6 +73,18 @@ impl<'w, 'a> Encoder<'w, 'a> {
         self.blocks_met
     }
 
+    /// Reads `ipBlock`s another way from here on. Sets made before stay what they were.
+    pub fn set_reading(&mut self, reading: Reading) {
+        self.reading = reading;
+    }
+
+    /// The flows of a set with a pod at both ends.
+    pub fn between_pods(&mut self, flows: Set) -> Result<Set> {
+        let (to, from) = (self.outside(End::Destination)?, self.outside(End::Source)?);
+        let outer = self.d.or(to, from)?;
+        self.d.minus(flows, outer)
+    }
+
     /// The end that a policy's subject is in a direction.
     pub fn subject_end(direction: Direction) -> End {
         match direction {
@@ -83,8 +95,7 @@ impl<'w, 'a> Encoder<'w, 'a> {
 
     /// The flows of `region` that both ends allow on a side (B1).
     pub fn allowed(&mut self, side: Side, region: Set) -> Result<Set> {
-        let impossible = self.impossible(side)?;
-        let region = self.d.minus(region, impossible)?;
+        let region = self.possible(side, region)?;
         // The narrower end first: it cuts the work of the other.
         let sources = count(&self.slots(region, End::Source)?);
         let destinations = count(&self.slots(region, End::Destination)?);
@@ -97,6 +108,12 @@ impl<'w, 'a> Encoder<'w, 'a> {
             allowed = self.allowed_at(side, direction, allowed)?;
         }
         Ok(allowed)
+    }
+
+    /// The flows of `region` that can exist on a side.
+    pub fn possible(&mut self, side: Side, region: Set) -> Result<Set> {
+        let impossible = self.impossible(side)?;
+        self.d.minus(region, impossible)
     }
 
     /// The flows of `region` that one end allows: its pod is not isolated in that direction, or a

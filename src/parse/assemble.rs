@@ -1,0 +1,185 @@
+//! The files of one side -> its [`Cluster`]: one object for each identity, owners followed.
+
+use super::file::{FileRead, digest};
+use super::workload::Draft;
+use super::{Affects, Parsed, Problem};
+use crate::model::{Namespace, Origin, Policy, Section, Workload};
+use crate::tree::Tree;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Puts the files of a side together, in the order of their paths.
+pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
+    let mut parsed = Parsed::default();
+    let mut policies: BTreeMap<_, Arc<Policy>> = BTreeMap::new();
+    let mut drafts: BTreeMap<_, Draft> = BTreeMap::new();
+    let namespaces: &mut BTreeMap<Arc<str>, Arc<Namespace>> = &mut parsed.cluster.namespaces;
+    for file in files {
+        parsed.documents += file.documents;
+        parsed.relevant += file.relevant;
+        parsed.problems.extend(file.problems.iter().cloned());
+        for policy in &file.policies {
+            if let Some(other) = policies.insert(policy.id.clone(), policy.clone())
+                && !same_policy(&other, policy)
+            {
+                let name = policy.id.to_string();
+                let namespace = policy.id.namespace.clone().unwrap_or_default();
+                let origins = (&other.origin, &policy.origin);
+                parsed.problems.push(twice("NetworkPolicy", name, namespace, origins));
+            }
+        }
+        for namespace in &file.namespaces {
+            if let Some(other) = namespaces.insert(namespace.name.clone(), namespace.clone())
+                && other.labels != namespace.labels
+            {
+                let name = namespace.name.to_string();
+                let origins = (&other.origin, &namespace.origin);
+                parsed.problems.push(twice("Namespace", name, namespace.name.clone(), origins));
+            }
+        }
+        for draft in &file.workloads {
+            let workload = &draft.workload;
+            if let Some(other) = drafts.insert(workload.id.clone(), draft.clone())
+                && !other.workload.same_to_policies(workload)
+            {
+                let name = format!("{}/{}", workload.id.namespace, workload.id.name);
+                let namespace = workload.id.namespace.clone();
+                let origins = (&other.workload.origin, &workload.origin);
+                parsed.problems.push(twice(&workload.id.kind, name, namespace, origins));
+            }
+        }
+    }
+    for skipped in &tree.skipped {
+        parsed.problems.push(Problem {
+            file: skipped.path.as_str().into(),
+            line: None,
+            kind: None,
+            name: None,
+            reason: format!("the file was not read: {}", skipped.reason),
+            affects: Affects::Anything,
+            identity: digest(skipped.identity.as_bytes()),
+        });
+    }
+    parsed.cluster.policies = policies.into_values().collect();
+    parsed.cluster.workloads = follow_owners(drafts.into_values().collect());
+    parsed.problems.sort();
+    parsed.problems.dedup();
+    parsed
+}
+
+/// Two objects of one identity differ (M6).
+fn twice(
+    kind: &str,
+    name: String,
+    namespace: Arc<str>,
+    (first, last): (&Origin, &Origin),
+) -> Problem {
+    Problem {
+        file: last.file.clone(),
+        line: Some(last.start_line),
+        kind: Some(kind.to_string()),
+        reason: format!(
+            "`{name}` stands in {}:{} too, and differs; this one was read, keep only one of them",
+            first.file, first.start_line
+        ),
+        affects: Affects::Namespace(namespace),
+        identity: digest(format!("{kind} {name} {}", first.file).as_bytes()),
+        name: Some(name),
+    }
+}
+
+/// True iff two policies mean the same as written; where they stand plays no part.
+fn same_policy(one: &Policy, other: &Policy) -> bool {
+    let same = |one: &Option<Section>, other: &Option<Section>| match (one, other) {
+        (Some(one), Some(other)) => {
+            one.rules.len() == other.rules.len()
+                && one.rules.iter().zip(&other.rules).all(|(one, other)| one.same_meaning(other))
+        }
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    one.subject == other.subject
+        && one.tier == other.tier
+        && one.priority == other.priority
+        && same(&one.ingress, &other.ingress)
+        && same(&one.egress, &other.egress)
+}
+
+/// Replaces pods and controllers that have an owner by workloads that are named after the topmost
+/// one. Pods say best what runs; without any, the owner's own template does, and without that the
+/// templates of the controllers between.
+fn follow_owners(drafts: Vec<Draft>) -> Vec<Arc<Workload>> {
+    if drafts.iter().all(|draft| draft.owner.is_none()) {
+        return drafts.into_iter().map(|draft| draft.workload).collect();
+    }
+    type Key = (Arc<str>, Box<str>, Box<str>);
+    let key = |draft: &Draft| -> Key {
+        let id = &draft.workload.id;
+        (id.namespace.clone(), id.kind.clone(), id.name.clone())
+    };
+    let by_key: FxHashMap<Key, &Draft> = drafts.iter().map(|draft| (key(draft), draft)).collect();
+    let top = |draft: &Draft| {
+        let mut at = key(draft);
+        let mut owner = draft.owner.clone();
+        // Owners can't form rings in a cluster, but they can in a file.
+        for _ in 0..16 {
+            let Some((kind, name)) = owner else { break };
+            at = (at.0, kind, name);
+            owner = by_key.get(&at).and_then(|owner| owner.owner.clone());
+        }
+        at
+    };
+    let mut groups: BTreeMap<Key, Vec<&Draft>> = BTreeMap::new();
+    for draft in &drafts {
+        groups.entry(top(draft)).or_default().push(draft);
+    }
+    let mut workloads: Vec<_> =
+        groups.into_iter().flat_map(|(key, members)| group(&key, members)).collect();
+    workloads.sort_by(|one, other| one.id.cmp(&other.id));
+    workloads
+}
+
+/// The workloads of one topmost owner.
+fn group(
+    (namespace, kind, name): &(Arc<str>, Box<str>, Box<str>),
+    members: Vec<&Draft>,
+) -> Vec<Arc<Workload>> {
+    let is_pod = |draft: &&&Draft| &*draft.workload.id.kind == "Pod";
+    let mut chosen: Vec<&Draft> = members.iter().filter(is_pod).copied().collect();
+    if chosen.is_empty() {
+        chosen.extend(members.iter().find(|draft| draft.owner.is_none()).copied());
+    }
+    if chosen.is_empty() {
+        // Old ReplicaSets of a Deployment stay behind without replicas.
+        chosen.extend(members.iter().filter(|draft| !draft.no_replicas).copied());
+    }
+    if let [only] = chosen.as_slice()
+        && only.owner.is_none()
+    {
+        return vec![only.workload.clone()];
+    }
+    let mut different: Vec<(Workload, usize)> = Vec::new();
+    for draft in chosen {
+        match different.iter_mut().find(|(workload, _)| workload.same_to_policies(&draft.workload))
+        {
+            Some((_, count)) => *count += 1,
+            None => different.push(((*draft.workload).clone(), 1)),
+        }
+    }
+    let several = different.len() > 1;
+    different
+        .into_iter()
+        .enumerate()
+        .map(|(i, (mut workload, count))| {
+            // A pod that stands apart by its address is one pod; others may be scaled.
+            workload.single = several && count == 1 && !workload.addresses.is_empty();
+            workload.id.namespace = namespace.clone();
+            workload.id.kind = kind.clone();
+            workload.id.name = match several {
+                true => format!("{name}#{}", i + 1).into(),
+                false => name.clone(),
+            };
+            Arc::new(workload)
+        })
+        .collect()
+}

@@ -1,0 +1,17 @@
+//! Bounds against input that would exhaust memory, time or the stack. Real manifests stay far
+//! below each; a document beyond one is reported and nothing else is lost.
+
+/// Bytes of one file.
+pub(super) const FILE_BYTES: usize = 64 << 20;
+
+/// Documents in one file.
+pub(super) const DOCUMENTS: usize = 100_000;
+
+/// Collections inside collections. Kubernetes' own objects nest some twenty levels.
+pub(super) const DEPTH: usize = 200;
+
+/// Nodes (scalars, lists, maps and aliases) of one document.
+pub(super) const NODES: usize = 4_000_000;
+
+/// Nodes that reading may visit beyond those that are written, by following aliases and merges.
+pub(super) const ALIASED_NODES: usize = 200_000;

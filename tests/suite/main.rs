@@ -1,0 +1,6 @@
+//! Every test that crosses modules, in one binary.
+
+mod cases;
+mod laws;
+mod worlds;
+mod yaml;
