@@ -125,7 +125,9 @@ fn the_empty_tree_is_a_side() {
 #[test]
 fn path_limits() {
     let sandbox = two_commits();
-    sandbox.write("r/a/x.yaml", DENY).write("r/a[b]/y.yaml", DENY.replace("deny", "other"));
+    sandbox
+        .write("r/a/x.yaml", DENY.replace("deny", "another"))
+        .write("r/a[b]/y.yaml", DENY.replace("deny", "other"));
     sandbox.commit("r", "more");
     let run = |limits: &str| {
         sandbox.run(&format!("diff --repo r --git v1..main --format json --fail-on any {limits}"))
