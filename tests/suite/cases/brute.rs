@@ -14,11 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub fn table(before: &Tree, after: &Tree) -> Vec<Row> {
     let (before, after) = parse_both(before, after, &Config::default());
     for problem in before.problems.iter().chain(&after.problems) {
-        assert_eq!(
-            problem.affects,
-            Affects::Nothing,
-            "not understood: {problem:#?}"
-        );
+        assert_eq!(problem.affects, Affects::Nothing, "not understood: {problem:#?}");
     }
     let clusters = [&before.cluster, &after.cluster];
     let (externals, probes) = (externals(&clusters), probes(&clusters));

@@ -78,15 +78,9 @@ fn the_specification_answers_every_case() {
 #[ignore = "the symbolic engine is not connected yet"]
 fn a_report_answers_every_case() {
     check(|before, after| {
-        let config = Config {
-            connections: true,
-            ..Config::default()
-        };
+        let config = Config { connections: true, ..Config::default() };
         let report = netpol_review::review(before, after, &config);
-        let tables = report
-            .environments
-            .iter()
-            .map(|environment| &environment.connections);
+        let tables = report.environments.iter().map(|environment| &environment.connections);
         tables
             .flat_map(|table| table::rows_of_changes(table.as_ref().expect("it was asked for")))
             .collect()
