@@ -2,5 +2,6 @@
 
 mod cases;
 mod laws;
+mod reader;
 mod worlds;
 mod yaml;
