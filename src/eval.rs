@@ -236,9 +236,7 @@ fn peer_matches(kind: &PeerKind, end: &End) -> bool {
         }
         (PeerKind::Pods { .. }, End::External(_)) => false, // X1
         (PeerKind::Block(block), End::Pod(pod)) => {
-            pod.addresses
-                .iter()
-                .any(|&address| contains(block, address)) // I3, U1
+            pod.addresses.iter().any(|&address| contains(block, address)) // I3, U1
         }
         (PeerKind::Block(block), End::External(address)) => contains(block, *address),
     }

@@ -19,10 +19,7 @@ use tree::Tree;
 /// Compares two snapshots: everything that `after` allows and `before` does not, and the reverse.
 pub fn review(before: &Tree, after: &Tree, config: &Config) -> Report {
     let _ = config;
-    let snapshot = |tree: &Tree| Snapshot {
-        name: tree.name.clone(),
-        ..Snapshot::default()
-    };
+    let snapshot = |tree: &Tree| Snapshot { name: tree.name.clone(), ..Snapshot::default() };
     Report {
         schema_version: report::SCHEMA_VERSION,
         tool: Tool::this(),

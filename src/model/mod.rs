@@ -46,11 +46,8 @@ impl Cluster {
     /// The labels of a namespace as far as this side knows them: those of its manifest, if it has
     /// one, and always the label that holds its name (S7), whatever the manifest says of that one.
     pub fn namespace_labels(&self, name: &str) -> Labels {
-        let mut labels = self
-            .namespaces
-            .get(name)
-            .map(|namespace| namespace.labels.clone())
-            .unwrap_or_default();
+        let mut labels =
+            self.namespaces.get(name).map(|namespace| namespace.labels.clone()).unwrap_or_default();
         labels.insert(NAMESPACE_NAME_LABEL.into(), name.into());
         labels
     }

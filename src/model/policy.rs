@@ -257,10 +257,8 @@ impl Rule {
         };
         let ports = |rule: &Self| {
             rule.ports.as_ref().map(|ports| {
-                let mut ports: Vec<_> = ports
-                    .iter()
-                    .map(|p| (p.protocol, p.ports.clone()))
-                    .collect();
+                let mut ports: Vec<_> =
+                    ports.iter().map(|p| (p.protocol, p.ports.clone())).collect();
                 ports.sort();
                 ports.dedup();
                 ports

@@ -80,9 +80,7 @@ impl Selector {
 
     /// True iff these labels satisfy every requirement.
     pub fn matches(&self, labels: &Labels) -> bool {
-        self.requirements
-            .iter()
-            .all(|r| r.operator.admits(labels.get(&r.key).map(AsRef::as_ref)))
+        self.requirements.iter().all(|r| r.operator.admits(labels.get(&r.key).map(AsRef::as_ref)))
     }
 }
 
@@ -103,11 +101,7 @@ impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = &self.key;
         let list = |values: &BTreeSet<Box<str>>| {
-            values
-                .iter()
-                .map(AsRef::as_ref)
-                .collect::<Vec<&str>>()
-                .join(",")
+            values.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(",")
         };
         match &self.operator {
             Operator::In(values) if values.len() == 1 => write!(f, "{key}={}", list(values)),

@@ -13,10 +13,8 @@ use std::sync::Arc;
 pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
     let mut parsed = Parsed::default();
     let paths: Vec<&Arc<str>> = tree.files.keys().collect();
-    parsed.problems = helm::problems(
-        tree,
-        paths.iter().copied().zip(files.iter().map(Arc::as_ref)),
-    );
+    parsed.problems =
+        helm::problems(tree, paths.iter().copied().zip(files.iter().map(Arc::as_ref)));
     let not_manifests = kustomizations(tree, &paths, files, &mut parsed.problems);
     let mut policies: BTreeMap<_, Arc<Policy>> = BTreeMap::new();
     let mut drafts: BTreeMap<_, Draft> = BTreeMap::new();
@@ -35,9 +33,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
                 let name = policy.id.to_string();
                 let namespace = policy.id.namespace.clone().unwrap_or_default();
                 let origins = (&other.origin, &policy.origin);
-                parsed
-                    .problems
-                    .push(twice("NetworkPolicy", name, namespace, origins));
+                parsed.problems.push(twice("NetworkPolicy", name, namespace, origins));
             }
         }
         for namespace in &file.namespaces {
@@ -46,9 +42,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
             {
                 let name = namespace.name.to_string();
                 let origins = (&other.origin, &namespace.origin);
-                parsed
-                    .problems
-                    .push(twice("Namespace", name, namespace.name.clone(), origins));
+                parsed.problems.push(twice("Namespace", name, namespace.name.clone(), origins));
             }
         }
         for draft in &file.workloads {
@@ -59,9 +53,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
                 let name = format!("{}/{}", workload.id.namespace, workload.id.name);
                 let namespace = workload.id.namespace.clone();
                 let origins = (&other.workload.origin, &workload.origin);
-                parsed
-                    .problems
-                    .push(twice(&workload.id.kind, name, namespace, origins));
+                parsed.problems.push(twice(&workload.id.kind, name, namespace, origins));
             }
         }
     }
@@ -94,10 +86,8 @@ fn kustomizations(
         .iter()
         .zip(files)
         .filter_map(|(path, file)| Some((*path, file.kustomization.as_ref()?)));
-    let not_manifests: BTreeSet<String> = found
-        .clone()
-        .flat_map(|(path, kustomization)| kustomization.not_manifests(path))
-        .collect();
+    let not_manifests: BTreeSet<String> =
+        found.clone().flat_map(|(path, kustomization)| kustomization.not_manifests(path)).collect();
     // The namespaces of what stands in a file or below a directory.
     let below = |root: &str| {
         let prefix = match root {
@@ -115,10 +105,7 @@ fn kustomizations(
             .chain(inside)
             .filter(|(path, _)| !not_manifests.contains(&****path))
             .flat_map(|(_, file)| {
-                let policies = file
-                    .policies
-                    .iter()
-                    .map(|policy| policy.id.namespace.clone());
+                let policies = file.policies.iter().map(|policy| policy.id.namespace.clone());
                 let workloads = file.workloads.iter();
                 let workloads = workloads.map(|draft| Some(draft.workload.id.namespace.clone()));
                 let namespaces = file.namespaces.iter().map(|_| None);
@@ -158,11 +145,7 @@ fn same_policy(one: &Policy, other: &Policy) -> bool {
     let same = |one: &Option<Section>, other: &Option<Section>| match (one, other) {
         (Some(one), Some(other)) => {
             one.rules.len() == other.rules.len()
-                && one
-                    .rules
-                    .iter()
-                    .zip(&other.rules)
-                    .all(|(one, other)| one.same_meaning(other))
+                && one.rules.iter().zip(&other.rules).all(|(one, other)| one.same_meaning(other))
         }
         (one, other) => one.is_none() && other.is_none(),
     };
@@ -201,10 +184,8 @@ fn follow_owners(drafts: Vec<Draft>) -> Vec<Arc<Workload>> {
     for draft in &drafts {
         groups.entry(top(draft)).or_default().push(draft);
     }
-    let mut workloads: Vec<_> = groups
-        .into_iter()
-        .flat_map(|(key, members)| group(&key, members))
-        .collect();
+    let mut workloads: Vec<_> =
+        groups.into_iter().flat_map(|(key, members)| group(&key, members)).collect();
     workloads.sort_by(|one, other| one.id.cmp(&other.id));
     workloads
 }
@@ -230,9 +211,7 @@ fn group(
     }
     let mut different: Vec<(Workload, usize)> = Vec::new();
     for draft in chosen {
-        match different
-            .iter_mut()
-            .find(|(workload, _)| workload.same_to_policies(&draft.workload))
+        match different.iter_mut().find(|(workload, _)| workload.same_to_policies(&draft.workload))
         {
             Some((_, count)) => *count += 1,
             None => different.push(((*draft.workload).clone(), 1)),

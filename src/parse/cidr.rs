@@ -44,10 +44,7 @@ pub(super) fn parse(text: &str) -> Option<Cidr> {
     } else {
         None
     };
-    Some(Cidr {
-        net: masked,
-        sloppy,
-    })
+    Some(Cidr { net: masked, sloppy })
 }
 
 /// True iff `inner` is inside `outer` and smaller (V7).

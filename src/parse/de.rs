@@ -37,13 +37,7 @@ pub(super) fn decode<'d, T: de::Deserialize<'d>>(
     node: NodeId,
 ) -> Result<(T, Notes), Fault> {
     let notes = RefCell::default();
-    let value = T::deserialize(De {
-        doc,
-        node,
-        path: &Path::Root,
-        notes: &notes,
-        depth: 0,
-    })?;
+    let value = T::deserialize(De { doc, node, path: &Path::Root, notes: &notes, depth: 0 })?;
     Ok((value, notes.into_inner()))
 }
 
@@ -76,19 +70,11 @@ struct De<'d, 'p> {
 
 impl<'d> De<'d, '_> {
     fn fault(&self, message: String) -> Fault {
-        Fault {
-            line: self.doc.lines(self.node).0,
-            path: self.path.to_string(),
-            message,
-        }
+        Fault { line: self.doc.lines(self.node).0, path: self.path.to_string(), message }
     }
 
     fn doc_fault(&self, error: DocError) -> Fault {
-        Fault {
-            line: error.line,
-            path: self.path.to_string(),
-            message: error.message,
-        }
+        Fault { line: error.line, path: self.path.to_string(), message: error.message }
     }
 
     /// Gives a visitor's error the place of this node, unless it has one from further inside.
@@ -134,18 +120,12 @@ impl<'d> De<'d, '_> {
 
     fn seq<V: Visitor<'d>>(self, items: &'d [NodeId], visitor: V) -> Result<V::Value, Fault> {
         self.descend(items.len())?;
-        let access = SeqAccess {
-            parent: self,
-            items: items.iter().enumerate(),
-        };
+        let access = SeqAccess { parent: self, items: items.iter().enumerate() };
         visitor.visit_seq(access).map_err(|fault| self.place(fault))
     }
 
     fn map<V: Visitor<'d>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let entries = self
-            .doc
-            .entries(self.node)
-            .map_err(|error| self.doc_fault(error))?;
+        let entries = self.doc.entries(self.node).map_err(|error| self.doc_fault(error))?;
         self.descend(entries.entries.len())?;
         for (key, line) in entries.duplicates {
             self.notes.borrow_mut().duplicates.push(Fault {
@@ -154,11 +134,7 @@ impl<'d> De<'d, '_> {
                 message: format!("`{key}` is written more than once"),
             });
         }
-        let access = MapAccess {
-            parent: self,
-            entries: entries.entries.into_iter(),
-            value: None,
-        };
+        let access = MapAccess { parent: self, entries: entries.entries.into_iter(), value: None };
         visitor.visit_map(access).map_err(|fault| self.place(fault))
     }
 
@@ -167,9 +143,7 @@ impl<'d> De<'d, '_> {
         if self.depth > limits::DEPTH {
             return Err(self.fault("aliases nest too deep; write the values out".into()));
         }
-        self.doc
-            .spend(self.node, nodes)
-            .map_err(|error| self.doc_fault(error))
+        self.doc.spend(self.node, nodes).map_err(|error| self.doc_fault(error))
     }
 }
 
@@ -199,9 +173,7 @@ impl<'d> de::SeqAccess<'d> for SeqAccess<'d, '_> {
             depth: self.parent.depth + 1,
             ..self.parent
         };
-        seed.deserialize(item)
-            .map(Some)
-            .map_err(|fault| item.place(fault))
+        seed.deserialize(item).map(Some).map_err(|fault| item.place(fault))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -224,9 +196,7 @@ impl<'d> de::MapAccess<'d> for MapAccess<'d, '_> {
     ) -> Result<Option<K::Value>, Fault> {
         self.value = self.entries.next();
         match &self.value {
-            Some(entry) => seed
-                .deserialize(entry.key.as_ref().into_deserializer())
-                .map(Some),
+            Some(entry) => seed.deserialize(entry.key.as_ref().into_deserializer()).map(Some),
             None => Ok(None),
         }
     }
@@ -369,11 +339,7 @@ impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self {
-            line: 0,
-            path: String::new(),
-            message: message.to_string(),
-        }
+        Self { line: 0, path: String::new(), message: message.to_string() }
     }
 }
 

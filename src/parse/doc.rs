@@ -137,13 +137,7 @@ impl<'a> Builder<'a> {
         let Some(target) = target else {
             return refuse("an alias names no anchor");
         };
-        if matches!(
-            self.nodes.get(target.0 as usize),
-            Some(Node {
-                value: Value::Open,
-                ..
-            })
-        ) {
+        if matches!(self.nodes.get(target.0 as usize), Some(Node { value: Value::Open, .. })) {
             return refuse("an anchor contains itself");
         }
         let id = self.node(Value::Alias(target), line, line)?;
@@ -221,13 +215,8 @@ impl<'a> Builder<'a> {
 
     /// Are all keys of a map different strings, and none a merge?
     fn simple(&self, children: Children) -> bool {
-        let keys = self
-            .children
-            .get(children.first as usize..)
-            .unwrap_or_default()
-            .iter()
-            .step_by(2)
-            .map(
+        let keys =
+            self.children.get(children.first as usize..).unwrap_or_default().iter().step_by(2).map(
                 |key| match self.nodes.get(key.0 as usize).map(|n| &n.value) {
                     Some(Value::Text(text)) => Some(text.as_ref()),
                     Some(Value::Plain(text)) if text != "<<" => match scalar::resolve(text) {
@@ -251,8 +240,7 @@ impl<'a> Builder<'a> {
             return true;
         }
         let mut seen = FxHashSet::default();
-        keys.into_iter()
-            .all(|key| key.is_some_and(|key| seen.insert(key)))
+        keys.into_iter().all(|key| key.is_some_and(|key| seen.insert(key)))
     }
 }
 
@@ -262,9 +250,7 @@ impl<'a> Doc<'a> {
 
     /// First and last line of a node; of the place where an alias is used, not of its target.
     pub(super) fn lines(&self, id: NodeId) -> (u32, u32) {
-        self.nodes
-            .get(id.0 as usize)
-            .map_or((1, 1), |node| (node.start, node.end))
+        self.nodes.get(id.0 as usize).map_or((1, 1), |node| (node.start, node.end))
     }
 
     /// What a node holds.
@@ -327,12 +313,10 @@ impl<'a> Doc<'a> {
                 .find(|entry| entry.key == key)
                 .map(|entry| (entry.key_node, entry.value));
         }
-        self.children(*children)
-            .chunks_exact(2)
-            .find_map(|pair| match pair {
-                [k, value] if self.written(*k) == Some(key) => Some((*k, *value)),
-                _ => None,
-            })
+        self.children(*children).chunks_exact(2).find_map(|pair| match pair {
+            [k, value] if self.written(*k) == Some(key) => Some((*k, *value)),
+            _ => None,
+        })
     }
 
     /// The string that a key of a map has as value, if it is one.
@@ -366,11 +350,7 @@ impl<'a> Doc<'a> {
     }
 
     fn target(&self, id: NodeId) -> &Node<'a> {
-        const MISSING: Node<'static> = Node {
-            value: Value::Open,
-            start: 1,
-            end: 1,
-        };
+        const MISSING: Node<'static> = Node { value: Value::Open, start: 1, end: 1 };
         let mut node = self.nodes.get(id.0 as usize);
         while let Some(Value::Alias(target)) = node.map(|node| &node.value) {
             // A target always stands before its alias, so this ends.
@@ -381,9 +361,7 @@ impl<'a> Doc<'a> {
 
     fn children(&self, children: Children) -> &[NodeId] {
         let first = children.first as usize;
-        self.children
-            .get(first..first + children.len as usize)
-            .unwrap_or_default()
+        self.children.get(first..first + children.len as usize).unwrap_or_default()
     }
 
     /// The entries of a map with merges, equal keys or keys that are no strings. Merged entries
@@ -400,11 +378,7 @@ impl<'a> Doc<'a> {
                 merges.push(value);
                 continue;
             }
-            let entry = Entry {
-                key: self.key(key_node)?,
-                key_node,
-                value,
-            };
+            let entry = Entry { key: self.key(key_node)?, key_node, value };
             match result.entries.iter_mut().find(|e| e.key == entry.key) {
                 Some(earlier) => {
                     let line = self.lines(key_node).0;

@@ -59,12 +59,7 @@ pub(super) fn read(
     surroundings: Surroundings,
     config: &Config,
 ) -> FileRead {
-    let mut reader = Reader {
-        file,
-        config,
-        surroundings,
-        read: FileRead::default(),
-    };
+    let mut reader = Reader { file, config, surroundings, read: FileRead::default() };
     if bytes.len() > limits::FILE_BYTES {
         reader.whole_file(
             bytes,
@@ -92,9 +87,7 @@ pub(super) fn read(
 /// An identity for bytes that were not understood.
 pub(super) fn digest(bytes: &[u8]) -> u128 {
     let hash = Sha256::digest(bytes);
-    hash.iter()
-        .take(16)
-        .fold(0, |digest, byte| (digest << 8) | u128::from(*byte))
+    hash.iter().take(16).fold(0, |digest, byte| (digest << 8) | u128::from(*byte))
 }
 
 struct Reader<'a> {
@@ -164,10 +157,7 @@ impl Reader<'_> {
     }
 
     fn document(&mut self, document: &Document<'_>) {
-        let refuse = |line, message: &str| DocError {
-            line,
-            message: message.into(),
-        };
+        let refuse = |line, message: &str| DocError { line, message: message.into() };
         let first = document.first_line;
         if self.surroundings.in_chart && sniff::helm(document.bytes) {
             self.read.helm.documents += 1;
@@ -177,10 +167,7 @@ impl Reader<'_> {
         let text = match std::str::from_utf8(document.bytes) {
             Ok(text) => text,
             Err(error) => {
-                let before = document
-                    .bytes
-                    .get(..error.valid_up_to())
-                    .unwrap_or_default();
+                let before = document.bytes.get(..error.valid_up_to()).unwrap_or_default();
                 let line = first + memchr::memchr_iter(b'\n', before).count() as u32;
                 let error = refuse(line, "it is not UTF-8; save the file in that encoding");
                 return self.unreadable(document.bytes, &error, first);
@@ -285,13 +272,7 @@ impl Reader<'_> {
             .trim_end_matches('-');
         let place = Place::root(object.doc, object.node);
         let mut warnings = Vec::new();
-        let lowered = policy::lower(
-            &policy,
-            (&namespace, name),
-            &place,
-            self.file,
-            &mut warnings,
-        )?;
+        let lowered = policy::lower(&policy, (&namespace, name), &place, self.file, &mut warnings)?;
         self.read.policies.push(Arc::new(lowered));
         for warning in warnings {
             self.problem(object, &warning, warning.to_string(), Affects::Nothing);
@@ -425,10 +406,7 @@ impl Reader<'_> {
     fn problem(&mut self, object: &Object<'_>, fault: &Fault, reason: String, affects: Affects) {
         let (namespace, name) = self.identity(object);
         let kind = kinds::of(object.api_version, object.kind);
-        let cluster = matches!(
-            kind,
-            Kind::Namespace | Kind::UnmodelledPolicy { cluster: true }
-        );
+        let cluster = matches!(kind, Kind::Namespace | Kind::UnmodelledPolicy { cluster: true });
         let name = match (name.is_empty(), cluster) {
             (true, _) => None,
             (false, true) => Some(name),
@@ -498,9 +476,7 @@ impl Object<'_> {
             0 => 0,
             skip => breaks.nth(skip - 1).unwrap_or(0),
         };
-        let to = breaks
-            .nth(end.saturating_sub(start) as usize)
-            .unwrap_or(bytes.len());
+        let to = breaks.nth(end.saturating_sub(start) as usize).unwrap_or(bytes.len());
         bytes.get(from..to).unwrap_or(bytes)
     }
 }

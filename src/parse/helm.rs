@@ -57,18 +57,12 @@ pub(super) fn problems<'f>(
                     identity.extend_from_slice(&digest(content.bytes()).to_be_bytes());
                 }
             }
-            Chart {
-                documents: 0,
-                relevant: 0,
-                identity,
-            }
+            Chart { documents: 0, relevant: 0, identity }
         });
         chart.documents += file.helm.documents;
         chart.relevant += file.helm.relevant;
         if let Some(content) = tree.files.get(path) {
-            chart
-                .identity
-                .extend_from_slice(&digest(content.bytes()).to_be_bytes());
+            chart.identity.extend_from_slice(&digest(content.bytes()).to_be_bytes());
         }
     }
     charts
@@ -111,18 +105,11 @@ mod tests {
     fn the_innermost_chart_is_found() {
         let tree = Tree::from_texts(
             "t",
-            [
-                ("a/Chart.yaml", ""),
-                ("a/charts/b/Chart.yaml", ""),
-                ("c/x.yaml", ""),
-            ],
+            [("a/Chart.yaml", ""), ("a/charts/b/Chart.yaml", ""), ("c/x.yaml", "")],
         );
         assert_eq!(chart(&tree, "a/templates/x.yaml"), Some("a"));
         assert_eq!(chart(&tree, "a/templates/sub/templates/x.yaml"), Some("a"));
-        assert_eq!(
-            chart(&tree, "a/charts/b/templates/x.yaml"),
-            Some("a/charts/b")
-        );
+        assert_eq!(chart(&tree, "a/charts/b/templates/x.yaml"), Some("a/charts/b"));
         assert_eq!(chart(&tree, "c/templates/x.yaml"), None);
         assert_eq!(chart(&tree, "a/values.yaml"), None);
         let root = Tree::from_texts("t", [("Chart.yaml", "")]);

@@ -8,11 +8,7 @@ use std::borrow::Cow;
 
 /// Parses all values of a file.
 pub(super) fn parse(text: &str) -> Result<Vec<Doc<'_>>, DocError> {
-    let mut json = Json {
-        text,
-        at: 0,
-        line: 1,
-    };
+    let mut json = Json { text, at: 0, line: 1 };
     let mut docs = Vec::new();
     json.skip_space();
     while json.peek().is_some() {
@@ -172,10 +168,7 @@ impl<'a> Json<'a> {
     }
 
     fn refuse<T>(&self, what: &str) -> Result<T, DocError> {
-        Err(DocError {
-            line: self.line,
-            message: format!("it is not valid JSON: {what}"),
-        })
+        Err(DocError { line: self.line, message: format!("it is not valid JSON: {what}") })
     }
 }
 
@@ -213,11 +206,6 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
-        assert!(
-            parse(&"[".repeat(20_000))
-                .unwrap_err()
-                .message
-                .contains("deep")
-        );
+        assert!(parse(&"[".repeat(20_000)).unwrap_err().message.contains("deep"));
     }
 }

@@ -118,10 +118,9 @@ impl Kustomization {
                     let source = text("path")
                         .map(PatchSource::File)
                         .or_else(|| text("patch").map(PatchSource::Text));
-                    self.patches.extend(source.map(|source| Patch {
-                        source,
-                        kind: kind.map(str::to_string),
-                    }));
+                    self.patches.extend(
+                        source.map(|source| Patch { source, kind: kind.map(str::to_string) }),
+                    );
                 }
             }
             "patchesStrategicMerge" => {
@@ -163,10 +162,8 @@ impl Kustomization {
             PatchSource::File(file) => Some(file),
             PatchSource::Text(_) => None,
         });
-        let mut files: BTreeSet<_> = patches
-            .chain(&self.other_files)
-            .filter_map(|file| resolve(path, file))
-            .collect();
+        let mut files: BTreeSet<_> =
+            patches.chain(&self.other_files).filter_map(|file| resolve(path, file)).collect();
         for resource in &self.resources {
             if let Some(resource) = resolve(path, resource) {
                 files.remove(&resource);
@@ -203,10 +200,7 @@ impl Kustomization {
             return None;
         }
         if let Some(namespace) = &self.namespace {
-            let as_it_stands = objects
-                .iter()
-                .flatten()
-                .all(|written| **written == **namespace);
+            let as_it_stands = objects.iter().flatten().all(|written| **written == **namespace);
             if !as_it_stands {
                 does.push(format!("sets the namespace `{namespace}`"));
             }
@@ -283,9 +277,7 @@ fn patch_matters(kind: Option<&str>, text: &[u8]) -> bool {
         b"ownerReferences",
         b"replicas",
     ];
-    WORDS
-        .iter()
-        .any(|word| memchr::memmem::find(text, word).is_some())
+    WORDS.iter().any(|word| memchr::memmem::find(text, word).is_some())
 }
 
 /// A path that is written in a kustomization, from the root of the tree. `None`: it leaves the
@@ -346,17 +338,10 @@ mod tests {
     #[test]
     fn patches_of_images_do_not_matter() {
         let patch = |text: &str| patch_matters(None, text.as_bytes());
-        assert!(!patch(
-            "kind: Deployment\nspec: {template: {spec: {image: x}}}"
-        ));
+        assert!(!patch("kind: Deployment\nspec: {template: {spec: {image: x}}}"));
         assert!(!patch("kind: Ingress\nmetadata: {labels: {a: b}}"));
         assert!(patch("kind: Deployment\nmetadata: {labels: {a: b}}"));
-        assert!(patch(
-            "- {op: add, path: /spec/template/metadata/labels/a, value: b}"
-        ));
-        assert!(!patch_matters(
-            Some("Service"),
-            b"- {op: remove, path: /spec/ports/0}"
-        ));
+        assert!(patch("- {op: add, path: /spec/template/metadata/labels/a, value: b}"));
+        assert!(!patch_matters(Some("Service"), b"- {op: remove, path: /spec/ports/0}"));
     }
 }

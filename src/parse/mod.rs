@@ -102,14 +102,9 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
         })
         .collect();
     let after_files = read.get(..after.files.len()).unwrap_or_default();
-    let before_files: Vec<_> = before_tasks
-        .iter()
-        .filter_map(|index| read.get(*index).cloned())
-        .collect();
-    (
-        assemble::assemble(before, &before_files),
-        assemble::assemble(after, after_files),
-    )
+    let before_files: Vec<_> =
+        before_tasks.iter().filter_map(|index| read.get(*index).cloned()).collect();
+    (assemble::assemble(before, &before_files), assemble::assemble(after, after_files))
 }
 
 /// A file that is to be parsed.
@@ -123,9 +118,7 @@ fn task<'a>(tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'
     Task {
         path,
         content,
-        surroundings: Surroundings {
-            in_chart: helm::chart(tree, path).is_some(),
-        },
+        surroundings: Surroundings { in_chart: helm::chart(tree, path).is_some() },
     }
 }
 

@@ -29,14 +29,7 @@ enum Step<'p> {
 impl<'d, 'p> Place<'d, 'p> {
     /// A whole object.
     pub(super) fn root(doc: &'d Doc<'d>, node: NodeId) -> Self {
-        Self {
-            doc,
-            node,
-            key_node: None,
-            written: true,
-            step: Step::Root,
-            parent: None,
-        }
+        Self { doc, node, key_node: None, written: true, step: Step::Root, parent: None }
     }
 
     /// A field of a map.
@@ -60,11 +53,7 @@ impl<'d, 'p> Place<'d, 'p> {
     where
         'p: 'q,
     {
-        let found = self
-            .doc
-            .items(self.node)
-            .get(index)
-            .filter(|_| self.written);
+        let found = self.doc.items(self.node).get(index).filter(|_| self.written);
         Place {
             doc: self.doc,
             node: found.copied().unwrap_or(self.node),
@@ -83,33 +72,21 @@ impl<'d, 'p> Place<'d, 'p> {
     /// The lines from the key (if there is one) to the end of the value.
     pub(super) fn origin(&self, file: &Arc<str>) -> Origin {
         let (start, end) = self.doc.lines(self.node);
-        let start = self
-            .key_node
-            .map_or(start, |key| self.doc.lines(key).0.min(start));
+        let start = self.key_node.map_or(start, |key| self.doc.lines(key).0.min(start));
         // An alias' key may stand after its target.
-        Origin {
-            file: file.clone(),
-            start_line: start,
-            end_line: end.max(start),
-        }
+        Origin { file: file.clone(), start_line: start, end_line: end.max(start) }
     }
 
     /// What is wrong here.
     pub(super) fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault {
-            line: self.doc.lines(self.node).0,
-            path: self.to_string(),
-            message: message.into(),
-        }
+        Fault { line: self.doc.lines(self.node).0, path: self.to_string(), message: message.into() }
     }
 }
 
 /// The path of the field, for example `spec.ingress[0].from`.
 impl fmt::Display for Place<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at_root = self
-            .parent
-            .is_none_or(|parent| matches!(parent.step, Step::Root));
+        let at_root = self.parent.is_none_or(|parent| matches!(parent.step, Step::Root));
         if let Some(parent) = self.parent {
             write!(f, "{parent}")?;
         }

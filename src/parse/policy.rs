@@ -31,19 +31,11 @@ pub(super) fn lower(
         return Err(metadata.key("name").fault("a policy needs a name"));
     }
     check(names::dns_subdomain(name), name, &metadata.key("name"))?;
-    check(
-        names::dns_label(namespace),
-        namespace,
-        &metadata.key("namespace"),
-    )?;
+    check(names::dns_label(namespace), namespace, &metadata.key("namespace"))?;
     let empty = NetworkPolicySpec::default();
     let spec = policy.spec.as_ref().unwrap_or(&empty);
     let place = root.key("spec");
-    let mut lowering = Lowering {
-        namespace,
-        file,
-        warnings,
-    };
+    let mut lowering = Lowering { namespace, file, warnings };
     let pods = lowering.selector(spec.pod_selector.as_ref(), &place.key("podSelector"))?;
     let (ingress_on, egress_on) = directions(spec, &place)?;
 
@@ -81,20 +73,10 @@ pub(super) fn lower(
             (false, false) => None,
         }
     };
-    let ingress = section(
-        Direction::Ingress,
-        ingress_on,
-        spec.ingress.is_some(),
-        ingress_rules,
-        &ingress,
-    );
-    let egress = section(
-        Direction::Egress,
-        egress_on,
-        spec.egress.is_some(),
-        egress_rules,
-        &egress,
-    );
+    let ingress =
+        section(Direction::Ingress, ingress_on, spec.ingress.is_some(), ingress_rules, &ingress);
+    let egress =
+        section(Direction::Egress, egress_on, spec.egress.is_some(), egress_rules, &egress);
     Ok(Policy {
         id: PolicyId {
             namespace: Some(namespace.clone()),
@@ -103,10 +85,7 @@ pub(super) fn lower(
         },
         tier: Tier::NetworkPolicy,
         priority: 0,
-        subject: Subject {
-            namespaces: NamespaceMatch::Name(namespace.clone()),
-            pods,
-        },
+        subject: Subject { namespaces: NamespaceMatch::Name(namespace.clone()), pods },
         ingress,
         egress,
         origin,
@@ -216,10 +195,7 @@ impl Lowering<'_> {
                 pods: self.selector(pods.as_ref(), &place.key("podSelector"))?,
             },
         };
-        Ok(Peer {
-            kind,
-            origin: self.origin(place),
-        })
+        Ok(Peer { kind, origin: self.origin(place) })
     }
 
     fn block(&mut self, block: &IPBlock, place: &Place<'_, '_>) -> Result<IpBlock, Fault> {
@@ -255,10 +231,8 @@ impl Lowering<'_> {
     fn cidr(&mut self, text: &str, place: &Place<'_, '_>) -> Result<IpNet, Fault> {
         let Some(cidr) = cidr::parse(text) else {
             let advice = cidr::as_range(text).unwrap_or_else(|| "10.0.0.0/8".into());
-            return Err(place.fault(format!(
-                "`{}` is no CIDR; write for example `{advice}`",
-                shorten(text)
-            )));
+            return Err(place
+                .fault(format!("`{}` is no CIDR; write for example `{advice}`", shorten(text))));
         };
         if let Some(why) = cidr.sloppy {
             self.warnings.push(place.fault(format!(
@@ -281,9 +255,7 @@ impl Lowering<'_> {
         let ports = match (&port.port, port.end_port) {
             (None, None) => Ports::All,
             (None, Some(_)) => {
-                return Err(place
-                    .key("endPort")
-                    .fault("`endPort` needs a `port` to start from"));
+                return Err(place.key("endPort").fault("`endPort` needs a `port` to start from"));
             }
             (Some(IntOrString::Int(first)), last) => {
                 let first = number(*first, &place.key("port"))?;
@@ -315,33 +287,21 @@ impl Lowering<'_> {
                 Ports::Named(name.as_str().into())
             }
         };
-        Ok(PortMatch {
-            protocol,
-            ports,
-            origin: self.origin(place),
-        })
+        Ok(PortMatch { protocol, ports, origin: self.origin(place) })
     }
 }
 
 /// A protocol that is written (V1).
 pub(super) fn protocol(text: &str, place: &Place<'_, '_>) -> Result<Protocol, Fault> {
-    Protocol::ALL
-        .into_iter()
-        .find(|protocol| protocol.as_str() == text)
-        .ok_or_else(|| {
-            place.fault(format!(
-                "`{}` is no protocol; write `TCP`, `UDP` or `SCTP`",
-                shorten(text)
-            ))
-        })
+    Protocol::ALL.into_iter().find(|protocol| protocol.as_str() == text).ok_or_else(|| {
+        place.fault(format!("`{}` is no protocol; write `TCP`, `UDP` or `SCTP`", shorten(text)))
+    })
 }
 
 /// A port number (V2).
 pub(super) fn number(number: i32, place: &Place<'_, '_>) -> Result<u16, Fault> {
     match u16::try_from(number) {
         Ok(number @ 1..) => Ok(number),
-        _ => Err(place.fault(format!(
-            "`{number}` is no port; write a number from 1 to 65535"
-        ))),
+        _ => Err(place.fault(format!("`{number}` is no port; write a number from 1 to 65535"))),
     }
 }

@@ -40,10 +40,9 @@ fn requirement(
     }
     let operator = match expression.operator.as_str() {
         "In" | "NotIn" if values.is_empty() => {
-            return Err(written.fault(format!(
-                "`{}` needs at least one value",
-                expression.operator
-            )));
+            return Err(
+                written.fault(format!("`{}` needs at least one value", expression.operator))
+            );
         }
         "In" => Operator::In(values),
         "NotIn" => Operator::NotIn(values),
@@ -65,10 +64,7 @@ fn requirement(
             )));
         }
     };
-    Ok(Requirement {
-        key: key.as_str().into(),
-        operator,
-    })
+    Ok(Requirement { key: key.as_str().into(), operator })
 }
 
 /// Turns a broken spelling into a fault.

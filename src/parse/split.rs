@@ -26,23 +26,17 @@ pub(super) fn documents(bytes: &[u8]) -> impl Iterator<Item = Document<'_>> {
     std::iter::from_fn(move || {
         let (bytes, first_line) = rest?;
         let end = marker(bytes);
-        let document = Document {
-            bytes: bytes.get(..end).unwrap_or(bytes),
-            first_line,
-            text_on_marker,
-        };
-        rest = bytes
-            .get(end..)
-            .filter(|tail| !tail.is_empty())
-            .map(|tail| {
-                let (line, after) = match memchr::memchr(b'\n', tail) {
-                    Some(at) => tail.split_at(at + 1),
-                    None => (tail, &[][..]),
-                };
-                let text = line.get(3..).unwrap_or_default().trim_ascii();
-                text_on_marker = !text.is_empty() && !text.starts_with(b"#");
-                (after, first_line + newlines(document.bytes) + 1)
-            });
+        let document =
+            Document { bytes: bytes.get(..end).unwrap_or(bytes), first_line, text_on_marker };
+        rest = bytes.get(end..).filter(|tail| !tail.is_empty()).map(|tail| {
+            let (line, after) = match memchr::memchr(b'\n', tail) {
+                Some(at) => tail.split_at(at + 1),
+                None => (tail, &[][..]),
+            };
+            let text = line.get(3..).unwrap_or_default().trim_ascii();
+            text_on_marker = !text.is_empty() && !text.starts_with(b"#");
+            (after, first_line + newlines(document.bytes) + 1)
+        });
         Some(document)
     })
     .filter(|document| document.text_on_marker || !document.is_blank())
@@ -63,9 +57,7 @@ fn newlines(bytes: &[u8]) -> u32 {
 impl<'a> Document<'a> {
     /// Nothing but white space and comments.
     fn is_blank(&self) -> bool {
-        self.lines()
-            .map(<[u8]>::trim_ascii)
-            .all(|line| line.is_empty() || line.starts_with(b"#"))
+        self.lines().map(<[u8]>::trim_ascii).all(|line| line.is_empty() || line.starts_with(b"#"))
     }
 
     fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
@@ -131,14 +123,8 @@ mod tests {
     #[test]
     fn documents_are_split_at_markers_with_their_lines() {
         assert_eq!(split("a: 1\n---\nb: 2\n"), [(1, "a: 1\n"), (3, "b: 2\n")]);
-        assert_eq!(
-            split("---\na: 1\n--- # c\r\nb: 2"),
-            [(2, "a: 1\n"), (4, "b: 2")]
-        );
-        assert_eq!(
-            split("# c\n---\n\n---\na: |\n  ---\n  x\n"),
-            [(5, "a: |\n  ---\n  x\n")]
-        );
+        assert_eq!(split("---\na: 1\n--- # c\r\nb: 2"), [(2, "a: 1\n"), (4, "b: 2")]);
+        assert_eq!(split("# c\n---\n\n---\na: |\n  ---\n  x\n"), [(5, "a: |\n  ---\n  x\n")]);
         assert_eq!(split("\u{feff}a: 1\n---"), [(1, "a: 1\n")]);
         assert_eq!(split(""), []);
     }

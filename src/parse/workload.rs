@@ -177,9 +177,8 @@ impl Object<'_> {
         let ips = std::iter::once(&pod.status.ip).chain(pod.status.ips.iter().map(|ip| &ip.ip));
         for ip in ips.filter(|ip| !ip.is_empty()) {
             let at = status.key("podIP");
-            let address: IpAddr = ip
-                .parse()
-                .map_err(|_| at.fault(format!("`{ip}` is no IP address")))?;
+            let address: IpAddr =
+                ip.parse().map_err(|_| at.fault(format!("`{ip}` is no IP address")))?;
             addresses.insert(address.to_canonical());
         }
         let owner = pod.metadata.owner();
@@ -187,11 +186,7 @@ impl Object<'_> {
             workload.single = owner.is_none();
             workload.addresses = addresses;
         }
-        Ok(Draft {
-            workload: draft,
-            owner,
-            no_replicas: false,
-        })
+        Ok(Draft { workload: draft, owner, no_replicas: false })
     }
 
     /// A controller with `spec.template`. `None`: its pods belong to another object.
@@ -261,9 +256,7 @@ impl Object<'_> {
     ) -> Result<Arc<Workload>, Fault> {
         let own = self.place.key("metadata");
         if metadata.any_name().is_empty() {
-            return Err(own
-                .key("name")
-                .fault(format!("a {} needs a name", self.kind)));
+            return Err(own.key("name").fault(format!("a {} needs a name", self.kind)));
         }
         let origin = self.place.origin(self.file);
         let place_metadata = place.key("metadata");
@@ -297,10 +290,8 @@ pub(super) fn lower_labels(
         check(names::label_key(key), key, &place.key(key))?;
         check(names::label_value(value), value, &place.key(key))?;
     }
-    let labels = labels
-        .iter()
-        .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
-        .collect();
+    let labels =
+        labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
     Ok((labels, place.node().map(|_| place.origin(file))))
 }
 
@@ -316,11 +307,7 @@ fn ports(
         for (i, port) in container.ports.iter().enumerate() {
             let at = at.index(i);
             ports.insert(ContainerPort {
-                name: port
-                    .name
-                    .as_deref()
-                    .filter(|name| !name.is_empty())
-                    .map(Into::into),
+                name: port.name.as_deref().filter(|name| !name.is_empty()).map(Into::into),
                 protocol: match port.protocol.as_deref() {
                     None | Some("") => Protocol::Tcp,
                     Some(text) => protocol(text, &at.key("protocol"))?,

@@ -44,10 +44,7 @@ pub(super) fn parse(text: &str, first_line: u32) -> Result<Parsed<'_>, DocError>
         }
         parsing.take(event, &span)?;
     }
-    Ok(Parsed {
-        doc: parsing.builder.finish(),
-        trailing,
-    })
+    Ok(Parsed { doc: parsing.builder.finish(), trailing })
 }
 
 struct Parsing<'a> {
@@ -109,9 +106,7 @@ impl<'a> Parsing<'a> {
 
     /// A line of the file from a line of the document; both count from 1.
     fn line(&self, line: usize) -> u32 {
-        u32::try_from(line.max(1))
-            .unwrap_or(u32::MAX)
-            .saturating_add(self.first_line - 1)
+        u32::try_from(line.max(1)).unwrap_or(u32::MAX).saturating_add(self.first_line - 1)
     }
 
     /// The last line of a scalar's text. A block scalar's span ends where the next token starts.
@@ -158,12 +153,11 @@ mod tests {
     }
 
     fn lines(doc: &Doc<'_>, path: &[&str]) -> (u32, u32) {
-        let node = path.iter().fold(Doc::ROOT, |node, key| {
-            match (doc.view(node), key.parse::<usize>()) {
+        let node =
+            path.iter().fold(Doc::ROOT, |node, key| match (doc.view(node), key.parse::<usize>()) {
                 (View::Seq(items), Ok(i)) => items[i],
                 _ => doc.get(node, key).unwrap(),
-            }
-        });
+            });
         doc.lines(node)
     }
 
@@ -188,10 +182,7 @@ mod tests {
             "[".repeat(20_000),
             "- ".repeat(20_000),
             "{a: ".repeat(20_000),
-            (0..20_000)
-                .map(|i| " ".repeat(i) + "a:\n")
-                .take(400)
-                .collect(),
+            (0..20_000).map(|i| " ".repeat(i) + "a:\n").take(400).collect(),
         ] {
             let error = parse(&text, 1).unwrap_err();
             assert!(error.message.contains("levels deep"), "{}", error.message);
@@ -212,11 +203,7 @@ mod tests {
         assert_eq!(pairs, [("b", "5"), ("d", "7"), ("a", "1"), ("c", "4")]);
         assert_eq!(entries.duplicates, [("d".into(), 7)]);
         assert_eq!(
-            doc.written(
-                doc.get(Doc::ROOT, "w")
-                    .and_then(|w| doc.get(w, "a"))
-                    .unwrap()
-            ),
+            doc.written(doc.get(Doc::ROOT, "w").and_then(|w| doc.get(w, "a")).unwrap()),
             Some("1")
         );
         assert_eq!(lines(&doc, &["w"]), (8, 8));
@@ -231,12 +218,7 @@ mod tests {
         let doc = doc(&text);
         let last = doc.get(Doc::ROOT, "a59").unwrap();
         assert!(doc.entries(last).unwrap_err().message.contains("aliases"));
-        assert!(
-            parse("a: &a [*a]", 1)
-                .unwrap_err()
-                .message
-                .contains("itself")
-        );
+        assert!(parse("a: &a [*a]", 1).unwrap_err().message.contains("itself"));
     }
 
     #[test]

@@ -62,15 +62,7 @@ pub fn query_parsed(
     let decision = if itself {
         to_itself()
     } else {
-        evaluate(
-            cluster,
-            &Flow {
-                from: &source.end,
-                to: &destination.end,
-                protocol,
-                port,
-            },
-        )
+        evaluate(cluster, &Flow { from: &source.end, to: &destination.end, protocol, port })
     };
     let not_evaluated: Vec<_> = parsed
         .problems
@@ -97,35 +89,19 @@ pub fn query_parsed(
 
 /// A bare pod can't be cut off from itself, whatever the policies say (B3).
 fn to_itself() -> Decision {
-    let open = Verdict {
-        applies: false,
-        allowed: true,
-        isolated_by: Vec::new(),
-        by: Vec::new(),
-    };
-    Decision {
-        allowed: true,
-        egress: open.clone(),
-        ingress: open,
-    }
+    let open = Verdict { applies: false, allowed: true, isolated_by: Vec::new(), by: Vec::new() };
+    Decision { allowed: true, egress: open.clone(), ingress: open }
 }
 
 fn end_answer(cluster: &Cluster, verdict: &Verdict, direction: Direction) -> EndAnswer {
     let rule_ref = |&(policy, rule): &(usize, usize)| {
         let policy = cluster.policies.get(policy)?;
         let origin = &policy.section(direction)?.rules.get(rule)?.origin;
-        Some(RuleRef {
-            policy: policy.id.to_string(),
-            rule,
-            location: location(origin),
-        })
+        Some(RuleRef { policy: policy.id.to_string(), rule, location: location(origin) })
     };
     let policy_ref = |&policy: &usize| {
         let policy = cluster.policies.get(policy)?;
-        Some(PolicyRef {
-            policy: policy.id.to_string(),
-            location: location(&policy.origin),
-        })
+        Some(PolicyRef { policy: policy.id.to_string(), location: location(&policy.origin) })
     };
     EndAnswer {
         isolated: !verdict.isolated_by.is_empty(),

@@ -86,10 +86,7 @@ pub enum PortError {
 }
 
 fn the_nearest(nearest: &Option<String>) -> String {
-    nearest
-        .as_ref()
-        .map(|nearest| format!("; the nearest is `{nearest}`"))
-        .unwrap_or_default()
+    nearest.as_ref().map(|nearest| format!("; the nearest is `{nearest}`")).unwrap_or_default()
 }
 
 /// Reads a PORT.
@@ -110,16 +107,10 @@ pub fn read_port(text: &str) -> Result<(Protocol, u16), PortError> {
 /// Reads a PEER: a workload of this side, an address, or a pod that is not declared.
 pub fn read_peer(cluster: &Cluster, text: &str) -> Result<NamedEnd, PeerError> {
     if let Ok(address) = text.parse() {
-        return Ok(NamedEnd {
-            end: End::External(address),
-            workload: None,
-        });
+        return Ok(NamedEnd { end: End::External(address), workload: None });
     }
     if text.starts_with("namespace:") {
-        return Ok(NamedEnd {
-            end: End::Pod(read_pod(cluster, text)?),
-            workload: None,
-        });
+        return Ok(NamedEnd { end: End::Pod(read_pod(cluster, text)?), workload: None });
     }
     let (name, addresses) = match text.split_once(',') {
         Some((name, addresses)) => (name, Some(addresses)),
@@ -135,10 +126,7 @@ pub fn read_peer(cluster: &Cluster, text: &str) -> Result<NamedEnd, PeerError> {
                 reason,
             })?;
         }
-        return Ok(NamedEnd {
-            end: End::Pod(pod),
-            workload: Some(workload),
-        });
+        return Ok(NamedEnd { end: End::Pod(pod), workload: Some(workload) });
     }
     let nearest = (!text.contains([':', '='])).then(|| nearest_workload(cluster, text));
     Err(PeerError::Shape(text.into(), nearest.flatten()))
@@ -163,10 +151,8 @@ pub fn write_peer(cluster: &Cluster, end: &End) -> String {
         }
     };
     let known = cluster.namespace_labels(&pod.namespace);
-    let mut unknown = pod
-        .namespace_labels
-        .iter()
-        .filter(|(key, value)| known.get(*key) != Some(*value));
+    let mut unknown =
+        pod.namespace_labels.iter().filter(|(key, value)| known.get(*key) != Some(*value));
     labels("nslabel:", &mut unknown);
     labels("pod:", &mut pod.labels.iter());
     for port in &pod.ports {
@@ -203,8 +189,7 @@ fn assume_address(workload: &Workload, pod: &mut Pod, part: &str) -> Result<(), 
 }
 
 fn read_address(text: &str) -> Result<IpAddr, String> {
-    text.parse()
-        .map_err(|_| "needs an IPv4 or IPv6 address after the colon".into())
+    text.parse().map_err(|_| "needs an IPv4 or IPv6 address after the colon".into())
 }
 
 /// The workload that is written as `namespace/name` or `namespace/name[Kind]`.
@@ -242,14 +227,8 @@ fn find_workload(cluster: &Cluster, text: &str) -> Result<Arc<Workload>, PeerErr
 /// The declared workload whose name, with or without namespace and kind, is most like the text.
 fn nearest_workload(cluster: &Cluster, text: &str) -> Option<String> {
     let likeness = |workload: &Arc<Workload>| {
-        let WorkloadId {
-            namespace, name, ..
-        } = &workload.id;
-        let spellings = [
-            workload.id.to_string(),
-            format!("{namespace}/{name}"),
-            name.to_string(),
-        ];
+        let WorkloadId { namespace, name, .. } = &workload.id;
+        let spellings = [workload.id.to_string(), format!("{namespace}/{name}"), name.to_string()];
         let likeness = |spelling: &String| strsim::jaro_winkler(spelling, text);
         spellings.iter().map(likeness).fold(0.0, f64::max)
     };
@@ -277,17 +256,12 @@ fn read_pod(cluster: &Cluster, text: &str) -> Result<Pod, PeerError> {
     let mut pod = Pod::default();
     let mut labels_of = None;
     for (index, part) in text.split(',').enumerate() {
-        let wrong = |reason: String| PeerError::Part {
-            peer: text.into(),
-            part: part.into(),
-            reason,
-        };
+        let wrong =
+            |reason: String| PeerError::Part { peer: text.into(), part: part.into(), reason };
         match part.split_once(':') {
             Some(("namespace", name)) if index == 0 => {
                 if name.is_empty() || !name.bytes().all(is_name_byte) {
-                    return Err(wrong(
-                        "needs the name of a namespace after the colon".into(),
-                    ));
+                    return Err(wrong("needs the name of a namespace after the colon".into()));
                 }
                 pod.namespace = name.into();
                 pod.namespace_labels = cluster.namespace_labels(name);
@@ -333,9 +307,8 @@ fn is_name_byte(byte: u8) -> bool {
 }
 
 fn read_label(pair: &str) -> Result<(&str, &str), String> {
-    let (key, value) = pair
-        .split_once('=')
-        .ok_or("needs a label as `key=value`; the value may be empty")?;
+    let (key, value) =
+        pair.split_once('=').ok_or("needs a label as `key=value`; the value may be empty")?;
     if key.is_empty() || !key.bytes().all(|byte| is_name_byte(byte) || byte == b'/') {
         return Err(format!("has `{key}`, which can't be a label key"));
     }
@@ -386,13 +359,8 @@ fn add_namespace_label(cluster: &Cluster, pod: &mut Pod, pair: &str) -> Result<(
 
 /// Reads `name=PORT`; without a name it is a port that no rule can name.
 fn read_container_port(text: &str) -> Result<ContainerPort, String> {
-    let (name, port) = text
-        .split_once('=')
-        .ok_or("needs a named port as `name=TCP/8080` after the colon")?;
+    let (name, port) =
+        text.split_once('=').ok_or("needs a named port as `name=TCP/8080` after the colon")?;
     let (protocol, number) = read_port(port).map_err(|error| format!("is wrong: {error}"))?;
-    Ok(ContainerPort {
-        name: (!name.is_empty()).then(|| name.into()),
-        protocol,
-        number,
-    })
+    Ok(ContainerPort { name: (!name.is_empty()).then(|| name.into()), protocol, number })
 }

@@ -13,30 +13,18 @@ fn for_each_flow(
     pair: &Pair,
     mut check: impl FnMut(Flow<'_>) -> Result<(), TestCaseError>,
 ) -> Result<(), TestCaseError> {
-    let options = Options {
-        budget: 10_000,
-        ..Options::default()
-    };
+    let options = Options { budget: 10_000, ..Options::default() };
     let universe = Universe::of(&pair.before, &pair.after, &options);
     for flow in universe.flows() {
         if let [Some((from, to)), Some(_)] = universe.ends(&flow) {
-            check(Flow {
-                from,
-                to,
-                protocol: flow.atom.protocol,
-                port: flow.atom.number,
-            })?;
+            check(Flow { from, to, protocol: flow.atom.protocol, port: flow.atom.number })?;
         }
     }
     Ok(())
 }
 
 fn assert_same(before: Cluster, after: Cluster) -> Result<(), TestCaseError> {
-    let pair = Pair {
-        before,
-        after,
-        edits: vec![],
-    };
+    let pair = Pair { before, after, edits: vec![] };
     for_each_flow(&pair, |flow| {
         let (before, after) = (evaluate(&pair.before, &flow), evaluate(&pair.after, &flow));
         prop_assert_eq!(before.allowed, after.allowed, "{:?}", flow);
@@ -54,10 +42,7 @@ fn with_policies(cluster: &Cluster, policies: Vec<Policy>) -> Cluster {
 
 fn renamed(policy: &Policy, suffix: &str) -> Policy {
     Policy {
-        id: PolicyId {
-            name: format!("{}-{suffix}", policy.id.name).into(),
-            ..policy.id.clone()
-        },
+        id: PolicyId { name: format!("{}-{suffix}", policy.id.name).into(), ..policy.id.clone() },
         ..policy.clone()
     }
 }
@@ -92,19 +77,10 @@ fn one_rule_each(policy: &Policy) -> Vec<Policy> {
             continue;
         };
         let mut sections: Vec<Vec<Rule>> = vec![vec![]];
-        sections.extend(
-            section
-                .rules
-                .iter()
-                .flat_map(cross_product)
-                .map(|rule| vec![rule]),
-        );
+        sections.extend(section.rules.iter().flat_map(cross_product).map(|rule| vec![rule]));
         for (index, rules) in sections.into_iter().enumerate() {
             let mut part = renamed(policy, &format!("{direction}-{index}"));
-            let section = Section {
-                rules,
-                ..section.clone()
-            };
+            let section = Section { rules, ..section.clone() };
             (part.ingress, part.egress) = match direction {
                 Direction::Ingress => (Some(section), None),
                 Direction::Egress => (None, Some(section)),
@@ -215,10 +191,7 @@ fn worlds_are_not_dull() {
     let (mut changed, mut flows, mut kinds) = (0, 0, BTreeMap::<_, usize>::new());
     const WORLDS: usize = 60;
     for _ in 0..WORLDS {
-        let pair = pair()
-            .new_tree(&mut runner)
-            .expect("worlds are not filtered")
-            .current();
+        let pair = pair().new_tree(&mut runner).expect("worlds are not filtered").current();
         let universe = Universe::of(&pair.before, &pair.after, &Options::default());
         let (mut opened, mut closed) = (0, 0);
         for flow in universe.flows() {
@@ -239,17 +212,8 @@ fn worlds_are_not_dull() {
         }
         changed += usize::from(opened + closed > 0);
     }
-    println!(
-        "{changed} of {WORLDS} changes move some of {} flows each: {kinds:?}",
-        flows / WORLDS
-    );
-    assert!(
-        changed * 2 > WORLDS,
-        "{changed} of {WORLDS} changes move a flow"
-    );
-    assert!(
-        (5_000..200_000).contains(&(flows / WORLDS)),
-        "{flows} flows"
-    );
+    println!("{changed} of {WORLDS} changes move some of {} flows each: {kinds:?}", flows / WORLDS);
+    assert!(changed * 2 > WORLDS, "{changed} of {WORLDS} changes move a flow");
+    assert!((5_000..200_000).contains(&(flows / WORLDS)), "{flows} flows");
     assert_eq!(kinds.len(), 11, "{kinds:?}");
 }

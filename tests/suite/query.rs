@@ -71,10 +71,7 @@ fn answers_name_the_rule_or_the_policies_that_isolate() {
     assert_eq!(by[0]["policy"], "shop/db");
     assert_eq!(by[0]["rule"], 1);
     let line = by[0]["location"]["startLine"].as_u64().expect("a line");
-    let text = MANIFESTS
-        .lines()
-        .nth(line as usize - 1)
-        .expect("such a line");
+    let text = MANIFESTS.lines().nth(line as usize - 1).expect("such a line");
     assert!(text.contains("app: web"), "{text}");
 
     let answer = ask("shop/web", "shop/db[StatefulSet]", "80").expect("a good question");
@@ -85,69 +82,26 @@ fn answers_name_the_rule_or_the_policies_that_isolate() {
 #[test]
 fn every_sort_of_end_can_be_asked_for() {
     for (from, to, port, allowed) in [
-        (
-            "namespace:ops,nslabel:team=blue",
-            "shop/db[StatefulSet]",
-            "UDP/1",
-            true,
-        ),
-        (
-            "namespace:ops,nslabel:team=red,x=y",
-            "shop/db[StatefulSet]",
-            "5432",
-            false,
-        ),
-        (
-            "namespace:ops,pod:app=web",
-            "shop/db[StatefulSet]",
-            "5432",
-            false,
-        ),
-        (
-            "namespace:shop,pod:app=web,tier=",
-            "shop/db[StatefulSet]",
-            "5432",
-            true,
-        ),
-        (
-            "namespace:shop,pod:app=web,hostNetwork",
-            "shop/db[StatefulSet]",
-            "5432",
-            false,
-        ),
-        (
-            "namespace:shop,hostNetwork,ip:10.1.1.1",
-            "shop/db[StatefulSet]",
-            "5432",
-            true,
-        ),
+        ("namespace:ops,nslabel:team=blue", "shop/db[StatefulSet]", "UDP/1", true),
+        ("namespace:ops,nslabel:team=red,x=y", "shop/db[StatefulSet]", "5432", false),
+        ("namespace:ops,pod:app=web", "shop/db[StatefulSet]", "5432", false),
+        ("namespace:shop,pod:app=web,tier=", "shop/db[StatefulSet]", "5432", true),
+        ("namespace:shop,pod:app=web,hostNetwork", "shop/db[StatefulSet]", "5432", false),
+        ("namespace:shop,hostNetwork,ip:10.1.1.1", "shop/db[StatefulSet]", "5432", true),
         ("10.255.255.255", "namespace:shop,pod:app=db", "5432", true),
         ("11.0.0.0", "namespace:shop,pod:app=db", "5432", false),
         ("::1", "namespace:shop,pod:app=db", "5432", false),
         ("namespace:shop,pod:app=db", "::1", "SCTP/65535", true),
         // The Job is not the web Deployment, but its address may lie in the range.
         ("shop/db[Job]", "shop/db[StatefulSet]", "5432", false),
-        (
-            "shop/db[Job],ip:10.9.9.9",
-            "shop/db[StatefulSet]",
-            "5432",
-            true,
-        ),
-        (
-            "shop/lone,ip:10.0.0.7",
-            "shop/db[StatefulSet]",
-            "5432",
-            true,
-        ),
+        ("shop/db[Job],ip:10.9.9.9", "shop/db[StatefulSet]", "5432", true),
+        ("shop/lone,ip:10.0.0.7", "shop/db[StatefulSet]", "5432", true),
         // A bare pod can't be cut off from itself (B3); another replica of a workload can.
         ("shop/lone", "shop/lone[Pod]", "80", true),
         ("shop/db[StatefulSet]", "shop/db[StatefulSet]", "80", false),
     ] {
         let answer = ask(from, to, port).expect("a good question");
-        assert_eq!(
-            answer.allowed, allowed,
-            "{from} -> {to} {port}: {answer:#?}"
-        );
+        assert_eq!(answer.allowed, allowed, "{from} -> {to} {port}: {answer:#?}");
     }
 }
 
@@ -161,10 +115,7 @@ fn what_was_not_read_makes_an_answer_inexact_where_it_matters() {
     assert!(!answer.exact);
     assert_eq!(answer.not_evaluated[0].file, "bad.yaml");
     let json = serde_json::to_value(&answer.not_evaluated).expect("JSON");
-    assert_eq!(
-        (&json[0]["hides"], &json[0]["side"]),
-        (&"flow".into(), &"both".into())
-    );
+    assert_eq!((&json[0]["hides"], &json[0]["side"]), (&"flow".into(), &"both".into()));
     assert!(ask("namespace:elsewhere").exact);
 }
 
@@ -185,11 +136,7 @@ fn bad_questions_say_what_to_write() {
         ("namespace:shop,pod:a b=c", db, "80"),
         ("namespace:shop,nslabel:team=blue", db, "80"),
         ("namespace:shop,nslabel:env=prod", db, "80"),
-        (
-            "namespace:ops,nslabel:kubernetes.io/metadata.name=other",
-            db,
-            "80",
-        ),
+        ("namespace:ops,nslabel:kubernetes.io/metadata.name=other", db, "80"),
         ("namespace:ops,ip:10.0.0.0/8", db, "80"),
         ("shop/lone,ip:10.0.0.8", db, "80"),
         ("shop/web,pod:app=web", db, "80"),
@@ -219,11 +166,7 @@ fn a_numbered_workload_is_found_by_its_number() {
     use crate::worlds::layout;
     use netpol_review::model::{Cluster, Workload, WorkloadId};
     let workload = |name: &str| {
-        let id = WorkloadId {
-            namespace: "a".into(),
-            name: name.into(),
-            kind: "Job".into(),
-        };
+        let id = WorkloadId { namespace: "a".into(), name: name.into(), kind: "Job".into() };
         layout::workload(Workload {
             id,
             labels: Default::default(),
@@ -236,18 +179,10 @@ fn a_numbered_workload_is_found_by_its_number() {
         })
     };
     let cluster: Cluster = layout::cluster([], [workload("w#1"), workload("w#2")], []);
-    let found = read_peer(&cluster, "a/w#2")
-        .expect("found")
-        .workload
-        .expect("a workload");
+    let found = read_peer(&cluster, "a/w#2").expect("found").workload.expect("a workload");
     assert_eq!(found.id.to_string(), "a/w#2[Job]");
-    let error = read_peer(&cluster, "a/w")
-        .expect_err("two of them")
-        .to_string();
-    assert_eq!(
-        error,
-        "`a/w` can be any of a/w#1[Job], a/w#2[Job]; write one of these in full"
-    );
+    let error = read_peer(&cluster, "a/w").expect_err("two of them").to_string();
+    assert_eq!(error, "`a/w` can be any of a/w#1[Job], a/w#2[Job]; write one of these in full");
 }
 
 proptest! {

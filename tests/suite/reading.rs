@@ -12,9 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn read(files: &[(String, String)]) -> Parsed {
-    let files = files
-        .iter()
-        .map(|(path, text)| (path.as_str(), text.as_str()));
+    let files = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
     let tree = Tree::from_texts("world", files);
     parse_both(&tree, &tree, &Config::default()).0
 }
@@ -25,9 +23,7 @@ fn without_lines(cluster: &Cluster) -> Cluster {
     let section = |section: &Option<Section>| {
         section.clone().map(|mut section| {
             for rule in &mut section.rules {
-                rule.peers
-                    .iter_mut()
-                    .for_each(|peers| peers.sort_by(|a, b| a.kind.cmp(&b.kind)));
+                rule.peers.iter_mut().for_each(|peers| peers.sort_by(|a, b| a.kind.cmp(&b.kind)));
                 rule.ports.iter_mut().for_each(|ports| {
                     ports.sort_by(|a, b| (a.protocol, &a.ports).cmp(&(b.protocol, &b.ports)));
                 });
@@ -36,14 +32,8 @@ fn without_lines(cluster: &Cluster) -> Cluster {
             section.rules.sort_by_cached_key(|rule| {
                 let mut rule = rule.clone();
                 rule.origin = line.clone();
-                rule.peers
-                    .iter_mut()
-                    .flatten()
-                    .for_each(|peer| peer.origin = line.clone());
-                rule.ports
-                    .iter_mut()
-                    .flatten()
-                    .for_each(|port| port.origin = line.clone());
+                rule.peers.iter_mut().flatten().for_each(|peer| peer.origin = line.clone());
+                rule.ports.iter_mut().flatten().for_each(|port| port.origin = line.clone());
                 format!("{rule:?}")
             });
             section
@@ -59,14 +49,8 @@ fn without_lines(cluster: &Cluster) -> Cluster {
         layout::policy(policy)
     };
     layout::cluster(
-        cluster
-            .namespaces
-            .values()
-            .map(|n| layout::namespace(&n.name, n.labels.clone())),
-        cluster
-            .workloads
-            .iter()
-            .map(|w| layout::workload(w.as_ref().clone())),
+        cluster.namespaces.values().map(|n| layout::namespace(&n.name, n.labels.clone())),
+        cluster.workloads.iter().map(|w| layout::workload(w.as_ref().clone())),
         cluster.policies.iter().map(policy),
     )
 }
@@ -74,9 +58,7 @@ fn without_lines(cluster: &Cluster) -> Cluster {
 /// The same lists in an order that depends on the seed; the order of no list in a manifest matters here.
 fn reorder_lists(value: &mut Value, seed: u64) {
     match value {
-        Value::Object(fields) => fields
-            .values_mut()
-            .for_each(|value| reorder_lists(value, seed)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| reorder_lists(value, seed)),
         Value::Array(items) => {
             items.iter_mut().for_each(|item| reorder_lists(item, seed));
             items.sort_by_cached_key(|item| yaml::mix(seed, &item.to_string()));
@@ -93,16 +75,10 @@ fn reordered(cluster: &Cluster, seed: u64) -> Vec<(String, String)> {
     for (path, mut object) in objects {
         reorder_lists(&mut object, seed);
         let file = format!("f{}.yml", yaml::mix(seed, &path) % 3);
-        files
-            .entry(file)
-            .or_default()
-            .push(yaml::write_in_order(&object, seed));
+        files.entry(file).or_default().push(yaml::write_in_order(&object, seed));
     }
     let text = |documents: Vec<String>| documents.join("---\n");
-    files
-        .into_iter()
-        .map(|(path, documents)| (path, text(documents)))
-        .collect()
+    files.into_iter().map(|(path, documents)| (path, text(documents))).collect()
 }
 
 fn assert_reads_as(files: &[(String, String)], cluster: &Cluster) -> Result<(), TestCaseError> {

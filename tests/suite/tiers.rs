@@ -27,12 +27,7 @@ fn rule(action: Action, peer: Option<&str>, port: Option<u16>) -> Rule {
         ports: Ports::Range(port, port),
         origin: origin.clone(),
     });
-    Rule {
-        action,
-        peers: peer.map(|peer| vec![peer]),
-        ports: port.map(|port| vec![port]),
-        origin,
-    }
+    Rule { action, peers: peer.map(|peer| vec![peer]), ports: port.map(|port| vec![port]), origin }
 }
 
 /// A policy of a tier about the ingress of all pods of namespace `a`.
@@ -44,10 +39,7 @@ fn policy(tier: Tier, priority: u32, rules: Vec<Rule>) -> Policy {
             namespaces: NamespaceMatch::Labels(Selector::labels([(NAMESPACE_NAME_LABEL, "a")])),
             pods: Selector::default(),
         },
-        ingress: Some(Section {
-            rules,
-            origin: origin("tiers.yaml", 1, 1),
-        }),
+        ingress: Some(Section { rules, origin: origin("tiers.yaml", 1, 1) }),
         ..empty_policy("a", &format!("{tier:?}-{priority}"), Selector::default())
     }
 }
@@ -67,16 +59,9 @@ fn decide(policies: Vec<Policy>) -> Decision {
 }
 
 fn decide_between(policies: Vec<Policy>, from: &End, to: &End) -> Decision {
-    let cluster = Cluster {
-        policies: policies.into_iter().map(Arc::new).collect(),
-        ..Cluster::default()
-    };
-    let flow = Flow {
-        from,
-        to,
-        protocol: Protocol::Tcp,
-        port: 80,
-    };
+    let cluster =
+        Cluster { policies: policies.into_iter().map(Arc::new).collect(), ..Cluster::default() };
+    let flow = Flow { from, to, protocol: Protocol::Tcp, port: 80 };
     evaluate(&cluster, &flow)
 }
 
@@ -161,10 +146,7 @@ fn the_tiers_decide_in_their_order() {
         ),
         (
             "C2: Pass in the baseline tier leaves the default",
-            vec![
-                policy(Baseline, 5, all(Pass)),
-                policy(Baseline, 10, all(Deny)),
-            ],
+            vec![policy(Baseline, 5, all(Pass)), policy(Baseline, 10, all(Deny))],
             true,
         ),
     ] {
@@ -189,10 +171,7 @@ fn an_egress_allow_does_not_lift_the_other_end() {
     egress.subject.namespaces = NamespaceMatch::Name("b".into());
     let decision = decide(vec![egress, network_policy(vec![])]);
     assert!(decision.egress.allowed && !decision.ingress.allowed && !decision.allowed);
-    assert_eq!(
-        (decision.egress.by, decision.ingress.isolated_by),
-        (vec![(0, 0)], vec![1])
-    );
+    assert_eq!((decision.egress.by, decision.ingress.isolated_by), (vec![(0, 0)], vec![1]));
 }
 
 /// Pods on the host network are neither subjects nor peers of selectors in any tier (A11, B5).

@@ -14,11 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub fn table(before: &Tree, after: &Tree) -> Vec<Row> {
     let (before, after) = parse_both(before, after, &Config::default());
     for problem in before.problems.iter().chain(&after.problems) {
-        assert_eq!(
-            problem.affects,
-            Affects::Nothing,
-            "not understood: {problem:#?}"
-        );
+        assert_eq!(problem.affects, Affects::Nothing, "not understood: {problem:#?}");
     }
     let clusters = [&before.cluster, &after.cluster];
     let (externals, probes) = (externals(&clusters), probes(&clusters));
@@ -43,12 +39,7 @@ pub fn table(before: &Tree, after: &Tree) -> Vec<Row> {
                 _ => PortSet::default(),
             };
             let (before, after) = (side(0), side(1));
-            rows.push(Row {
-                from: from.clone(),
-                to: to.clone(),
-                before,
-                after,
-            });
+            rows.push(Row { from: from.clone(), to: to.clone(), before, after });
         }
     }
     rows
@@ -56,18 +47,7 @@ pub fn table(before: &Tree, after: &Tree) -> Vec<Row> {
 
 /// What one end may say to another, each interval by its first port; the last has to agree.
 fn ports(cluster: &Cluster, from: &End, to: &End, probes: &[(Protocol, u16, u16)]) -> PortSet {
-    let allowed = |protocol, port| {
-        evaluate(
-            cluster,
-            &Flow {
-                from,
-                to,
-                protocol,
-                port,
-            },
-        )
-        .allowed
-    };
+    let allowed = |protocol, port| evaluate(cluster, &Flow { from, to, protocol, port }).allowed;
     PortSet::of(probes.iter().copied().filter(|&(protocol, first, last)| {
         let answer = allowed(protocol, first);
         assert_eq!(
@@ -81,10 +61,7 @@ fn ports(cluster: &Cluster, from: &End, to: &End, probes: &[(Protocol, u16, u16)
 
 fn rules<'a>(clusters: &[&'a Cluster; 2]) -> impl Iterator<Item = &'a Rule> {
     let policies = clusters.iter().flat_map(|cluster| &cluster.policies);
-    policies
-        .flat_map(|p| [&p.ingress, &p.egress])
-        .flatten()
-        .flat_map(|section| &section.rules)
+    policies.flat_map(|p| [&p.ingress, &p.egress]).flatten().flat_map(|section| &section.rules)
 }
 
 /// The intervals of ports, for each protocol, that no rule and no container cuts. Every mentioned port is
@@ -102,25 +79,15 @@ fn probes(clusters: &[&Cluster; 2]) -> Vec<(Protocol, u16, u16)> {
         mentioned.extend(workload.ports.iter().map(|port| port.number));
     }
     let around = |port: &u16| [port.saturating_sub(1), *port, port.saturating_add(1)];
-    let singles: BTreeSet<u16> = mentioned
-        .iter()
-        .flat_map(around)
-        .filter(|port| *port > 0)
-        .collect();
-    let firsts: BTreeSet<u16> = singles
-        .iter()
-        .flat_map(|port| [Some(*port), port.checked_add(1)])
-        .flatten()
-        .collect();
+    let singles: BTreeSet<u16> =
+        mentioned.iter().flat_map(around).filter(|port| *port > 0).collect();
+    let firsts: BTreeSet<u16> =
+        singles.iter().flat_map(|port| [Some(*port), port.checked_add(1)]).flatten().collect();
     let lasts = firsts.iter().skip(1).map(|next| next - 1).chain([u16::MAX]);
     let intervals: Vec<(u16, u16)> = firsts.iter().copied().zip(lasts).collect();
     Protocol::ALL
         .iter()
-        .flat_map(|protocol| {
-            intervals
-                .iter()
-                .map(|(first, last)| (*protocol, *first, *last))
-        })
+        .flat_map(|protocol| intervals.iter().map(|(first, last)| (*protocol, *first, *last)))
         .collect()
 }
 
@@ -138,22 +105,11 @@ fn externals(clusters: &[&Cluster; 2]) -> Vec<Addresses> {
     }
     let mut all = vec![];
     for family in [false, true] {
-        let firsts: Vec<u128> = firsts
-            .iter()
-            .filter(|(v6, _)| *v6 == family)
-            .map(|f| f.1)
-            .collect();
-        let lasts = firsts
-            .iter()
-            .skip(1)
-            .map(|next| next - 1)
-            .chain([Addresses::all(family).last]);
+        let firsts: Vec<u128> =
+            firsts.iter().filter(|(v6, _)| *v6 == family).map(|f| f.1).collect();
+        let lasts = firsts.iter().skip(1).map(|next| next - 1).chain([Addresses::all(family).last]);
         let intervals = firsts.iter().zip(lasts);
-        all.extend(intervals.map(|(&first, last)| Addresses {
-            v6: family,
-            first,
-            last,
-        }));
+        all.extend(intervals.map(|(&first, last)| Addresses { v6: family, first, last }));
     }
     all
 }

@@ -9,29 +9,19 @@ pub fn rows(opened: &[String], closed: &[String], workloads: &BTreeSet<String>) 
     let mut rows = vec![];
     for (lines, opens) in [(opened, true), (closed, false)] {
         for line in lines {
-            let (from, rest) = line
-                .split_once(" -> ")
-                .unwrap_or_else(|| panic!("no arrow in `{line}`"));
-            let (to, ports) = rest
-                .rsplit_once(' ')
-                .unwrap_or_else(|| panic!("no ports in `{line}`"));
+            let (from, rest) =
+                line.split_once(" -> ").unwrap_or_else(|| panic!("no arrow in `{line}`"));
+            let (to, ports) =
+                rest.rsplit_once(' ').unwrap_or_else(|| panic!("no ports in `{line}`"));
             let ports = port_set(ports);
             for from in places(from, workloads) {
-                for to in places(to, workloads)
-                    .into_iter()
-                    .filter(|to| counts(&from, to))
-                {
+                for to in places(to, workloads).into_iter().filter(|to| counts(&from, to)) {
                     let none = PortSet::default();
                     let (before, after) = match opens {
                         true => (none, ports.clone()),
                         false => (ports.clone(), none),
                     };
-                    rows.push(Row {
-                        from: from.clone(),
-                        to,
-                        before,
-                        after,
-                    });
+                    rows.push(Row { from: from.clone(), to, before, after });
                 }
             }
         }
@@ -52,13 +42,8 @@ fn port_set(text: &str) -> PortSet {
     PortSet::of(text.split(',').map(|part| {
         let (protocol, ports) = part.split_once('/').unwrap_or((part, "1-65535"));
         let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-        let number = |text: &str| {
-            text.parse()
-                .unwrap_or_else(|_| panic!("`{part}` is no port"))
-        };
-        let protocol = Protocol::ALL
-            .into_iter()
-            .find(|known| known.as_str() == protocol);
+        let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("`{part}` is no port"));
+        let protocol = Protocol::ALL.into_iter().find(|known| known.as_str() == protocol);
         let protocol = protocol.unwrap_or_else(|| panic!("`{part}` has no protocol"));
         (protocol, number(first), number(last))
     }))
@@ -69,10 +54,9 @@ fn places(text: &str, workloads: &BTreeSet<String>) -> BTreeSet<Place> {
     let mut places = BTreeSet::new();
     for part in text.split('|') {
         match part.strip_prefix('^') {
-            Some(name) => assert!(
-                places.remove(&Place::Workload(name.into())),
-                "`{part}` in `{text}`"
-            ),
+            Some(name) => {
+                assert!(places.remove(&Place::Workload(name.into())), "`{part}` in `{text}`")
+            }
             None => places.extend(part_places(part, workloads)),
         }
     }
@@ -125,16 +109,10 @@ fn around(hole: Addresses) -> Vec<Addresses> {
     let all = Addresses::all(hole.v6);
     let mut rest = vec![];
     if hole.first > all.first {
-        rest.push(Addresses {
-            last: hole.first - 1,
-            ..all
-        });
+        rest.push(Addresses { last: hole.first - 1, ..all });
     }
     if hole.last < all.last {
-        rest.push(Addresses {
-            first: hole.last + 1,
-            ..all
-        });
+        rest.push(Addresses { first: hole.last + 1, ..all });
     }
     rest
 }
@@ -147,10 +125,7 @@ fn lines_mean_what_the_header_says() {
         let text = |row: &Row| format!("{} -> {} {}", row.from, row.to, row.after);
         rows.iter().map(text).collect::<Vec<_>>()
     };
-    assert_eq!(
-        lines("a/* -> a/db TCP/1-2,TCP/3,UDP"),
-        ["a/web -> a/db TCP/1-3,UDP"]
-    );
+    assert_eq!(lines("a/* -> a/db TCP/1-2,TCP/3,UDP"), ["a/web -> a/db TCP/1-3,UDP"]);
     assert_eq!(lines("pods|^a/db -> b/job ALL"), ["a/web -> b/job ALL"]);
     assert_eq!(
         lines("a/db -> ext4[!0.0.0.0/1]|ext6[::1/128+::3/128] SCTP/1-65535"),

@@ -66,9 +66,7 @@ fn files(objects: &Objects, spelling: Spelling) -> BTreeMap<String, String> {
                 documents.join("---\n")
             };
             let files = objects.iter();
-            files
-                .map(|(path, documents)| (format!("{path}.yaml"), file(documents)))
-                .collect()
+            files.map(|(path, documents)| (format!("{path}.yaml"), file(documents))).collect()
         }
         Spelling::JsonList => {
             let items: Vec<&Value> = objects.values().flatten().collect();

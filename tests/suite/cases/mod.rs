@@ -30,9 +30,7 @@ fn file() -> Value {
 
 fn strings(value: &Value) -> Vec<String> {
     let strings = value.as_array().into_iter().flatten();
-    strings
-        .map(|string| string.as_str().expect("a string").to_string())
-        .collect()
+    strings.map(|string| string.as_str().expect("a string").to_string()).collect()
 }
 
 /// Holds a differ to every case, in either spelling, and says all that is wrong at once.
@@ -47,11 +45,8 @@ pub fn check(differ: Differ) {
         }
         checked += 1;
         let workloads = fixture::workloads(&file["fixture"], case);
-        let expected = expect::rows(
-            &strings(&case["opened"]),
-            &strings(&case["closed"]),
-            &workloads,
-        );
+        let expected =
+            expect::rows(&strings(&case["opened"]), &strings(&case["closed"]), &workloads);
         for spelling in [Spelling::Yaml, Spelling::JsonList] {
             let (before, after) = fixture::trees(&file["fixture"], case, spelling);
             let differences = table::differences(&differ(&before, &after), &expected);
@@ -83,15 +78,9 @@ fn the_specification_answers_every_case() {
 #[ignore = "the symbolic engine is not connected yet"]
 fn a_report_answers_every_case() {
     check(|before, after| {
-        let config = Config {
-            connections: true,
-            ..Config::default()
-        };
+        let config = Config { connections: true, ..Config::default() };
         let report = netpol_review::review(before, after, &config);
-        let tables = report
-            .environments
-            .iter()
-            .map(|environment| &environment.connections);
+        let tables = report.environments.iter().map(|environment| &environment.connections);
         tables
             .flat_map(|table| table::rows_of_changes(table.as_ref().expect("it was asked for")))
             .collect()

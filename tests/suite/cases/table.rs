@@ -21,12 +21,8 @@ impl PortSet {
 
     /// The union of these ranges, both ends included.
     pub fn of(ranges: impl IntoIterator<Item = (Protocol, u16, u16)>) -> Self {
-        let base = |protocol| {
-            Protocol::ALL
-                .iter()
-                .position(|p| *p == protocol)
-                .expect("listed") as u32
-        };
+        let base =
+            |protocol| Protocol::ALL.iter().position(|p| *p == protocol).expect("listed") as u32;
         Self::merged(ranges.into_iter().map(|(protocol, first, last)| {
             let base = base(protocol) << 16;
             (base + u32::from(first), base + u32::from(last))
@@ -104,20 +100,16 @@ impl Addresses {
 
     /// The addresses of a CIDR.
     pub fn cidr(text: &str) -> Self {
-        let cidr: ipnet::IpNet = text
-            .parse()
-            .unwrap_or_else(|_| panic!("`{text}` is no CIDR"));
+        let cidr: ipnet::IpNet = text.parse().unwrap_or_else(|_| panic!("`{text}` is no CIDR"));
         match cidr {
             ipnet::IpNet::V4(v4) => Self {
                 v6: false,
                 first: u32::from(v4.network()).into(),
                 last: u32::from(v4.broadcast()).into(),
             },
-            ipnet::IpNet::V6(v6) => Self {
-                v6: true,
-                first: v6.network().into(),
-                last: v6.broadcast().into(),
-            },
+            ipnet::IpNet::V6(v6) => {
+                Self { v6: true, first: v6.network().into(), last: v6.broadcast().into() }
+            }
         }
     }
 }
@@ -135,12 +127,7 @@ impl fmt::Display for Place {
         match self {
             Place::Workload(name) => f.write_str(name),
             Place::External(a) if a.v6 => {
-                write!(
-                    f,
-                    "ext6[{}-{}]",
-                    Ipv6Addr::from(a.first),
-                    Ipv6Addr::from(a.last)
-                )
+                write!(f, "ext6[{}-{}]", Ipv6Addr::from(a.first), Ipv6Addr::from(a.last))
             }
             Place::External(a) => {
                 let v4 = |address| Ipv4Addr::from(u32::try_from(address).expect("IPv4"));
@@ -179,9 +166,9 @@ pub fn rows_of_changes(changes: &[Change]) -> Vec<Row> {
 
 fn places(endpoint: &Endpoint) -> Vec<Place> {
     match endpoint {
-        Endpoint::Workload {
-            namespace, name, ..
-        } => vec![Place::Workload(format!("{namespace}/{name}"))],
+        Endpoint::Workload { namespace, name, .. } => {
+            vec![Place::Workload(format!("{namespace}/{name}"))]
+        }
         Endpoint::External { cidrs } => {
             let place = |cidr: &String| Place::External(Addresses::cidr(cidr));
             cidrs.iter().map(place).collect()
@@ -191,11 +178,7 @@ fn places(endpoint: &Endpoint) -> Vec<Place> {
 
 fn port_set(ranges: &[PortRange]) -> PortSet {
     PortSet::of(ranges.iter().map(|range| match range {
-        PortRange::Numbers {
-            protocol,
-            first,
-            last,
-        } => {
+        PortRange::Numbers { protocol, first, last } => {
             let protocol = Protocol::ALL.into_iter().find(|p| p.as_str() == *protocol);
             (protocol.expect("a protocol"), *first, *last)
         }
@@ -210,19 +193,10 @@ pub type Moves = BTreeMap<(Place, Place), (PortSet, PortSet)>;
 /// tables of the same flows give the same.
 pub fn moves(rows: &[Row], other: &[Row]) -> Moves {
     let mut cuts = BTreeSet::new();
-    for place in rows
-        .iter()
-        .chain(other)
-        .flat_map(|row| [&row.from, &row.to])
-    {
+    for place in rows.iter().chain(other).flat_map(|row| [&row.from, &row.to]) {
         if let Place::External(addresses) = place {
             cuts.insert((addresses.v6, addresses.first));
-            cuts.extend(
-                addresses
-                    .last
-                    .checked_add(1)
-                    .map(|next| (addresses.v6, next)),
-            );
+            cuts.extend(addresses.last.checked_add(1).map(|next| (addresses.v6, next)));
         }
     }
     let mut moves = Moves::new();
@@ -243,10 +217,7 @@ fn cut(place: &Place, cuts: &BTreeSet<(bool, u128)>) -> Vec<Place> {
     let Place::External(Addresses { v6, first, last }) = *place else {
         return vec![place.clone()];
     };
-    let firsts: Vec<u128> = cuts
-        .range((v6, first)..=(v6, last))
-        .map(|(_, first)| *first)
-        .collect();
+    let firsts: Vec<u128> = cuts.range((v6, first)..=(v6, last)).map(|(_, first)| *first).collect();
     let lasts = firsts.iter().skip(1).map(|next| next - 1).chain([last]);
     let piece = |(&first, last)| Place::External(Addresses { v6, first, last });
     firsts.iter().zip(lasts).map(piece).collect()
@@ -258,16 +229,10 @@ pub fn differences(found: &[Row], expected: &[Row]) -> String {
     let mut text = String::new();
     for key in is.keys().chain(should.keys()).collect::<BTreeSet<_>>() {
         let nothing = Default::default();
-        let (is, should) = (
-            is.get(key).unwrap_or(&nothing),
-            should.get(key).unwrap_or(&nothing),
-        );
+        let (is, should) = (is.get(key).unwrap_or(&nothing), should.get(key).unwrap_or(&nothing));
         for (what, is, should) in [("opens", &is.0, &should.0), ("closes", &is.1, &should.1)] {
             if is != should {
-                text += &format!(
-                    "  {} -> {} {what} [{is}], expected [{should}]\n",
-                    key.0, key.1
-                );
+                text += &format!("  {} -> {} {what} [{is}], expected [{should}]\n", key.0, key.1);
             }
         }
     }

@@ -27,9 +27,7 @@ pub struct Pair {
 /// A cluster and one to three edits of it.
 pub fn pair() -> impl Strategy<Value = Pair> {
     (world(), vec(edit(), 1..=3)).prop_map(|(before, edits)| Pair {
-        after: edits
-            .iter()
-            .fold(before.clone(), |cluster, edit| edit.apply(&cluster)),
+        after: edits.iter().fold(before.clone(), |cluster, edit| edit.apply(&cluster)),
         before,
         edits,
     })
@@ -95,10 +93,7 @@ pub fn edit() -> impl Strategy<Value = Edit> {
         (index(), generate::workload())
             .prop_map(|(w, other)| Edit::SetAddresses(w, other.addresses)),
         index().prop_map(Edit::ToggleHostNetwork),
-        (
-            generate::namespace_name(),
-            option::of(generate::namespace_labels())
-        )
+        (generate::namespace_name(), option::of(generate::namespace_labels()))
             .prop_map(|(name, labels)| Edit::SetNamespace(name, labels)),
     ];
     prop_oneof![2 => policies, 1 => others]
@@ -120,19 +115,13 @@ impl Edit {
                 edit_policy(&mut policies, index, |policy| toggle(policy, *direction));
             }
             Edit::AddRule(index, direction, rule) => {
-                edit_rules(&mut policies, index, *direction, |rules| {
-                    rules.push(rule.clone())
-                });
+                edit_rules(&mut policies, index, *direction, |rules| rules.push(rule.clone()));
             }
             Edit::ReplaceRule(index, direction, which, rule) => {
-                edit_rule(&mut policies, index, *direction, which, |r| {
-                    *r = rule.clone()
-                });
+                edit_rule(&mut policies, index, *direction, which, |r| *r = rule.clone());
             }
             Edit::DeleteRule(index, direction, which) => {
-                edit_rules(&mut policies, index, *direction, |rules| {
-                    remove(rules, which)
-                });
+                edit_rules(&mut policies, index, *direction, |rules| remove(rules, which));
             }
             Edit::AddPeer(index, direction, which, peer) => {
                 edit_rule(&mut policies, index, *direction, which, |rule| {
@@ -272,10 +261,7 @@ fn toggle(policy: &mut Policy, direction: Direction) {
             let dead = policy.dead.iter().position(|(d, _)| *d == direction);
             *slot = Some(match dead {
                 Some(position) => policy.dead.remove(position).1,
-                None => Section {
-                    rules: vec![],
-                    origin: layout::origin("", 1, 1),
-                },
+                None => Section { rules: vec![], origin: layout::origin("", 1, 1) },
             });
         }
     }

@@ -93,11 +93,7 @@ pub fn container_ports() -> impl Strategy<Value = BTreeSet<ContainerPort>> {
         protocol(),
         select(&PORT_NUMBERS[..]),
     )
-        .prop_map(|(name, protocol, number)| ContainerPort {
-            name,
-            protocol,
-            number,
-        });
+        .prop_map(|(name, protocol, number)| ContainerPort { name, protocol, number });
     btree_set(port, 0..=3)
 }
 
@@ -112,28 +108,19 @@ pub fn workload() -> impl Strategy<Value = Workload> {
         prop::bool::weighted(0.15),
         subsequence(ADDRESSES.to_vec(), 0..=2),
     )
-        .prop_map(
-            |(namespace, name, kind, labels, ports, host_network, addresses)| Workload {
-                id: WorkloadId {
-                    namespace: namespace.into(),
-                    name: name.into(),
-                    kind: kind.into(),
-                },
-                labels,
-                ports,
-                host_network,
-                addresses: match kind {
-                    "Pod" => addresses
-                        .iter()
-                        .map(|a| a.parse().expect("an address"))
-                        .collect(),
-                    _ => BTreeSet::new(),
-                },
-                single: kind == "Pod",
-                origin: layout::origin("", 1, 1),
-                labels_origin: layout::origin("", 1, 1),
+        .prop_map(|(namespace, name, kind, labels, ports, host_network, addresses)| Workload {
+            id: WorkloadId { namespace: namespace.into(), name: name.into(), kind: kind.into() },
+            labels,
+            ports,
+            host_network,
+            addresses: match kind {
+                "Pod" => addresses.iter().map(|a| a.parse().expect("an address")).collect(),
+                _ => BTreeSet::new(),
             },
-        )
+            single: kind == "Pod",
+            origin: layout::origin("", 1, 1),
+            labels_origin: layout::origin("", 1, 1),
+        })
 }
 
 fn requirement(
@@ -149,10 +136,7 @@ fn requirement(
         1 => Just(Operator::Exists),
         1 => Just(Operator::DoesNotExist),
     ]
-    .prop_map(move |operator| Requirement {
-        key: key.into(),
-        operator,
-    })
+    .prop_map(move |operator| Requirement { key: key.into(), operator })
 }
 
 /// Requirements on the keys of the alphabet. One value more than pods have, so that some selectors
@@ -167,9 +151,8 @@ pub fn pod_selector() -> impl Strategy<Value = Selector> {
 fn namespace_selector() -> impl Strategy<Value = Selector> {
     let names = NAMESPACES.iter().copied().chain([MENTIONED_ONLY]);
     let by_name = requirement(NAMESPACE_NAME_LABEL, names.collect()).boxed();
-    let by_label = NAMESPACE_LABELS
-        .iter()
-        .map(|(key, values)| requirement(key, values.to_vec()).boxed());
+    let by_label =
+        NAMESPACE_LABELS.iter().map(|(key, values)| requirement(key, values.to_vec()).boxed());
     selector(by_label.chain([by_name]))
 }
 
@@ -187,10 +170,7 @@ fn selector(
 fn block() -> impl Strategy<Value = IpBlock> {
     select(&BLOCKS[..]).prop_map(|(cidr, except)| IpBlock {
         cidr: cidr.parse().expect("a range"),
-        except: except
-            .iter()
-            .map(|hole| hole.parse().expect("a range"))
-            .collect(),
+        except: except.iter().map(|hole| hole.parse().expect("a range")).collect(),
     })
 }
 
@@ -228,23 +208,18 @@ pub fn port() -> impl Strategy<Value = PortMatch> {
 }
 
 pub fn rule() -> impl Strategy<Value = Rule> {
-    (
-        option::weighted(0.8, vec(peer(), 1..=2)),
-        option::weighted(0.6, vec(port(), 1..=2)),
-    )
-        .prop_map(|(peers, ports)| Rule {
+    (option::weighted(0.8, vec(peer(), 1..=2)), option::weighted(0.6, vec(port(), 1..=2))).prop_map(
+        |(peers, ports)| Rule {
             action: Action::Allow,
             peers,
             ports,
             origin: layout::origin("", 1, 1),
-        })
+        },
+    )
 }
 
 fn section() -> impl Strategy<Value = Section> {
-    vec(rule(), 0..=2).prop_map(|rules| Section {
-        rules,
-        origin: layout::origin("", 1, 1),
-    })
+    vec(rule(), 0..=2).prop_map(|rules| Section { rules, origin: layout::origin("", 1, 1) })
 }
 
 /// A NetworkPolicy with one or both directions; what it says of the other may be written, but dead (N4).

@@ -12,11 +12,7 @@ pub const OWN: &str = "@own";
 
 /// Lines of a file.
 pub fn origin(file: &str, start_line: u32, end_line: u32) -> Origin {
-    Origin {
-        file: file.into(),
-        start_line,
-        end_line,
-    }
+    Origin { file: file.into(), start_line, end_line }
 }
 
 /// A namespace with its manifest.
@@ -46,10 +42,7 @@ pub fn empty_policy(namespace: &str, name: &str, pods: Selector) -> Policy {
         },
         tier: Tier::NetworkPolicy,
         priority: 0,
-        subject: Subject {
-            namespaces: NamespaceMatch::Name(namespace.into()),
-            pods,
-        },
+        subject: Subject { namespaces: NamespaceMatch::Name(namespace.into()), pods },
         ingress: None,
         egress: None,
         origin: origin("", 1, 1),
@@ -59,11 +52,7 @@ pub fn empty_policy(namespace: &str, name: &str, pods: Selector) -> Policy {
 
 /// The same policy with distinct lines for each of its parts, and [`OWN`] peers resolved.
 pub fn policy(mut policy: Policy) -> Arc<Policy> {
-    let own = policy
-        .id
-        .namespace
-        .clone()
-        .expect("a NetworkPolicy has a namespace");
+    let own = policy.id.namespace.clone().expect("a NetworkPolicy has a namespace");
     let file = format!("policies/{own}-{}.yaml", policy.id.name);
     policy.origin = origin(&file, 1, 999);
     for direction in Direction::BOTH {
@@ -110,10 +99,7 @@ pub fn cluster(
     let workloads: BTreeMap<_, _> = workloads.into_iter().map(|w| (w.id.clone(), w)).collect();
     let policies: BTreeMap<_, _> = policies.into_iter().map(|p| (p.id.clone(), p)).collect();
     Cluster {
-        namespaces: namespaces
-            .into_iter()
-            .map(|n| (n.name.clone(), n))
-            .collect(),
+        namespaces: namespaces.into_iter().map(|n| (n.name.clone(), n)).collect(),
         workloads: workloads.into_values().collect(),
         policies: policies.into_values().collect(),
     }

@@ -9,10 +9,7 @@ use serde_json::{Map, Value, json};
 
 /// One YAML file for each object, by path.
 pub fn manifests(cluster: &Cluster) -> Vec<(String, String)> {
-    objects(cluster)
-        .into_iter()
-        .map(|(path, object)| (path, yaml::write(&object)))
-        .collect()
+    objects(cluster).into_iter().map(|(path, object)| (path, yaml::write(&object))).collect()
 }
 
 /// One object for each file, by path.
@@ -35,9 +32,7 @@ pub fn objects(cluster: &Cluster) -> Vec<(String, Value)> {
 }
 
 fn labels(labels: &Labels) -> Value {
-    let pairs = labels
-        .iter()
-        .map(|(key, value)| (key.to_string(), json!(&**value)));
+    let pairs = labels.iter().map(|(key, value)| (key.to_string(), json!(&**value)));
     Value::Object(pairs.collect())
 }
 

@@ -37,11 +37,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            names: Names::Fresh,
-            assumed_addresses: false,
-            budget: 30_000,
-        }
+        Self { names: Names::Fresh, assumed_addresses: false, budget: 30_000 }
     }
 }
 
@@ -103,10 +99,7 @@ impl Point {
     pub fn on(&self, cluster: &Cluster) -> Option<End> {
         let pod = match self {
             Point::External(address) => return Some(End::External(*address)),
-            Point::Workload {
-                id,
-                assumed_address,
-            } => {
+            Point::Workload { id, assumed_address } => {
                 let workload = cluster.workloads.iter().find(|w| w.id == *id)?;
                 let mut pod = Pod::of_workload(cluster, workload);
                 if pod.addresses.is_empty() {
@@ -114,13 +107,7 @@ impl Point {
                 }
                 pod
             }
-            Point::Undeclared {
-                namespace,
-                namespace_labels,
-                labels,
-                ports,
-                assumed_address,
-            } => {
+            Point::Undeclared { namespace, namespace_labels, labels, ports, assumed_address } => {
                 let mut known = cluster.namespace_labels(namespace);
                 if !cluster.namespaces.contains_key(namespace) {
                     known.extend(namespace_labels.clone());
@@ -147,15 +134,10 @@ impl<'a> Universe<'a> {
         let mut points = seen.workloads.clone();
         points.extend(seen.undeclared(&clusters, options.names));
         if options.assumed_addresses {
-            points = points
-                .iter()
-                .flat_map(|point| seen.with_addresses(point))
-                .collect();
+            points = points.iter().flat_map(|point| seen.with_addresses(point)).collect();
         }
         points.extend(seen.addresses.iter().copied().map(Point::External));
-        let ends = points
-            .iter()
-            .map(|point| clusters.map(|cluster| point.on(cluster)));
+        let ends = points.iter().map(|point| clusters.map(|cluster| point.on(cluster)));
         Self {
             ends: ends.collect(),
             points,
@@ -189,12 +171,7 @@ impl<'a> Universe<'a> {
             self.atoms
                 .iter()
                 .filter(move |atom| atom.name.is_none() || undeclared)
-                .map(move |atom| UniverseFlow {
-                    from,
-                    to,
-                    atom,
-                    ends,
-                })
+                .map(move |atom| UniverseFlow { from, to, atom, ends })
         })
     }
 
@@ -216,12 +193,8 @@ impl<'a> Universe<'a> {
         let side =
             |side: usize| match (&self.ends[flow.ends.0][side], &self.ends[flow.ends.1][side]) {
                 (Some(from), Some(to)) => {
-                    let flow = Flow {
-                        from,
-                        to,
-                        protocol: flow.atom.protocol,
-                        port: flow.atom.number,
-                    };
+                    let flow =
+                        Flow { from, to, protocol: flow.atom.protocol, port: flow.atom.number };
                     evaluate(self.clusters[side], &flow).allowed
                 }
                 _ => false,
@@ -258,8 +231,7 @@ impl Seen {
     fn of(clusters: &[&Cluster; 2]) -> Self {
         let mut seen = Self::default();
         seen.namespaces.insert(FRESH.into());
-        seen.ports
-            .extend(Protocol::ALL.map(|protocol| (protocol, 1)));
+        seen.ports.extend(Protocol::ALL.map(|protocol| (protocol, 1)));
         seen.addresses.insert(Ipv4Addr::UNSPECIFIED.into());
         seen.addresses.insert(Ipv6Addr::UNSPECIFIED.into());
         let mut workloads = BTreeSet::new();
@@ -279,24 +251,15 @@ impl Seen {
                 seen.policy(policy);
             }
         }
-        seen.workloads = workloads
-            .into_iter()
-            .map(|id| Point::Workload {
-                id,
-                assumed_address: None,
-            })
-            .collect();
+        seen.workloads =
+            workloads.into_iter().map(|id| Point::Workload { id, assumed_address: None }).collect();
         seen
     }
 
     fn policy(&mut self, policy: &Policy) {
         self.namespaces(&policy.subject.namespaces);
         mention(&mut self.pod_labels, &policy.subject.pods);
-        for rule in [&policy.ingress, &policy.egress]
-            .into_iter()
-            .flatten()
-            .flat_map(|s| &s.rules)
-        {
+        for rule in [&policy.ingress, &policy.egress].into_iter().flatten().flat_map(|s| &s.rules) {
             self.rule(rule);
         }
     }
@@ -342,8 +305,7 @@ impl Seen {
 
     fn range(&mut self, protocol: Protocol, first: u16, last: u16) {
         self.ports.insert((protocol, first));
-        self.ports
-            .extend(last.checked_add(1).map(|next| (protocol, next)));
+        self.ports.extend(last.checked_add(1).map(|next| (protocol, next)));
     }
 
     fn block(&mut self, first: IpAddr, last: IpAddr) {
@@ -358,9 +320,7 @@ impl Seen {
         let resolutions = self.resolutions(names);
         let mut points = vec![];
         for namespace in &self.namespaces {
-            let pinned = clusters
-                .iter()
-                .all(|c| c.namespaces.contains_key(namespace));
+            let pinned = clusters.iter().all(|c| c.namespaces.contains_key(namespace));
             for namespace_labels in if pinned { &free[..1] } else { &free[..] } {
                 for labels in &pods {
                     points.extend(resolutions.iter().map(|ports| Point::Undeclared {
@@ -390,60 +350,38 @@ impl Seen {
             }
             Names::Clashing => {
                 let numbers: BTreeSet<u16> = self.ports.iter().map(|(_, number)| *number).collect();
-                let same = |number| {
-                    self.port_names
-                        .iter()
-                        .map(|name| port(name, number))
-                        .collect()
-                };
-                [BTreeSet::new()]
-                    .into_iter()
-                    .chain(numbers.into_iter().map(same))
-                    .collect()
+                let same = |number| self.port_names.iter().map(|name| port(name, number)).collect();
+                [BTreeSet::new()].into_iter().chain(numbers.into_iter().map(same)).collect()
             }
         }
     }
 
     /// Each port name with a number that nothing mentions and that is the first of no interval.
     fn fresh(&self) -> impl Iterator<Item = (&(Box<str>, Protocol), u16)> {
-        let unused = |number: &u16| {
-            Protocol::ALL
-                .iter()
-                .all(|p| !self.ports.contains(&(*p, *number)))
-        };
+        let unused =
+            |number: &u16| Protocol::ALL.iter().all(|p| !self.ports.contains(&(*p, *number)));
         self.port_names.iter().zip((40_000..).filter(unused))
     }
 
     fn atoms(&self, names: Names) -> Vec<Atom> {
-        let numbers = self.ports.iter().map(|&(protocol, number)| Atom {
-            protocol,
-            number,
-            name: None,
-        });
+        let numbers =
+            self.ports.iter().map(|&(protocol, number)| Atom { protocol, number, name: None });
         let named = self.fresh().map(|((name, protocol), number)| Atom {
             protocol: *protocol,
             number,
             name: Some(name.clone()),
         });
-        numbers
-            .chain(named.filter(|_| names == Names::Fresh))
-            .collect()
+        numbers.chain(named.filter(|_| names == Names::Fresh)).collect()
     }
 
     /// The pod without an assumed address, and with each.
     fn with_addresses(&self, point: &Point) -> Vec<Point> {
-        let addresses = [None]
-            .into_iter()
-            .chain(self.addresses.iter().copied().map(Some));
+        let addresses = [None].into_iter().chain(self.addresses.iter().copied().map(Some));
         let with = |address: Option<IpAddr>| {
             let mut point = point.clone();
             match &mut point {
-                Point::Workload {
-                    assumed_address, ..
-                }
-                | Point::Undeclared {
-                    assumed_address, ..
-                } => *assumed_address = address,
+                Point::Workload { assumed_address, .. }
+                | Point::Undeclared { assumed_address, .. } => *assumed_address = address,
                 Point::External(_) => {}
             }
             point
