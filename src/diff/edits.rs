@@ -165,9 +165,11 @@ fn lost_isolation<'a>(
     // What another policy still isolates gains nothing by this edit.
     let isolated = encoder.isolated(new, direction, subject)?;
     let subject = encoder.d.minus(subject, isolated)?;
-    let (side, origin) = match policy {
-        Some(policy) => (new, &policy.origin),
-        None => (new.other(), &old.origin),
+    // The lines as they are after the change, unless it takes the policy away.
+    let (side, origin) = match (new, policy) {
+        (Side::Before, _) => (Side::After, &old.origin),
+        (Side::After, Some(policy)) => (Side::After, &policy.origin),
+        (Side::After, None) => (Side::Before, &old.origin),
     };
     edits.push(Edit {
         kind: CauseKind::IsolationLost,

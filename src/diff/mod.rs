@@ -221,6 +221,17 @@ fn merge(encoder: &mut Encoder<'_, '_>, drafts: &mut Vec<(Draft, bool)>) -> Resu
     Ok(())
 }
 
+/// Everything that some row of a side says was gained, in the encoder's present reading.
+pub fn gained_flows(encoder: &mut Encoder<'_, '_>, new: Side) -> Result<Set> {
+    let mut flows = Vec::new();
+    for (index, edit) in edits::edits(encoder, new)?.iter().enumerate() {
+        let gain = rows::gained(encoder, new, edit)?;
+        let drafts = rows::draft(encoder, new, index, edit, &gain)?;
+        flows.extend(drafts.into_iter().map(|draft| draft.flows));
+    }
+    encoder.d.union(flows)
+}
+
 /// Notes the namespaces of one end of a set.
 fn touch(encoder: &mut Encoder<'_, '_>, end: End, flows: Set, touched: &mut Touched) -> Result<()> {
     use crate::reach::Slot;

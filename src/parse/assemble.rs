@@ -2,21 +2,28 @@
 
 use super::file::{FileRead, digest};
 use super::workload::Draft;
-use super::{Affects, Parsed, Problem};
+use super::{Affects, Parsed, Problem, helm};
 use crate::model::{Namespace, Origin, Policy, Section, Workload};
 use crate::tree::Tree;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Puts the files of a side together, in the order of their paths.
+/// Puts the files of a side together. `files`: what was read of the files of the tree, in order.
 pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
     let mut parsed = Parsed::default();
+    let paths: Vec<&Arc<str>> = tree.files.keys().collect();
+    parsed.problems =
+        helm::problems(tree, paths.iter().copied().zip(files.iter().map(Arc::as_ref)));
+    let not_manifests = kustomizations(tree, &paths, files, &mut parsed.problems);
     let mut policies: BTreeMap<_, Arc<Policy>> = BTreeMap::new();
     let mut drafts: BTreeMap<_, Draft> = BTreeMap::new();
     let namespaces: &mut BTreeMap<Arc<str>, Arc<Namespace>> = &mut parsed.cluster.namespaces;
-    for file in files {
+    for (path, file) in paths.iter().zip(files) {
         parsed.documents += file.documents;
+        if not_manifests.contains(&***path) {
+            continue;
+        }
         parsed.relevant += file.relevant;
         parsed.problems.extend(file.problems.iter().cloned());
         for policy in &file.policies {
@@ -66,6 +73,50 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
     parsed.problems.sort();
     parsed.problems.dedup();
     parsed
+}
+
+/// Reports the kustomizations that matter. Returns the files that are their patches and the like.
+fn kustomizations(
+    tree: &Tree,
+    paths: &[&Arc<str>],
+    files: &[Arc<FileRead>],
+    problems: &mut Vec<Problem>,
+) -> BTreeSet<String> {
+    let found = paths
+        .iter()
+        .zip(files)
+        .filter_map(|(path, file)| Some((*path, file.kustomization.as_ref()?)));
+    let not_manifests: BTreeSet<String> =
+        found.clone().flat_map(|(path, kustomization)| kustomization.not_manifests(path)).collect();
+    // The namespaces of what stands in a file or below a directory.
+    let below = |root: &str| {
+        let prefix = match root {
+            "" => String::new(),
+            root => format!("{root}/"),
+        };
+        // Paths are sorted, so what has a prefix stands together; the file itself may not.
+        let first = paths.partition_point(|path| ***path < *prefix);
+        let exact = paths.binary_search_by(|path| (***path).cmp(root)).ok();
+        let inside = paths.iter().zip(files).skip(first);
+        let inside = inside.take_while(|(path, _)| path.starts_with(&prefix));
+        exact
+            .and_then(|at| Some((paths.get(at)?, files.get(at)?)))
+            .into_iter()
+            .chain(inside)
+            .filter(|(path, _)| !not_manifests.contains(&****path))
+            .flat_map(|(_, file)| {
+                let policies = file.policies.iter().map(|policy| policy.id.namespace.clone());
+                let workloads = file.workloads.iter();
+                let workloads = workloads.map(|draft| Some(draft.workload.id.namespace.clone()));
+                let namespaces = file.namespaces.iter().map(|_| None);
+                policies.chain(workloads).chain(namespaces)
+            })
+            .collect::<BTreeSet<Option<Arc<str>>>>()
+    };
+    for (path, kustomization) in found {
+        problems.extend(kustomization.problem(path, tree, below));
+    }
+    not_manifests
 }
 
 /// Two objects of one identity differ (M6).

@@ -3,6 +3,7 @@
 use super::de::{self, Fault, Notes};
 use super::doc::{Doc, DocError, NodeId, View};
 use super::kinds::{self, Kind};
+use super::kustomize::{self, Kustomization};
 use super::place::Place;
 use super::split::{self, Document};
 use super::workload::{self, Draft, Metadata};
@@ -31,6 +32,8 @@ pub(super) struct FileRead {
     pub relevant: usize,
     /// What was left to Helm: documents of a chart with template actions.
     pub helm: Helm,
+    /// The file is a kustomization.
+    pub kustomization: Option<Kustomization>,
 }
 
 /// The documents of a chart's templates that need rendering.
@@ -66,6 +69,13 @@ pub(super) fn read(
             ),
             Affects::Anything,
         );
+        return reader.read;
+    }
+    if kustomize::is_kustomization(file)
+        && let Some(found) = std::str::from_utf8(bytes).ok().and_then(kustomize::read)
+    {
+        reader.read.documents = 1;
+        reader.read.kustomization = Some(found);
         return reader.read;
     }
     if !reader.json(bytes) {

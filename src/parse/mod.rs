@@ -7,8 +7,10 @@ mod cidr;
 mod de;
 mod doc;
 mod file;
+mod helm;
 mod json;
 mod kinds;
+mod kustomize;
 mod limits;
 mod names;
 mod place;
@@ -112,8 +114,12 @@ struct Task<'a> {
     surroundings: Surroundings,
 }
 
-fn task<'a>(_tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'a> {
-    Task { path, content, surroundings: Surroundings::default() }
+fn task<'a>(tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'a> {
+    Task {
+        path,
+        content,
+        surroundings: Surroundings { in_chart: helm::chart(tree, path).is_some() },
+    }
 }
 
 impl Task<'_> {

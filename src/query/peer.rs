@@ -37,13 +37,13 @@ pub enum PeerError {
     /// It is of none of the shapes.
     #[error(
         "`{0}` is neither a workload (`namespace/name`), nor an address, nor `namespace:NAME,pod:key=value` \
-         for a pod that is not declared{hint}", hint = did_you_mean(.1)
+         for a pod that is not declared{hint}", hint = the_nearest(.1)
     )]
     Shape(String, Option<String>),
     /// No declared workload has this name.
     #[error(
         "no workload `{name}` is declared{hint}; write `namespace:NAME,pod:key=value` for a pod that is not \
-         declared", hint = did_you_mean(.nearest)
+         declared", hint = the_nearest(.nearest)
     )]
     UnknownWorkload {
         /// As it was written.
@@ -84,8 +84,8 @@ pub enum PortError {
     Number(String),
 }
 
-fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default()
+fn the_nearest(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|nearest| format!("; the nearest is `{nearest}`")).unwrap_or_default()
 }
 
 /// Reads a PORT.

@@ -344,7 +344,8 @@ impl<'w, 'a> Encoder<'w, 'a> {
                 let Some(workload) = self.world.workloads.get(slot as usize) else {
                     continue;
                 };
-                let Some(workload) = workload.on.on(side) else {
+                // A pod on the host's network is an address to policies: no name resolves there.
+                let Some(workload) = workload.on.on(side).filter(|w| !w.host_network) else {
                     continue;
                 };
                 let mut numbers = Vec::new();

@@ -117,7 +117,7 @@ fn details(row: &Row, writer: Writer<'_>) -> Vec<String> {
     }
     let witness = &row.witness;
     lines.push(format!(
-        "Example: {} → {}, {} {}",
+        "Example: {} → {}, {}/{}",
         untrusted::markdown(&witness.from),
         untrusted::markdown(&witness.to),
         witness.protocol,

@@ -147,6 +147,11 @@ impl<'a> Universe<'a> {
         }
     }
 
+    /// Every end.
+    pub fn points(&self) -> &[Point] {
+        &self.points
+    }
+
     /// All pairs of ends with all ports, without external to external and without a bare pod to itself.
     pub fn flows(&self) -> impl Iterator<Item = UniverseFlow<'_>> {
         let stride = (self.points.len().pow(2) * self.atoms.len() / self.budget.max(1)).max(1);
