@@ -45,6 +45,7 @@ fn run_diff(diff: &Diff, style: &Style) -> Result<Outcome> {
     let config = Config { connections: diff.connections, ..diff.cluster.config() };
     let mut timings = Timings::start();
     let report = compare(&diff.inputs, &config, &mut timings)?;
+    timings.done("freeing");
     output::write(&match diff.format {
         ReportFormat::Text => render::text::report(&report, style),
         ReportFormat::Json => render::json::report(&report),
