@@ -191,7 +191,10 @@ fn row(
     let shape = encoder.d.and(possible, own_set)?;
     let shape = encoder.d.and(shape, peer_set)?;
     let rest = encoder.d.minus(shape, flows)?;
-    let exceptions = exceptions::explain(encoder, new, edit, rest, gain.now, gain.then)?;
+    let exceptions = {
+        let ports = port_list::of(encoder, flows)?;
+        exceptions::explain(encoder, new, edit, rest, gain.now, gain.then, &ports)?
+    };
     let (from, to) = match own {
         End::Source => (own_words, peer_words),
         End::Destination => (peer_words, own_words),

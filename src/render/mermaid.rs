@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ports, untrusted, words};
+use super::{untrusted, words};
+use crate::report::ports;
 use crate::report::{Listing, Report};
 
 /// Most edges in a picture of a listing. Mermaid itself gives up at 500 (`maxEdges`) and at

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::layout::{Lines, Role, Style};
 use super::row;
-use crate::render::{Found, ports, untrusted, words};
+use crate::render::{Found, untrusted, words};
+use crate::report::ports;
 
 /// Everything that is known about one row, and how to close it.
 pub fn explain(found: &Found<'_>, style: &Style) -> String {

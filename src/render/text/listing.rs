@@ -5,7 +5,8 @@ use unicode_width::UnicodeWidthStr;
 use super::layout::{Lines, Role, Style};
 use super::not_evaluated;
 use crate::render::unread::Scope;
-use crate::render::{ports, untrusted, words};
+use crate::render::{untrusted, words};
+use crate::report::ports;
 use crate::report::{Endpoint, Listing};
 
 /// Widest column of destinations; longer ones have their ports in the next line.

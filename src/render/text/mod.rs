@@ -11,7 +11,8 @@ pub use explain::explain;
 pub use layout::Style;
 pub use listing::listing;
 
-use super::{ports, unread, untrusted, words};
+use super::{unread, untrusted, words};
+use crate::report::ports;
 use crate::report::{Change, Environment, Hides, NotEvaluated, PortRange, Report, Verdict};
 use layout::{Lines, Role};
 use unread::Scope;

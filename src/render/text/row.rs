@@ -2,7 +2,8 @@
 
 use super::SHORT_FINGERPRINT;
 use super::layout::{self, Lines, Role};
-use crate::render::{ports, untrusted, words};
+use crate::render::{untrusted, words};
+use crate::report::ports;
 use crate::report::{Admission, AdmittedBy, Cause, Location, Row};
 
 /// Columns of the severity, and of the names of details.

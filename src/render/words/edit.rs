@@ -2,7 +2,7 @@
 
 use super::Phrase;
 use super::Piece::{Count, Name, Words};
-use crate::report::{Cause, CauseKind, Side};
+use crate::report::{Cause, CauseKind};
 
 /// `ingress rule 1 of policy payments/db was widened`.
 pub fn cause(cause: &Cause) -> Phrase {
@@ -67,14 +67,13 @@ pub fn cause(cause: &Cause) -> Phrase {
                 " covers one direction less: its rules there are without effect",
             ),
         ],
-        // A policy that was deleted can only be shown where it stood.
-        CauseKind::IsolationLost if cause.location.side == Side::Before => vec![
+        CauseKind::IsolationLost if cause.whole => vec![
             Words("policy "),
             policy(),
             of_direction(
-                " was deleted or cut back: these pods are no longer isolated for ingress",
-                " was deleted or cut back: these pods are no longer isolated for egress",
-                " was deleted or cut back: these pods are no longer isolated",
+                " was deleted: these pods are no longer isolated for ingress",
+                " was deleted: these pods are no longer isolated for egress",
+                " was deleted: these pods are no longer isolated",
             ),
         ],
         CauseKind::IsolationLost => vec![

@@ -1,6 +1,6 @@
 //! Ports in compact, exact words.
 
-use crate::report::PortRange;
+use super::PortRange;
 
 const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
 
@@ -15,7 +15,7 @@ struct Ports {
 /// `TCP 5432`, `TCP 80, 8000-8999; UDP 53`, `TCP "http"`, `all TCP ports`, `all ports`, or, where
 /// that is shorter, `all ports but TCP 53`.
 ///
-/// Port names come out of manifests: pass the result through [`super::untrusted`].
+/// Port names come out of manifests: neutralise the result before it is shown.
 pub fn words(ports: &[PortRange]) -> String {
     let sets = PROTOCOLS.map(|protocol| one(protocol, ports));
     if sets.iter().all(Ports::is_empty) {
