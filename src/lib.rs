@@ -3,53 +3,22 @@
 //! The modules in reading order. The core is pure (text in, data out); `source`, `cli` and the
 //! binary are the edges.
 
+pub mod tree;
 pub mod config;
-pub mod eval;
 pub mod model;
 pub mod parse;
+pub mod set;
+pub mod eval;
+pub mod reach;
+pub mod report;
+pub mod diff;
 pub mod problems;
 pub mod query;
-pub mod report;
-pub mod tree;
+pub mod nearest;
+pub mod render;
+pub mod source;
+pub mod cli;
 
-use config::Config;
-use report::{Environment, Listing, Report, Snapshot, Summary, Tool, Verdict};
-use tree::Tree;
+mod review;
 
-/// Compares two snapshots: everything that `after` allows and `before` does not, and the reverse.
-pub fn review(before: &Tree, after: &Tree, config: &Config) -> Report {
-    let _ = config;
-    let snapshot = |tree: &Tree| Snapshot { name: tree.name.clone(), ..Snapshot::default() };
-    Report {
-        schema_version: report::SCHEMA_VERSION,
-        tool: Tool::this(),
-        before: snapshot(before),
-        after: snapshot(after),
-        result: Verdict::Unchanged,
-        exact: true,
-        environments: vec![Environment {
-            name: "default".into(),
-            opened: vec![],
-            closed: vec![],
-            findings: vec![],
-            connections: None,
-            summary: Summary::default(),
-        }],
-        not_evaluated: vec![],
-        read: Default::default(),
-    }
-}
-
-/// The effective reachability of one snapshot.
-pub fn list(tree: &Tree, config: &Config) -> Listing {
-    let _ = (tree, config);
-    Listing {
-        schema_version: report::SCHEMA_VERSION,
-        tool: Tool::this(),
-        exact: true,
-        connections: vec![],
-        unisolated: Default::default(),
-        not_evaluated: vec![],
-        read: Default::default(),
-    }
-}
+pub use review::{list, review};

@@ -1,3 +1,7 @@
 //! The `netpol-review` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    netpol_review::cli::main(std::env::args_os())
+}

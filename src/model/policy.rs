@@ -243,6 +243,26 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// True iff the two say the same as written, rules in any order; names and lines play no part.
+    pub fn same_meaning(&self, other: &Self) -> bool {
+        let same = |direction| match (self.section(direction), other.section(direction)) {
+            (None, None) => true,
+            (Some(a), Some(b)) => {
+                let within = |a: &Section, b: &Section| {
+                    a.rules.iter().all(|rule| b.rules.iter().any(|r| r.same_meaning(rule)))
+                };
+                within(a, b) && within(b, a)
+            }
+            _ => false,
+        };
+        self.tier == other.tier
+            && self.priority == other.priority
+            && self.subject == other.subject
+            && Direction::BOTH.into_iter().all(same)
+    }
+}
+
 impl Rule {
     /// True iff the two rules mean the same as written: action, peers and ports, in any order;
     /// where they stand plays no part.

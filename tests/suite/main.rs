@@ -5,5 +5,6 @@ mod laws;
 mod query;
 mod reading;
 mod tiers;
+mod reader;
 mod worlds;
 mod yaml;

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Fills fuzz/corpus from the fixtures: each manifest for `reader`; for `diff`, each fixture with its two
+# sides joined by a NUL byte.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p fuzz/corpus/reader fuzz/corpus/diff
+
+find fixtures tests -type f \( -name '*.yaml' -o -name '*.yml' -o -name '*.json' \) -size -64k | while read -r file; do
+    cp "$file" "fuzz/corpus/reader/${file//\//_}"
+done
+find fixtures -type d -name before | while read -r before; do
+    after=$(dirname "$before")/after
+    # All files of a side are one stream of documents: most policies need their workloads beside them.
+    side() { find "$1" -type f -name '*.yaml' | sort | while read -r file; do cat "$file"; printf '\n---\n'; done; }
+    name=$(dirname "$before")
+    { side "$before"; printf '\0'; side "$after"; } >"fuzz/corpus/diff/${name//\//_}"
+done
+find fuzz/corpus -type f | wc -l

@@ -1,0 +1,168 @@
+//! One function a command: read, compute, write.
+
+use super::args::{
+    AnswerFormat, Arguments, Command, Diff, Explain, Inputs, List, ListFormat, Query, ReportFormat,
+};
+use super::exit::{Outcome, outcome};
+use super::failure::Failure;
+use super::output;
+use super::progress::Progress;
+use crate::config::Config;
+use crate::nearest::nearest;
+use crate::render::text::Style;
+use crate::render::{self, Found};
+use crate::report::Report;
+use crate::source::git::{self, Range};
+use crate::source::{Loaded, Meter, Pair, directory};
+use crate::tree::Tree;
+use clap::CommandFactory;
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+type Result<T> = std::result::Result<T, Failure>;
+
+/// How many fingerprints an error names.
+const SUGGESTIONS: usize = 3;
+
+pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
+    let style = Style { colour: output::coloured(arguments.color), width: output::width() };
+    match arguments.command {
+        Command::Diff(diff) => run_diff(&diff, &style),
+        Command::List(list) => run_list(&list, &style).map(|()| Outcome::Done),
+        Command::Query(query) => run_query(&query, &style).map(|()| Outcome::Done),
+        Command::Explain(explain) => run_explain(&explain, &style).map(|()| Outcome::Done),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "netpol-review", &mut script);
+            output::write(&String::from_utf8_lossy(&script))?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+fn run_diff(diff: &Diff, style: &Style) -> Result<Outcome> {
+    let config = Config { connections: diff.connections, ..diff.cluster.config() };
+    let report = compare(&diff.inputs, &config)?;
+    output::write(&match diff.format {
+        ReportFormat::Text => render::text::report(&report, style),
+        ReportFormat::Json => render::json::report(&report),
+        ReportFormat::Markdown => {
+            render::markdown::report(&report, &render::markdown::Options::default())
+        }
+    })?;
+    Ok(outcome(&report, diff.fail_on))
+}
+
+fn run_explain(explain: &Explain, style: &Style) -> Result<()> {
+    let report = compare(&explain.inputs, &explain.cluster.config())?;
+    let rows = chosen(&report, &explain.fingerprint)?;
+    let texts: Vec<String> = rows.iter().map(|row| render::text::explain(row, style)).collect();
+    Ok(output::write(&texts.join("\n"))?)
+}
+
+fn run_list(list: &List, style: &Style) -> Result<()> {
+    let progress = Progress::start();
+    let Loaded { tree, .. } = directory::load(&list.directory, &progress.meter)?;
+    something(&[&tree])?;
+    let listing = crate::list(&tree, &list.cluster.config());
+    drop(progress);
+    Ok(output::write(&match list.format {
+        ListFormat::Text => render::text::listing(&listing, style),
+        ListFormat::Json => render::json::listing(&listing),
+        ListFormat::Csv => render::csv::listing(&listing),
+        ListFormat::Mermaid => render::mermaid::listing(&listing),
+        ListFormat::Dot => render::dot::listing(&listing),
+    })?)
+}
+
+fn run_query(query: &Query, style: &Style) -> Result<()> {
+    let progress = Progress::start();
+    let Loaded { tree, .. } = directory::load(&query.directory, &progress.meter)?;
+    something(&[&tree])?;
+    let config = query.cluster.config();
+    let answer = crate::query::query(&tree, &config, &query.from, &query.to, &query.port)?;
+    drop(progress);
+    Ok(output::write(&match query.format {
+        AnswerFormat::Text => render::text::answer(&answer, style),
+        AnswerFormat::Json => render::json::answer(&answer),
+    })?)
+}
+
+/// The rows that a fingerprint, or the beginning of one, means: the same row in one environment or
+/// several.
+fn chosen<'a>(report: &'a Report, wanted: &str) -> Result<Vec<Found<'a>>> {
+    let rows = render::find(report, wanted);
+    let different: BTreeSet<&str> =
+        rows.iter().map(|found| found.row.fingerprint.as_str()).collect();
+    if different.len() == 1 {
+        return Ok(rows);
+    }
+    let list = |fingerprints: Vec<&str>| {
+        let quoted: Vec<String> = fingerprints.iter().map(|name| format!("`{name}`")).collect();
+        quoted.join(", ")
+    };
+    if different.len() > 1 {
+        let some = list(different.into_iter().take(SUGGESTIONS).collect());
+        return Err(Failure::Usage(format!("`{wanted}` begins several fingerprints: {some}")));
+    }
+    let environments = report.environments.iter();
+    let rows =
+        environments.flat_map(|environment| environment.opened.iter().chain(&environment.closed));
+    let known: BTreeSet<&str> = rows.map(|row| row.fingerprint.as_str()).collect();
+    // A beginning is compared with beginnings.
+    let begun = |name: &&'a str| name.get(..wanted.len()).unwrap_or(name);
+    let near = nearest(wanted, known.iter().map(begun), SUGGESTIONS);
+    let near: Vec<&str> =
+        known.iter().filter(|name| near.contains(&begun(name))).copied().collect();
+    Err(Failure::Usage(if known.is_empty() {
+        format!("no row has the fingerprint `{wanted}`: nothing opened and nothing closed")
+    } else if near.is_empty() {
+        let some = list(known.into_iter().take(SUGGESTIONS).collect());
+        format!("no row has a fingerprint that begins with `{wanted}`; there are {some}")
+    } else {
+        format!(
+            "no row has a fingerprint that begins with `{wanted}`\n  did you mean: {}?",
+            list(near.into_iter().take(SUGGESTIONS).collect())
+        )
+    }))
+}
+
+/// Reads both sides and compares them.
+fn compare(inputs: &Inputs, config: &Config) -> Result<Report> {
+    let progress = Progress::start();
+    let Pair { before, after } = load(inputs, &progress.meter)?;
+    something(&[&before.tree, &after.tree])?;
+    let mut report = crate::review(&before.tree, &after.tree, config);
+    report.before = before.snapshot;
+    report.after = after.snapshot;
+    Ok(report)
+}
+
+fn load(inputs: &Inputs, meter: &Meter) -> Result<Pair> {
+    if let Some(range) = &inputs.git {
+        let range = Range::from_str(range)?;
+        return Ok(git::load_pair(&range, inputs.repo.as_deref(), &inputs.paths, meter)?);
+    }
+    match inputs.paths.as_slice() {
+        [before, after] => Ok(directory::load_pair(before, after, meter)?),
+        paths => Err(Failure::Usage(match paths.len() {
+            0 => "nothing to compare was named\n  try: two directories, or `--git BASE..HEAD`".into(),
+            1 => "one directory is not enough to compare\n  try: a second one, or `--git BASE` to compare a \
+                  revision with the working tree"
+                .into(),
+            more => format!("two directories can be compared, not {more}"),
+        })),
+    }
+}
+
+/// Refuses to call nothing at all unchanged.
+fn something(trees: &[&Tree]) -> Result<()> {
+    if trees.iter().any(|tree| !tree.files.is_empty() || !tree.skipped.is_empty()) {
+        return Ok(());
+    }
+    let names: Vec<String> = trees.iter().map(|tree| format!("`{}`", tree.name)).collect();
+    Err(Failure::Nothing(format!(
+        "nothing to analyse: no manifest (.yaml, .yml or .json) in {}",
+        names.join(" or ")
+    )))
+}

@@ -1,0 +1,151 @@
+//! What the words of a row cover and its flows do not, and why.
+
+use super::edits::Edit;
+use super::{port_list, words};
+use crate::model::Direction;
+use crate::reach::{Encoder, Side};
+use crate::report::{Exception, ExceptionKind};
+use crate::set::{OverBudget, Set};
+
+/// How many exceptions a text names.
+const NAMED: usize = 4;
+
+/// The exceptions of a row, in the words of the policies that make them.
+#[derive(Clone, Debug, Default)]
+pub struct Exceptions {
+    /// What was allowed before as well.
+    pub already_allowed: Option<String>,
+    /// What stays denied.
+    pub still_denied: Option<String>,
+    /// All of them.
+    pub all: Vec<Exception>,
+}
+
+type Result<T> = std::result::Result<T, OverBudget>;
+
+/// Explains `rest`: flows of the region, of which `now` are allowed on the new side, and `then` on
+/// the old side too.
+pub fn explain(
+    encoder: &mut Encoder<'_, '_>,
+    new: Side,
+    edit: &Edit<'_>,
+    rest: Set,
+    now: Set,
+    then: Set,
+) -> Result<Exceptions> {
+    if rest.is_empty() {
+        return Ok(Exceptions::default());
+    }
+    let allowed = encoder.d.and(rest, then)?;
+    let denied = encoder.d.minus(rest, now)?;
+    let allowed = already(encoder, new.other(), allowed)?;
+    let denied = still(encoder, new, edit, denied)?;
+    let all = allowed
+        .iter()
+        .map(|text| (ExceptionKind::AlreadyAllowed, text))
+        .chain(denied.iter().map(|text| (ExceptionKind::StillDenied, text)))
+        .map(|(kind, text)| Exception { kind, text: text.clone() })
+        .collect();
+    Ok(Exceptions { already_allowed: text(&allowed), still_denied: text(&denied), all })
+}
+
+/// The rules of the old side that allowed these flows, at either end.
+fn already(encoder: &mut Encoder<'_, '_>, old: Side, flows: Set) -> Result<Vec<String>> {
+    if flows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut texts = Vec::new();
+    let mut explained = Vec::new();
+    for direction in Direction::BOTH {
+        for policy in encoder.policies_at(old, direction, flows)? {
+            let Some(section) = policy.section(direction) else { continue };
+            let subject = encoder.subject(old, direction, policy)?;
+            let cut = encoder.d.and(flows, subject)?;
+            for (index, rule) in section.rules.iter().enumerate() {
+                let matched = encoder.matched_by(old, direction, rule, cut)?;
+                if matched.is_empty() {
+                    continue;
+                }
+                explained.push(matched);
+                let ports = port_list::of(encoder, matched)?;
+                let word = match direction {
+                    Direction::Ingress => "from",
+                    Direction::Egress => "to",
+                };
+                let peers = match &rule.peers {
+                    None => "anything".to_string(),
+                    Some(peers) => {
+                        words::any_of(peers.iter().map(|p| words::peer(&p.kind)).collect()).text
+                    }
+                };
+                texts.push(format!(
+                    "{word} {peers} on {} ({direction} rule {} of {})",
+                    port_list::text(&ports),
+                    index + 1,
+                    policy.id
+                ));
+            }
+        }
+    }
+    let explained = encoder.d.union(explained)?;
+    if !encoder.d.minus(flows, explained)?.is_empty() {
+        texts.push("flows between pods that were not isolated".into());
+    }
+    Ok(texts)
+}
+
+/// The policies of the new side that deny these flows, at either end.
+fn still(
+    encoder: &mut Encoder<'_, '_>,
+    new: Side,
+    edit: &Edit<'_>,
+    flows: Set,
+) -> Result<Vec<String>> {
+    let mut texts: Vec<(Set, bool, String, Vec<String>)> = Vec::new();
+    for direction in Direction::BOTH {
+        let passed = encoder.allowed_at(new, direction, flows)?;
+        let denied = encoder.d.minus(flows, passed)?;
+        if denied.is_empty() {
+            continue;
+        }
+        for policy in encoder.policies_at(new, direction, denied)? {
+            let subject = encoder.subject(new, direction, policy)?;
+            let cut = encoder.d.and(denied, subject)?;
+            if cut.is_empty() {
+                continue;
+            }
+            let word = match Encoder::subject_end(direction) {
+                crate::set::fields::End::Source => "from",
+                crate::set::fields::End::Destination => "to",
+            };
+            let who = format!("{word} {}", words::subject(&policy.subject).text);
+            let own = Encoder::subject_end(direction) == edit.end;
+            let id = policy.id.to_string();
+            match texts.iter_mut().find(|t| t.0 == cut && t.1 == own) {
+                Some(text) => text.3.push(id),
+                None => texts.push((cut, own, who, vec![id])),
+            }
+        }
+    }
+    let mut lines = Vec::with_capacity(texts.len());
+    for (cut, _, who, policies) in texts {
+        let ports = port_list::of(encoder, cut)?;
+        lines.push(format!(
+            "{who} on {} (isolated by {})",
+            port_list::text(&ports),
+            policies.join(", ")
+        ));
+    }
+    Ok(lines)
+}
+
+fn text(all: &[String]) -> Option<String> {
+    if all.is_empty() {
+        return None;
+    }
+    let mut text = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+    if all.len() > NAMED {
+        text.push_str(&format!("; and {} more", all.len() - NAMED));
+    }
+    Some(text)
+}

@@ -1,0 +1,488 @@
+//! Two sides -> the rows that opened and closed, each with causes, exceptions and a witness.
+
+pub mod connections;
+mod describe;
+mod edits;
+mod exceptions;
+pub mod port_list;
+mod rows;
+mod severity;
+mod witness;
+mod words;
+
+use crate::config::{Config, IpBlocksMatchPods};
+use crate::model::{Cluster, Direction};
+use crate::reach::{Encoder, Reading, Side, World};
+use crate::report::{
+    Assumption, Cause, CauseKind, Change, Hides, NotEvaluated, ReachCount, Row, Severity,
+    Side as ReportSide, Summary,
+};
+use crate::set::fields::End;
+use crate::set::{OverBudget, Set};
+use edits::{About, Edit};
+use rows::Draft;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// What differs between two sides.
+#[derive(Clone, Debug, Default)]
+pub struct Diff {
+    /// Flows that the after side allows and the before side does not.
+    pub opened: Vec<Row>,
+    /// Flows that the before side allows and the after side does not.
+    pub closed: Vec<Row>,
+    /// Figures and remarks.
+    pub summary: Summary,
+    /// What took more room than the budget allows, or failed its own check.
+    pub not_evaluated: Vec<NotEvaluated>,
+    /// The concrete table, when the configuration asks for it.
+    pub connections: Option<Vec<Change>>,
+    /// The namespaces whose pods the change touches; `None` in it stands for all others.
+    pub touched: Touched,
+}
+
+/// The namespaces whose pods are at an end of some flow that an edit could change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// By name.
+    pub namespaces: BTreeSet<String>,
+    /// Every namespace.
+    pub all: bool,
+}
+
+type Result<T> = std::result::Result<T, OverBudget>;
+
+/// Compares two sides exactly.
+pub fn diff(before: &Cluster, after: &Cluster, config: &Config) -> Diff {
+    let world = World::new(before, after);
+    let mut diff = Diff::default();
+    for (new, rows) in [(Side::After, &mut diff.opened), (Side::Before, &mut diff.closed)] {
+        let whole = gained_rows(&world, config, new, None, &mut diff.touched);
+        match whole {
+            Ok((found, mut failed)) => {
+                *rows = found;
+                diff.not_evaluated.append(&mut failed);
+            }
+            // Together the edits need too much room: each one alone then, in a store of its own.
+            Err(OverBudget) => {
+                let count = edit_places(&world, config, new);
+                for index in 0..count.len() {
+                    match gained_rows(&world, config, new, Some(index), &mut diff.touched) {
+                        Ok((mut found, mut failed)) => {
+                            rows.append(&mut found);
+                            diff.not_evaluated.append(&mut failed);
+                        }
+                        Err(OverBudget) => {
+                            diff.not_evaluated.push(too_large(count.get(index), new));
+                        }
+                    }
+                }
+                if count.is_empty() {
+                    diff.not_evaluated.push(too_large(None, new));
+                }
+            }
+        }
+        sort(rows);
+    }
+    let mut encoder = Encoder::new(&world, Reading::KnownAddresses, config.node_budget);
+    diff.summary = Summary {
+        opened_rows: diff.opened.len(),
+        closed_rows: diff.closed.len(),
+        without_effect: without_effect(&world, &diff),
+        reach: reach(&mut encoder, &diff).unwrap_or_default(),
+    };
+    if config.connections {
+        match connections::changes(&world, config) {
+            Ok(changes) => diff.connections = Some(changes),
+            Err(OverBudget) => diff.not_evaluated.push(too_large(None, Side::After)),
+        }
+    }
+    diff
+}
+
+/// Where each edit stands, for messages when the analysis itself is out of room.
+fn edit_places(world: &World<'_>, config: &Config, new: Side) -> Vec<(String, u32, String)> {
+    let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
+    let edits = edits::edits(&mut encoder, new).unwrap_or_default();
+    edits
+        .iter()
+        .map(|edit| {
+            let place = edit.places.first();
+            let name = match edit.about {
+                About::Rule(_, policy, _) | About::Isolation(_, policy) => policy.id.to_string(),
+                _ => place.and_then(|place| place.object.clone()).unwrap_or_default(),
+            };
+            match place {
+                Some(place) => (place.origin.file.to_string(), place.origin.start_line, name),
+                None => (String::new(), 1, name),
+            }
+        })
+        .collect()
+}
+
+fn too_large(place: Option<&(String, u32, String)>, new: Side) -> NotEvaluated {
+    let (file, line, name) = match place {
+        Some((file, line, name)) => (file.clone(), Some(*line), Some(name.clone())),
+        None => (String::new(), None, None),
+    };
+    NotEvaluated {
+        side: ReportSide::Both,
+        file,
+        line,
+        kind: Some("analysis".into()),
+        name,
+        reason: "what this edit can change is too large to compute within the limits; \
+                 split the change, or raise the node budget"
+            .into(),
+        hides: if new == Side::After { Hides::Widening } else { Hides::Flow },
+    }
+}
+
+/// The rows of all edits, or of one of them, gained on a side; and what failed its check.
+fn gained_rows(
+    world: &World<'_>,
+    config: &Config,
+    new: Side,
+    only: Option<usize>,
+    touched: &mut Touched,
+) -> Result<(Vec<Row>, Vec<NotEvaluated>)> {
+    let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
+    let edits = edits::edits(&mut encoder, new)?;
+    for edit in &edits {
+        touch(&mut encoder, edit.end, edit.subject, touched)?;
+    }
+    let chosen: Vec<(usize, &Edit)> = edits
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| only.is_none_or(|only| only == *index))
+        .collect();
+    let always = config.ip_blocks_match_pods == IpBlocksMatchPods::Always;
+    let mut drafts: Vec<(Draft, bool)> = Vec::new();
+    let mut known = Vec::new();
+    encoder.set_reading(if always { Reading::AnyAddress } else { Reading::KnownAddresses });
+    for (index, edit) in &chosen {
+        let gain = rows::gained(&mut encoder, new, edit)?;
+        known.push(gain.flows);
+        touch(&mut encoder, End::Source, gain.flows, touched)?;
+        touch(&mut encoder, End::Destination, gain.flows, touched)?;
+        let rows = rows::draft(&mut encoder, new, *index, edit, &gain)?;
+        drafts.extend(rows.into_iter().map(|draft| (draft, false)));
+    }
+    merge(&mut encoder, &mut drafts)?;
+    if encoder.met_blocks() && config.ip_blocks_match_pods == IpBlocksMatchPods::Unknown {
+        encoder.set_reading(Reading::AnyAddress);
+        let everything_known = encoder.d.union(known)?;
+        let mut more = Vec::new();
+        for (index, edit) in &chosen {
+            let mut gain = rows::gained(&mut encoder, new, edit)?;
+            gain.flows = encoder.between_pods(gain.flows)?;
+            gain.flows = encoder.d.minus(gain.flows, everything_known)?;
+            let rows = rows::draft(&mut encoder, new, *index, edit, &gain)?;
+            more.extend(rows.into_iter().map(|draft| (draft, true)));
+        }
+        merge(&mut encoder, &mut more)?;
+        drafts.append(&mut more);
+    }
+    let mut rows = Vec::with_capacity(drafts.len());
+    let mut failed = Vec::new();
+    for (draft, assumed) in drafts {
+        let row = finish(&mut encoder, new, &edits, draft, assumed, always, &mut failed)?;
+        rows.push(row);
+    }
+    Ok((rows, failed))
+}
+
+/// Joins drafts with the same flows, and those whose flows another one contains: one row then, with
+/// every cause.
+fn merge(encoder: &mut Encoder<'_, '_>, drafts: &mut Vec<(Draft, bool)>) -> Result<()> {
+    let mut kept: Vec<(Draft, bool)> = Vec::with_capacity(drafts.len());
+    'next: for (draft, assumed) in drafts.drain(..) {
+        for (other, _) in &mut kept {
+            if encoder.d.minus(draft.flows, other.flows)?.is_empty() {
+                other.edits.extend(&draft.edits);
+                continue 'next;
+            }
+        }
+        let mut swallowed = Vec::new();
+        let mut index = 0;
+        while let Some((other, _)) = kept.get(index) {
+            if encoder.d.minus(other.flows, draft.flows)?.is_empty() {
+                swallowed.extend(kept.remove(index).0.edits);
+            } else {
+                index += 1;
+            }
+        }
+        let mut draft = draft;
+        draft.edits.extend(swallowed);
+        kept.push((draft, assumed));
+    }
+    *drafts = kept;
+    Ok(())
+}
+
+/// Notes the namespaces of one end of a set.
+fn touch(encoder: &mut Encoder<'_, '_>, end: End, flows: Set, touched: &mut Touched) -> Result<()> {
+    use crate::reach::Slot;
+    if touched.all {
+        return Ok(());
+    }
+    for (first, last) in encoder.slots(flows, end)? {
+        for slot in first..=last {
+            let namespace = match encoder.world.slot(slot) {
+                Slot::Workload(index) => {
+                    encoder.world.workloads.get(index).map(|w| w.id.namespace.to_string())
+                }
+                Slot::Undeclared(index) => {
+                    encoder.world.namespaces.get(index).map(|n| n.name.to_string())
+                }
+                Slot::Elsewhere => {
+                    touched.all = true;
+                    return Ok(());
+                }
+                Slot::External => None,
+            };
+            touched.namespaces.extend(namespace);
+        }
+    }
+    Ok(())
+}
+
+fn finish(
+    encoder: &mut Encoder<'_, '_>,
+    new: Side,
+    edits: &[Edit<'_>],
+    draft: Draft,
+    assumed: bool,
+    always: bool,
+    failed: &mut Vec<NotEvaluated>,
+) -> Result<Row> {
+    let mut causes: Vec<Cause> = Vec::new();
+    for (nth, edit) in draft.edits.iter().filter_map(|index| edits.get(*index)).enumerate() {
+        let lines = if nth == 0 { draft.lines } else { None };
+        causes.extend(causes_of(edit, new, lines));
+    }
+    causes.sort();
+    causes.dedup();
+    let kinds: Vec<CauseKind> =
+        draft.edits.iter().filter_map(|index| edits.get(*index)).map(|edit| edit.kind).collect();
+    let severity = severity::severity(encoder, draft.flows, &kinds)?;
+    let ports = port_list::of(encoder, draft.flows)?;
+    let undeclared = rows::undeclared(encoder, draft.flows)?;
+    // A stranger from outside tells more than a neighbour where that is what the level is for.
+    let outside = encoder.outside(End::Source)?;
+    let known = rows::known(encoder)?;
+    let prefer = match severity {
+        Severity::Critical => vec![outside, known],
+        _ => vec![known],
+    };
+    let replayed = match witness::point(encoder, draft.flows, &prefer)? {
+        Some(point) => witness::replay(encoder, &point, new, assumed || always),
+        None => return Err(OverBudget),
+    };
+    if !replayed.agrees {
+        let cause = causes.first();
+        failed.push(NotEvaluated {
+            side: ReportSide::Both,
+            file: cause.map(|c| c.location.file.clone()).unwrap_or_default(),
+            line: cause.map(|c| c.location.start_line),
+            kind: Some("internal-error".into()),
+            name: cause.and_then(|c| c.policy.clone().or_else(|| c.object.clone())),
+            reason: format!(
+                "the two evaluators disagree on {} -> {} {}/{}; please report this",
+                replayed.witness.from,
+                replayed.witness.to,
+                replayed.witness.protocol,
+                replayed.witness.port
+            ),
+            hides: Hides::Widening,
+        });
+    }
+    let mut row = Row {
+        fingerprint: String::new(),
+        from: draft.from,
+        to: draft.to,
+        ports,
+        severity,
+        causes,
+        admitted_by: replayed.admitted_by,
+        already_allowed: draft.exceptions.already_allowed,
+        still_denied: draft.exceptions.still_denied,
+        exceptions: draft.exceptions.all,
+        undeclared,
+        assumes: assumed.then_some(Assumption::IpBlocksMatchPods),
+        witness: replayed.witness,
+    };
+    row.fingerprint = fingerprint(&row);
+    Ok(row)
+}
+
+/// The causes of an edit, in the words of the direction of the comparison.
+fn causes_of(edit: &Edit<'_>, new: Side, lines: Option<(u32, u32)>) -> Vec<Cause> {
+    let kind = if new == Side::After { edit.kind } else { mirrored(edit.kind) };
+    let (direction, policy) = match edit.about {
+        About::Rule(direction, policy, _) | About::Isolation(direction, policy) => {
+            (Some(direction.as_str()), Some(policy.id.to_string()))
+        }
+        _ => (None, None),
+    };
+    let place = |place: &edits::Place<'_>| {
+        let mut location = witness::location(place.side, place.origin);
+        if let Some((first, last)) = lines {
+            (location.start_line, location.end_line) = (first, last);
+        }
+        let (object, rule) = (place.object.clone(), place.rule);
+        Cause { kind, direction, policy: policy.clone(), object, rule, location }
+    };
+    edit.places.iter().map(place).collect()
+}
+
+/// What an edit is called when the comparison is read backwards.
+fn mirrored(kind: CauseKind) -> CauseKind {
+    match kind {
+        CauseKind::RuleAdded => CauseKind::RuleRemoved,
+        CauseKind::RuleWidened => CauseKind::RuleNarrowed,
+        CauseKind::SelectorWidened => CauseKind::SelectorNarrowed,
+        CauseKind::DirectionAdded => CauseKind::DirectionRemoved,
+        CauseKind::IsolationLost => CauseKind::IsolationAdded,
+        CauseKind::WorkloadAdded => CauseKind::WorkloadRemoved,
+        other => other,
+    }
+}
+
+/// 128 bits of SHA-256 over what the row opens and what kind of edit does it; no line, file or index.
+fn fingerprint(row: &Row) -> String {
+    let kinds: BTreeSet<String> = row
+        .causes
+        .iter()
+        .map(|c| format!("{:?} {:?} {:?} {:?}", c.kind, c.direction, c.policy, c.object))
+        .collect();
+    let canonical = format!(
+        "{}\n{}\n{:?}\n{:?}\n{:?}",
+        row.from.text, row.to.text, row.ports, kinds, row.assumes
+    );
+    Sha256::digest(canonical.as_bytes()).iter().take(16).fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Most severe first, then by how many declared workloads take part.
+fn sort(rows: &mut [Row]) {
+    let count = |peers: &crate::report::Peers| peers.declared.as_ref().map_or(1, |d| d.count);
+    rows.sort_by_cached_key(|row| {
+        (
+            std::cmp::Reverse(row.severity),
+            row.assumes,
+            std::cmp::Reverse(count(&row.from) * count(&row.to)),
+            row.from.text.clone(),
+            row.to.text.clone(),
+            row.fingerprint.clone(),
+        )
+    });
+}
+
+/// Edits of policies that mean something else as written and change no flow (R3).
+fn without_effect(world: &World<'_>, diff: &Diff) -> Vec<String> {
+    let named: BTreeSet<&str> = diff
+        .opened
+        .iter()
+        .chain(&diff.closed)
+        .flat_map(|row| &row.causes)
+        .filter_map(|cause| cause.policy.as_deref())
+        .collect();
+    let mut remarks = Vec::new();
+    for pair in world.changed_policies() {
+        let (policy, what) = match pair {
+            (Some(before), Some(after)) if !before.same_meaning(after) => (after, "changed"),
+            (Some(before), None) => (before, "removed"),
+            (None, Some(after)) => (after, "added"),
+            _ => continue,
+        };
+        let id = policy.id.to_string();
+        if !named.contains(id.as_str()) {
+            remarks.push(format!("policy {id} was {what}, and no flow changes by it"));
+        }
+    }
+    remarks
+}
+
+/// How many destinations get figures.
+const COUNTED: usize = 10;
+
+/// From how many declared workloads each destination of the rows can be reached, on both sides; for
+/// rows that lead to few destinations.
+fn reach(encoder: &mut Encoder<'_, '_>, diff: &Diff) -> Result<Vec<ReachCount>> {
+    let touched: BTreeSet<&str> = diff
+        .opened
+        .iter()
+        .chain(&diff.closed)
+        .filter(|row| row.assumes.is_none())
+        .filter_map(|row| row.to.declared.as_ref())
+        .filter(|declared| declared.count == declared.sample.len())
+        .flat_map(|declared| declared.sample.iter().map(String::as_str))
+        .collect();
+    let world = encoder.world;
+    let declared = world.workloads.len() as u32;
+    let targets: BTreeMap<u32, String> = world
+        .workloads
+        .iter()
+        .enumerate()
+        .map(|(slot, workload)| (slot as u32, workload.id.to_string()))
+        .filter(|(_, id)| touched.contains(id.as_str()))
+        .take(COUNTED)
+        .collect();
+    let mut counts = Vec::new();
+    for (slot, id) in targets {
+        let to = encoder.in_slots(End::Destination, &[(slot, slot)])?;
+        let from = encoder.in_slots(End::Source, &[(0, declared - 1)])?;
+        let own = encoder.in_slots(End::Source, &[(slot, slot)])?;
+        let region = encoder.d.and(to, from)?;
+        let region = encoder.d.minus(region, own)?;
+        let mut on = |side| -> Result<Option<usize>> {
+            let exists =
+                world.workloads.get(slot as usize).is_some_and(|w| w.on.on(side).is_some());
+            let allowed = encoder.allowed(side, region)?;
+            let slots = encoder.slots(allowed, End::Source)?;
+            let count = slots.iter().map(|(a, b)| (b - a) as usize + 1).sum();
+            Ok(exists.then_some(count))
+        };
+        let (before, after) = (on(Side::Before)?, on(Side::After)?);
+        if before != after {
+            counts.push(ReachCount { workload: id, before, after });
+        }
+    }
+    counts.sort_by(|a, b| a.workload.cmp(&b.workload));
+    Ok(counts)
+}
+
+/// The declared workloads of one side that nothing isolates in a direction.
+pub fn unisolated(
+    world: &World<'_>,
+    side: Side,
+    direction: Direction,
+    budget: usize,
+) -> Result<Vec<String>> {
+    let mut encoder = Encoder::new(world, Reading::KnownAddresses, budget);
+    let end = Encoder::subject_end(direction);
+    let isolated = encoder.isolated(side, direction, Set::FULL)?;
+    let open = encoder.d.minus(Set::FULL, isolated)?;
+    let all = encoder.d.project(open, |level| level == end.slot())?;
+    let mut ids = Vec::new();
+    let mut first = 0;
+    for edge in encoder.d.edges_at(all, end.slot()) {
+        if !edge.child.is_empty() {
+            for workload in
+                world.workloads.iter().skip(first as usize).take((edge.last - first) as usize + 1)
+            {
+                if workload.on.on(side).is_some() {
+                    ids.push(workload.id.to_string());
+                }
+            }
+        }
+        first = edge.last.saturating_add(1);
+    }
+    ids.sort();
+    Ok(ids)
+}

@@ -1,0 +1,296 @@
+//! Edits and the flows they gain -> rows that people can read.
+
+use super::edits::{About, Edit};
+use super::{describe, exceptions, port_list, words};
+use crate::reach::{Encoder, Side, Slot};
+use crate::report::{DeclaredPeers, Peers, Undeclared};
+use crate::set::fields::End;
+use crate::set::{OverBudget, Set};
+
+/// How many workloads a row names.
+const SAMPLE: usize = 5;
+
+/// A row before it has a severity, a witness and a name.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Exactly the flows of the row.
+    pub flows: Set,
+    /// The indexes of the edits that cause it.
+    pub edits: Vec<usize>,
+    /// The lines of the peers that opened it, where they are fewer than the rule's.
+    pub lines: Option<(u32, u32)>,
+    /// The sources.
+    pub from: Peers,
+    /// The destinations.
+    pub to: Peers,
+    /// What the row's words cover and its flows do not.
+    pub exceptions: exceptions::Exceptions,
+}
+
+type Result<T> = std::result::Result<T, OverBudget>;
+
+/// A peer of an edit: its words, its flows, its lines.
+struct Piece {
+    words: Peers,
+    set: Set,
+    lines: Option<(u32, u32)>,
+    /// It is every pod and everything outside, rather than one entry of a rule.
+    anything: bool,
+}
+
+/// The flows that an edit gains: allowed in its region on `new`, and not on the other side.
+pub fn gained(encoder: &mut Encoder<'_, '_>, new: Side, edit: &Edit<'_>) -> Result<Gain> {
+    let peers = pieces(encoder, new, edit)?;
+    let mut region = encoder.d.union(peers.iter().map(|piece| piece.set).collect())?;
+    region = encoder.d.and(region, edit.subject)?;
+    if let About::Rule(_, _, rule) = edit.about
+        && let Some(ports) = &rule.ports
+    {
+        let ports = encoder.ports(new, ports, region)?;
+        region = encoder.d.and(region, ports)?;
+    }
+    let now = encoder.allowed(new, region)?;
+    let then = encoder.allowed(new.other(), now)?;
+    let flows = encoder.d.minus(now, then)?;
+    Ok(Gain { flows, now, then, pieces: peers })
+}
+
+/// What an edit gains.
+pub struct Gain {
+    /// The flows.
+    pub flows: Set,
+    /// The flows of its region that are allowed on the new side.
+    now: Set,
+    /// Those of them that are allowed on the old side too.
+    then: Set,
+    pieces: Vec<Piece>,
+}
+
+fn pieces(encoder: &mut Encoder<'_, '_>, new: Side, edit: &Edit<'_>) -> Result<Vec<Piece>> {
+    let anything = Piece { words: words::anything(), set: Set::FULL, lines: None, anything: true };
+    let About::Rule(_, _, rule) = edit.about else { return Ok(vec![anything]) };
+    let Some(peers) = &rule.peers else { return Ok(vec![anything]) };
+    let mut pieces = Vec::with_capacity(peers.len());
+    for peer in peers {
+        pieces.push(Piece {
+            words: words::peer(&peer.kind),
+            set: encoder.peer(new, edit.end.other(), &peer.kind)?,
+            lines: Some((peer.origin.start_line, peer.origin.end_line)),
+            anything: false,
+        });
+    }
+    Ok(pieces)
+}
+
+/// The rows of one edit: its peers grouped by the ports that they gain, pods and addresses outside
+/// apart unless both are complete.
+pub fn draft(
+    encoder: &mut Encoder<'_, '_>,
+    new: Side,
+    index: usize,
+    edit: &Edit<'_>,
+    gain: &Gain,
+) -> Result<Vec<Draft>> {
+    let outside = encoder.outside(edit.end.other())?;
+    let mut groups: Vec<(Set, Set, bool, Vec<&Piece>)> = Vec::new();
+    for piece in &gain.pieces {
+        let flows = encoder.d.and(gain.flows, piece.set)?;
+        let outer = encoder.d.and(flows, outside)?;
+        let inner = encoder.d.minus(flows, outside)?;
+        if piece.anything && !outer.is_empty() && !inner.is_empty() {
+            let (a, b) =
+                (port_list::projection(encoder, outer)?, port_list::projection(encoder, inner)?);
+            let addresses = {
+                let level = edit.end.other().address();
+                encoder.d.project(outer, |l| l == level || l == edit.end.other().slot())?
+            };
+            if a == b && addresses == outside {
+                groups.push((flows, a, false, vec![piece]));
+                continue;
+            }
+        }
+        for (part, is_outer) in [(inner, false), (outer, true)] {
+            if part.is_empty() {
+                continue;
+            }
+            let ports = port_list::projection(encoder, part)?;
+            match groups.iter_mut().find(|g| g.1 == ports && g.2 == is_outer) {
+                Some(group) => {
+                    group.0 = encoder.d.or(group.0, part)?;
+                    group.3.push(piece);
+                }
+                None => groups.push((part, ports, is_outer, vec![piece])),
+            }
+        }
+    }
+    let mut drafts = Vec::with_capacity(groups.len());
+    for (flows, ports, outer, pieces) in groups {
+        drafts.push(row(encoder, new, index, edit, gain, flows, ports, outer, &pieces)?);
+    }
+    Ok(drafts)
+}
+
+#[allow(clippy::too_many_arguments)] // One call, and a struct would only rename them.
+fn row(
+    encoder: &mut Encoder<'_, '_>,
+    new: Side,
+    index: usize,
+    edit: &Edit<'_>,
+    gain: &Gain,
+    flows: Set,
+    ports: Set,
+    outer: bool,
+    pieces: &[&Piece],
+) -> Result<Draft> {
+    let (own, other) = (edit.end, edit.end.other());
+    let outside = encoder.outside(other)?;
+    // The other end in words: the rule's own, or those of the addresses that are left.
+    let whole = pieces.iter().any(|piece| piece.anything);
+    let everything = whole && !outer && !encoder.d.and(flows, outside)?.is_empty();
+    let mut peers = encoder.d.union(pieces.iter().map(|piece| piece.set).collect())?;
+    let peer_words = if outer {
+        let addresses = encoder.d.project(flows, |l| l == other.slot() || l == other.address())?;
+        peers = addresses;
+        let (first, _) = encoder.world.external();
+        let child = encoder
+            .d
+            .edges_at(addresses, other.slot())
+            .into_iter()
+            .find(|edge| edge.last >= first)
+            .map_or(Set::EMPTY, |edge| edge.child);
+        words::external(&describe::addresses(encoder, other, child))
+    } else if everything {
+        words::anything()
+    } else {
+        peers = encoder.d.minus(peers, outside)?;
+        match whole {
+            true => words::any_pod(),
+            false => words::any_of(pieces.iter().map(|piece| piece.words.clone()).collect()),
+        }
+    };
+    let own_words = own_words(encoder, edit);
+    let possible = {
+        // Judge ends only against flows that exist at all.
+        let shape = encoder.d.and(edit.subject, peers)?;
+        let shape = encoder.d.and(shape, ports)?;
+        encoder.possible(new, shape)?
+    };
+    let (own_set, mut own_words) = narrowed(encoder, own, flows, possible, own_words)?;
+    let (peer_set, mut peer_words) = match outer {
+        true => (Set::FULL, peer_words),
+        false => narrowed(encoder, other, flows, possible, peer_words)?,
+    };
+    own_words.declared = declared(encoder, own, flows)?;
+    peer_words.declared = declared(encoder, other, flows)?;
+    let shape = encoder.d.and(possible, own_set)?;
+    let shape = encoder.d.and(shape, peer_set)?;
+    let rest = encoder.d.minus(shape, flows)?;
+    let exceptions = exceptions::explain(encoder, new, edit, rest, gain.now, gain.then)?;
+    let (from, to) = match own {
+        End::Source => (own_words, peer_words),
+        End::Destination => (peer_words, own_words),
+    };
+    let lines = match edit.about {
+        About::Rule(_, _, rule) if rule.peers.as_ref().is_some_and(|p| p.len() > pieces.len()) => {
+            let lines: Vec<(u32, u32)> = pieces.iter().filter_map(|piece| piece.lines).collect();
+            let first = lines.iter().map(|l| l.0).min();
+            first.zip(lines.iter().map(|l| l.1).max())
+        }
+        _ => None,
+    };
+    Ok(Draft { flows, edits: vec![index], lines, from, to, exceptions })
+}
+
+fn own_words(encoder: &Encoder<'_, '_>, edit: &Edit<'_>) -> Peers {
+    match edit.about {
+        About::Rule(_, policy, _) | About::Isolation(_, policy) => words::subject(&policy.subject),
+        About::Namespace(index) => {
+            let name = encoder.world.namespaces.get(index).map(|n| n.name.to_string());
+            words::pods(&words::Place::Names(name.into_iter().collect()), "any")
+        }
+        About::Workloads => {
+            let mut indexes = Vec::new();
+            let mut first = 0;
+            for slot in encoder.d.edges_at(edit.subject, edit.end.slot()) {
+                if !slot.child.is_empty() {
+                    indexes.extend((first..=slot.last).map(|slot| slot as usize));
+                }
+                first = slot.last.saturating_add(1);
+            }
+            describe::workloads_words(encoder, &indexes)
+        }
+    }
+}
+
+/// If the flows take only a part of one end of the shape: the words for that part where they are
+/// the shorter story, else the shape's own words with the rest left to the exceptions. Gives the set
+/// that the words stand for.
+fn narrowed(
+    encoder: &mut Encoder<'_, '_>,
+    end: End,
+    flows: Set,
+    shape: Set,
+    words: Peers,
+) -> Result<(Set, Peers)> {
+    let project = |encoder: &mut Encoder<'_, '_>, set| {
+        let Encoder { d, fields, .. } = encoder;
+        d.project(set, |level| fields.belongs_to(level, end))
+    };
+    let (taken, whole) = (project(encoder, flows)?, project(encoder, shape)?);
+    if taken == whole {
+        return Ok((Set::FULL, words));
+    }
+    let left = encoder.d.minus(whole, taken)?;
+    let taken_words = describe::describe(encoder, end, taken);
+    let left_words = describe::describe(encoder, end, left);
+    match (taken_words, left_words) {
+        (Some(taken_words), Some(left_words)) if taken_words.len() <= left_words.len() => {
+            Ok((taken, words::any_of(taken_words)))
+        }
+        (Some(taken_words), None) => Ok((taken, words::any_of(taken_words))),
+        _ => Ok((Set::FULL, words)),
+    }
+}
+
+/// The declared workloads at one end of the flows.
+fn declared(encoder: &mut Encoder<'_, '_>, end: End, flows: Set) -> Result<Option<DeclaredPeers>> {
+    let mut count = 0;
+    let mut sample = Vec::new();
+    let world = encoder.world;
+    for (first, last) in encoder.slots(flows, end)? {
+        for slot in first..=last {
+            if let Slot::Workload(index) = world.slot(slot) {
+                count += 1;
+                sample.extend(world.workloads.get(index).map(|w| w.id));
+            } else {
+                break;
+            }
+        }
+    }
+    sample.sort();
+    let sample: Vec<String> = sample.iter().take(SAMPLE).map(ToString::to_string).collect();
+    Ok((count > 0).then_some(DeclaredPeers { count, sample }))
+}
+
+/// Do undeclared pods take part in the flows?
+pub fn undeclared(encoder: &mut Encoder<'_, '_>, flows: Set) -> Result<Undeclared> {
+    let known = known(encoder)?;
+    let declared = encoder.d.and(flows, known)?;
+    Ok(match (declared.is_empty(), declared == flows) {
+        (true, _) => Undeclared::Only,
+        (false, true) => Undeclared::None,
+        (false, false) => Undeclared::Also,
+    })
+}
+
+/// The flows whose ends are declared workloads or outside the cluster.
+pub fn known(encoder: &mut Encoder<'_, '_>) -> Result<Set> {
+    let workloads = encoder.world.workloads.len() as u32;
+    let mut slots = vec![encoder.world.external()];
+    if workloads > 0 {
+        slots.insert(0, (0, workloads - 1));
+    }
+    let to = encoder.in_slots(End::Destination, &slots)?;
+    let from = encoder.in_slots(End::Source, &slots)?;
+    encoder.d.and(to, from)
+}

@@ -1,0 +1,558 @@
+//! Policies of one side -> the flows that they allow, as sets.
+//!
+//! Everything is cut to a region first: a union of uncut rules grows with the cluster, a cut one
+//! with the region.
+
+use super::world::{Side, Slot, World};
+use crate::model::{
+    Action, Direction, IpBlock, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, PeerKind, Policy,
+    PortMatch, Ports, Protocol, Rule, Selector, Subject,
+};
+use crate::set::fields::{End, Field, Fields, PORT};
+use crate::set::{Diagrams, OverBudget, Set, ports};
+use rustc_hash::FxHashMap;
+
+/// Which pods an `ipBlock` matches (I3, U1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reading {
+    /// Pods whose address is known and lies in the block.
+    KnownAddresses,
+    /// Also pods of unknown address: it could be any, so it is a field like any other.
+    AnyAddress,
+}
+
+/// Regions of at most this many slots at one end are walked slot by slot; larger ones use the
+/// selector's whole set, which is made once.
+const FEW_SLOTS: u64 = 256;
+
+/// Turns policies into sets of flows over a [`World`].
+pub struct Encoder<'w, 'a> {
+    /// The domain.
+    pub world: &'w World<'a>,
+    /// The store of all sets.
+    pub d: Diagrams,
+    /// The fields in use.
+    pub fields: Fields,
+    reading: Reading,
+    blocks_met: bool,
+    pods: FxHashMap<(Side, End, NamespaceMatch, Selector), Set>,
+    namespaces: FxHashMap<(Side, End, Selector), std::rc::Rc<MatchingNamespaces>>,
+    named: FxHashMap<(Side, Protocol, Box<str>), Set>,
+    impossible: FxHashMap<Side, Set>,
+}
+
+/// What a namespace selector demands of each namespace's undeclared pods: nothing, something of the
+/// labels that are not known, or that there be none.
+struct MatchingNamespaces {
+    /// By namespace index: does it match a declared workload's namespace, and the set for undeclared
+    /// pods.
+    known: Vec<(bool, Set)>,
+    elsewhere: Set,
+}
+
+type Result<T> = std::result::Result<T, OverBudget>;
+
+impl<'w, 'a> Encoder<'w, 'a> {
+    /// An encoder with an empty store of `budget` nodes.
+    pub fn new(world: &'w World<'a>, reading: Reading, budget: usize) -> Self {
+        Self {
+            world,
+            d: Diagrams::new(budget),
+            fields: Fields::default(),
+            reading,
+            blocks_met: false,
+            pods: FxHashMap::default(),
+            namespaces: FxHashMap::default(),
+            named: FxHashMap::default(),
+            impossible: FxHashMap::default(),
+        }
+    }
+
+    /// True iff an `ipBlock` played a part so far, so that another [`Reading`] could differ.
+    pub fn met_blocks(&self) -> bool {
+        self.blocks_met
+    }
+
+    /// Reads `ipBlock`s another way from here on. Sets made before stay what they were.
+    pub fn set_reading(&mut self, reading: Reading) {
+        self.reading = reading;
+    }
+
+    /// The flows of a set with a pod at both ends.
+    pub fn between_pods(&mut self, flows: Set) -> Result<Set> {
+        let (to, from) = (self.outside(End::Destination)?, self.outside(End::Source)?);
+        let outer = self.d.or(to, from)?;
+        self.d.minus(flows, outer)
+    }
+
+    /// The end that a policy's subject is in a direction.
+    pub fn subject_end(direction: Direction) -> End {
+        match direction {
+            Direction::Ingress => End::Destination,
+            Direction::Egress => End::Source,
+        }
+    }
+
+    /// The flows of `region` that both ends allow on a side (B1).
+    pub fn allowed(&mut self, side: Side, region: Set) -> Result<Set> {
+        let region = self.possible(side, region)?;
+        // The narrower end first: it cuts the work of the other.
+        let sources = count(&self.slots(region, End::Source)?);
+        let destinations = count(&self.slots(region, End::Destination)?);
+        let order = match destinations <= sources {
+            true => [Direction::Ingress, Direction::Egress],
+            false => [Direction::Egress, Direction::Ingress],
+        };
+        let mut allowed = region;
+        for direction in order {
+            allowed = self.allowed_at(side, direction, allowed)?;
+        }
+        Ok(allowed)
+    }
+
+    /// The flows of `region` that can exist on a side.
+    pub fn possible(&mut self, side: Side, region: Set) -> Result<Set> {
+        let impossible = self.impossible(side)?;
+        self.d.minus(region, impossible)
+    }
+
+    /// The flows of `region` that one end allows: its pod is not isolated in that direction, or a
+    /// rule matches (N1, N9).
+    pub fn allowed_at(&mut self, side: Side, direction: Direction, region: Set) -> Result<Set> {
+        let (mut isolated, mut admitted) = (Vec::new(), Vec::new());
+        for policy in self.policies_at(side, direction, region)? {
+            let Some(section) = policy.section(direction) else {
+                continue;
+            };
+            let subject = self.subject(side, direction, policy)?;
+            let cut = self.d.and(region, subject)?;
+            if cut.is_empty() {
+                continue;
+            }
+            isolated.push(cut);
+            for rule in section.rules.iter().filter(|rule| rule.action == Action::Allow) {
+                admitted.push(self.matched_by(side, direction, rule, cut)?);
+            }
+        }
+        let isolated = self.d.union(isolated)?;
+        let open = self.d.minus(region, isolated)?;
+        admitted.push(open);
+        self.d.union(admitted)
+    }
+
+    /// The flows of `region` whose pod at the direction's end some policy isolates.
+    pub fn isolated(&mut self, side: Side, direction: Direction, region: Set) -> Result<Set> {
+        let mut isolated = Vec::new();
+        for policy in self.policies_at(side, direction, region)? {
+            let subject = self.subject(side, direction, policy)?;
+            isolated.push(self.d.and(region, subject)?);
+        }
+        self.d.union(isolated)
+    }
+
+    /// The policies that speak of a direction and could select a pod of the region.
+    pub fn policies_at(
+        &mut self,
+        side: Side,
+        direction: Direction,
+        region: Set,
+    ) -> Result<Vec<&'a Policy>> {
+        let slots = self.slots(region, Self::subject_end(direction))?;
+        let world = self.world;
+        Ok(world
+            .namespaces
+            .iter()
+            .enumerate()
+            .filter(|(_, namespace)| !namespace.policies.on(side).is_empty())
+            .filter(|(index, namespace)| {
+                let (first, end) = namespace.workloads;
+                let undeclared = world.undeclared(*index);
+                overlaps(&slots, undeclared, undeclared)
+                    || (first < end && overlaps(&slots, first, end - 1))
+            })
+            .flat_map(|(_, namespace)| namespace.policies.on(side))
+            .map(|policy| &***policy)
+            .filter(|policy| policy.section(direction).is_some())
+            .collect())
+    }
+
+    /// The flows whose end in this direction is a pod that the policy selects.
+    pub fn subject(&mut self, side: Side, direction: Direction, policy: &Policy) -> Result<Set> {
+        let Subject { namespaces, pods } = &policy.subject;
+        self.matching_pods(side, Self::subject_end(direction), namespaces, pods, None)
+    }
+
+    /// The flows of `region`, all of them of pods that the rule's policy selects, which the rule
+    /// matches (N8).
+    pub fn matched_by(
+        &mut self,
+        side: Side,
+        direction: Direction,
+        rule: &Rule,
+        region: Set,
+    ) -> Result<Set> {
+        let end = Self::subject_end(direction).other();
+        let mut matched = region;
+        if let Some(peers) = &rule.peers {
+            let slots = self.slots(region, end)?;
+            let mut sets = Vec::with_capacity(peers.len());
+            for peer in peers {
+                sets.push(self.peer_within(side, end, &peer.kind, Some(&slots))?);
+            }
+            let peers = self.d.union(sets)?;
+            matched = self.d.and(matched, peers)?;
+        }
+        if let Some(ports) = &rule.ports {
+            let ports = self.ports(side, ports, matched)?;
+            matched = self.d.and(matched, ports)?;
+        }
+        Ok(matched)
+    }
+
+    /// The flows whose end is matched by a peer.
+    pub fn peer(&mut self, side: Side, end: End, peer: &PeerKind) -> Result<Set> {
+        self.peer_within(side, end, peer, None)
+    }
+
+    fn peer_within(
+        &mut self,
+        side: Side,
+        end: End,
+        peer: &PeerKind,
+        within: Option<&[(u32, u32)]>,
+    ) -> Result<Set> {
+        match peer {
+            PeerKind::Pods { namespaces, pods } => {
+                self.matching_pods(side, end, namespaces, pods, within)
+            }
+            PeerKind::Block(block) => self.block(side, end, block),
+        }
+    }
+
+    /// The flows whose destination port is matched. Names resolve on each destination pod (P3), so
+    /// the set speaks of destinations too; it is right for those of `region`.
+    pub fn ports(&mut self, side: Side, matches: &[PortMatch], region: Set) -> Result<Set> {
+        let mut sets = Vec::with_capacity(matches.len());
+        for PortMatch { protocol, ports, .. } in matches {
+            sets.push(match ports {
+                Ports::All => self.numbers(*protocol, 1, u16::MAX)?,
+                Ports::Range(first, last) => self.numbers(*protocol, *first, *last)?,
+                Ports::Named(name) => self.named_port(side, *protocol, name, region)?,
+            });
+        }
+        self.d.union(sets)
+    }
+
+    /// The numbers of the slots that an end of the region takes, as sorted intervals; outside the
+    /// cluster is one number.
+    pub fn slots(&mut self, region: Set, end: End) -> Result<Vec<(u32, u32)>> {
+        let projected = match end {
+            End::Destination => region,
+            End::Source => self.d.project(region, |level| level == End::Source.slot())?,
+        };
+        let (outside, _) = self.world.external();
+        let mut slots: Vec<(u32, u32)> = Vec::new();
+        let mut first = 0;
+        for edge in self.d.edges_at(projected, end.slot()) {
+            if !edge.child.is_empty() {
+                let last = edge.last.min(outside);
+                match slots.last_mut() {
+                    Some(previous) if previous.1.checked_add(1) == Some(first) => {
+                        previous.1 = last;
+                    }
+                    _ => slots.push((first, last)),
+                }
+            }
+            first = edge.last.saturating_add(1);
+        }
+        Ok(slots)
+    }
+
+    /// The flows with this end in one of these slots, both ends of each interval included.
+    pub fn in_slots(&mut self, end: End, slots: &[(u32, u32)]) -> Result<Set> {
+        self.d.node(end.slot(), slots.iter().map(|(first, last)| (*first, *last, Set::FULL)))
+    }
+
+    /// The flows with this end outside the cluster.
+    pub fn outside(&mut self, end: End) -> Result<Set> {
+        let external = self.world.external();
+        self.in_slots(end, &[external])
+    }
+
+    /// Flows that do not exist on a side: from or to a workload that is not there, from one bare pod
+    /// to itself (B3), from outside to outside.
+    fn impossible(&mut self, side: Side) -> Result<Set> {
+        if let Some(set) = self.impossible.get(&side) {
+            return Ok(*set);
+        }
+        let world = self.world;
+        let missing: Vec<_> = world.missing.on(side).iter().map(|slot| (*slot, *slot)).collect();
+        let mut loops = Vec::new();
+        for &slot in world.alone.on(side) {
+            loops.push((slot, slot, self.in_slots(End::Source, &[(slot, slot)])?));
+        }
+        let mut parts = vec![self.d.node(End::Destination.slot(), loops)?];
+        for end in [End::Destination, End::Source] {
+            parts.push(self.in_slots(end, &missing)?);
+        }
+        let (to, from) = (self.outside(End::Destination)?, self.outside(End::Source)?);
+        parts.push(self.d.and(to, from)?);
+        let set = self.d.union(parts)?;
+        self.impossible.insert(side, set);
+        Ok(set)
+    }
+
+    fn numbers(&mut self, protocol: Protocol, first: u16, last: u16) -> Result<Set> {
+        let (first, last) = ports::values(protocol, first, last);
+        self.d.node(PORT, [(first, last, Set::FULL)])
+    }
+
+    /// P3: the numbers that a declared pod gives the name; a free bit for an undeclared one; nothing
+    /// outside the cluster.
+    fn named_port(
+        &mut self,
+        side: Side,
+        protocol: Protocol,
+        name: &str,
+        region: Set,
+    ) -> Result<Set> {
+        let slots = self.slots(region, End::Destination)?;
+        if count(&slots) <= FEW_SLOTS {
+            return self.named_port_within(side, protocol, name, &slots);
+        }
+        let key = (side, protocol, Box::from(name));
+        if let Some(set) = self.named.get(&key) {
+            return Ok(*set);
+        }
+        let set = self.named_port_within(side, protocol, name, &[(0, u32::MAX)])?;
+        self.named.insert(key, set);
+        Ok(set)
+    }
+
+    fn named_port_within(
+        &mut self,
+        side: Side,
+        protocol: Protocol,
+        name: &str,
+        slots: &[(u32, u32)],
+    ) -> Result<Set> {
+        let unknown = self.fields.named_port(&mut self.d, protocol, name)?;
+        let (declared, elsewhere) = (self.world.workloads.len() as u32, self.world.elsewhere());
+        let mut intervals = Vec::new();
+        for &(first, last) in slots {
+            for slot in first..declared.min(last.saturating_add(1)) {
+                let Some(workload) = self.world.workloads.get(slot as usize) else {
+                    continue;
+                };
+                let Some(workload) = workload.on.on(side) else {
+                    continue;
+                };
+                let mut numbers = Vec::new();
+                for port in &workload.ports {
+                    if port.protocol == protocol && port.name.as_deref() == Some(name) {
+                        numbers.push(self.numbers(protocol, port.number, port.number)?);
+                    }
+                }
+                let numbers = self.d.union(numbers)?;
+                if !numbers.is_empty() {
+                    intervals.push((slot, slot, numbers));
+                }
+            }
+            let (first, last) = (first.max(declared), last.min(elsewhere));
+            if first <= last {
+                intervals.push((first, last, unknown));
+            }
+        }
+        self.d.node(End::Destination.slot(), intervals)
+    }
+
+    /// I1 to I3. Addresses outside always; pods as the reading says.
+    fn block(&mut self, side: Side, end: End, block: &IpBlock) -> Result<Set> {
+        self.blocks_met = true;
+        let level = end.address();
+        let mut inside = {
+            let (first, last) = self.world.addresses.values(&block.cidr);
+            self.d.node(level, [(first, last, Set::FULL)])?
+        };
+        for except in &block.except {
+            let (first, last) = self.world.addresses.values(except);
+            let hole = self.d.node(level, [(first, last, Set::FULL)])?;
+            inside = self.d.minus(inside, hole)?;
+        }
+        let contains = |address: &std::net::IpAddr| {
+            block.cidr.contains(address) && !block.except.iter().any(|e| e.contains(address))
+        };
+        let (external, end_of_field) = self.world.external();
+        let mut next = match self.reading {
+            Reading::AnyAddress => 0,
+            Reading::KnownAddresses => external,
+        };
+        let mut intervals = Vec::new();
+        for &slot in self.world.addressed.on(side) {
+            let workload = self.world.workloads.get(slot as usize).and_then(|w| *w.on.on(side));
+            if next < slot && next < external {
+                intervals.push((next, slot - 1, inside));
+            }
+            if workload.is_some_and(|workload| workload.addresses.iter().any(contains)) {
+                intervals.push((slot, slot, Set::FULL));
+            }
+            next = next.max(slot + 1);
+        }
+        intervals.push((next, end_of_field, inside));
+        self.d.node(end.slot(), intervals)
+    }
+
+    /// The flows whose end is a pod that matches both selectors (S1 to S8). Pods on the host's
+    /// network match none (B5). Where `within` is given, the set is right for those slots only.
+    fn matching_pods(
+        &mut self,
+        side: Side,
+        end: End,
+        namespaces: &NamespaceMatch,
+        pods: &Selector,
+        within: Option<&[(u32, u32)]>,
+    ) -> Result<Set> {
+        let few = within.filter(|slots| count(slots) <= FEW_SLOTS);
+        let key = (side, end, namespaces.clone(), pods.clone());
+        if few.is_none()
+            && let Some(set) = self.pods.get(&key)
+        {
+            return Ok(*set);
+        }
+        let undeclared = self.fields.pods(&mut self.d, end, pods)?;
+        let mut intervals = Vec::new();
+        match (namespaces, few) {
+            (NamespaceMatch::Name(name), _) => {
+                if let Some(index) = self.world.namespace(name) {
+                    self.workloads_of(side, index, pods, &mut intervals);
+                    let slot = self.world.undeclared(index);
+                    intervals.push((slot, slot, undeclared));
+                }
+            }
+            (NamespaceMatch::Labels(selector), None) => {
+                let matching = self.matching_namespaces(side, end, selector)?;
+                for (index, (matches, _)) in matching.known.iter().enumerate() {
+                    if *matches {
+                        self.workloads_of(side, index, pods, &mut intervals);
+                    }
+                }
+                for (index, (_, free)) in matching.known.iter().enumerate() {
+                    let slot = self.world.undeclared(index);
+                    intervals.push((slot, slot, self.d.and(*free, undeclared)?));
+                }
+                let slot = self.world.elsewhere();
+                intervals.push((slot, slot, self.d.and(matching.elsewhere, undeclared)?));
+            }
+            (NamespaceMatch::Labels(selector), Some(slots)) => {
+                let matching = self.matching_namespaces(side, end, selector)?;
+                let last_pod = self.world.elsewhere();
+                for slot in slots.iter().flat_map(|(first, last)| *first..=(*last).min(last_pod)) {
+                    let set = match self.world.slot(slot) {
+                        Slot::Workload(index) => self
+                            .world
+                            .workloads
+                            .get(index)
+                            .filter(|w| matching.known.get(w.namespace).is_some_and(|m| m.0))
+                            .and_then(|w| *w.on.on(side))
+                            .filter(|w| !w.host_network && pods.matches(&w.labels))
+                            .map_or(Set::EMPTY, |_| Set::FULL),
+                        Slot::Undeclared(index) => {
+                            let free = matching.known.get(index).map_or(Set::EMPTY, |m| m.1);
+                            self.d.and(free, undeclared)?
+                        }
+                        Slot::Elsewhere => self.d.and(matching.elsewhere, undeclared)?,
+                        Slot::External => Set::EMPTY,
+                    };
+                    intervals.push((slot, slot, set));
+                }
+            }
+        }
+        let set = self.d.node(end.slot(), intervals)?;
+        if few.is_none() || matches!(namespaces, NamespaceMatch::Name(_)) {
+            self.pods.insert(key, set);
+        }
+        Ok(set)
+    }
+
+    /// The slots of a namespace's workloads that a pod selector matches.
+    fn workloads_of(
+        &self,
+        side: Side,
+        namespace: usize,
+        pods: &Selector,
+        intervals: &mut Vec<(u32, u32, Set)>,
+    ) {
+        let Some(namespace) = self.world.namespaces.get(namespace) else {
+            return;
+        };
+        let (first, end) = namespace.workloads;
+        if first < end && pods.is_everything() && !namespace.irregular.on(side) {
+            intervals.push((first, end - 1, Set::FULL));
+            return;
+        }
+        for slot in first..end {
+            let workload = self.world.workloads.get(slot as usize).and_then(|w| *w.on.on(side));
+            if workload.is_some_and(|w| !w.host_network && pods.matches(&w.labels)) {
+                intervals.push((slot, slot, Set::FULL));
+            }
+        }
+    }
+
+    /// Which namespaces a selector matches. The labels of a declared namespace are known; of any
+    /// other only the name is, and what else is demanded becomes a demand on free fields.
+    fn matching_namespaces(
+        &mut self,
+        side: Side,
+        end: End,
+        selector: &Selector,
+    ) -> Result<std::rc::Rc<MatchingNamespaces>> {
+        let key = (side, end, selector.clone());
+        if let Some(matching) = self.namespaces.get(&key) {
+            return Ok(matching.clone());
+        }
+        let mut free = Set::FULL;
+        let (by_name, by_label): (Vec<_>, Vec<_>) =
+            selector.requirements().iter().partition(|r| &*r.key == NAMESPACE_NAME_LABEL);
+        for requirement in by_label {
+            let field = Field::NamespaceLabel(end, requirement.key.clone());
+            let (key, operator) = (&requirement.key, &requirement.operator);
+            let set = self.fields.requirement(&mut self.d, &field, key, operator)?;
+            free = self.d.and(free, set)?;
+        }
+        // A namespace elsewhere has a name, and it is none that is mentioned.
+        let named = by_name.iter().all(|r| match r.operator {
+            Operator::In(_) | Operator::DoesNotExist => false,
+            Operator::NotIn(_) | Operator::Exists => true,
+        });
+        let elsewhere = if named { free } else { Set::EMPTY };
+        let known = self
+            .world
+            .namespaces
+            .iter()
+            .map(|namespace| {
+                let matches = selector.matches(namespace.labels.on(side));
+                let named = by_name.iter().all(|r| r.operator.admits(Some(&namespace.name)));
+                let undeclared = match (*namespace.declared.on(side), matches, named) {
+                    (true, true, _) => Set::FULL,
+                    (false, _, true) => free,
+                    _ => Set::EMPTY,
+                };
+                (matches, undeclared)
+            })
+            .collect();
+        let matching = std::rc::Rc::new(MatchingNamespaces { known, elsewhere });
+        self.namespaces.insert(key, matching.clone());
+        Ok(matching)
+    }
+}
+
+/// How many slots these intervals hold.
+fn count(slots: &[(u32, u32)]) -> u64 {
+    slots.iter().map(|(first, last)| u64::from(last - first) + 1).sum()
+}
+
+/// True iff one of the sorted intervals meets `first..=last`.
+fn overlaps(slots: &[(u32, u32)], first: u32, last: u32) -> bool {
+    let next = slots.partition_point(|slot| slot.1 < first);
+    slots.get(next).is_some_and(|slot| slot.0 <= last)
+}

@@ -1,0 +1,11 @@
+//! Policies as sets of flows, over one domain for both sides of a change.
+//!
+//! [`world`] lays out the domain: every declared workload of either side, the undeclared pods of
+//! every known namespace and of all others, and the addresses outside. [`encode`] turns policies
+//! into sets over it, always cut to the region that is asked about.
+
+pub mod encode;
+pub mod world;
+
+pub use encode::{Encoder, Reading};
+pub use world::{Side, Slot, World};

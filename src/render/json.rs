@@ -1,0 +1,28 @@
+//! JSON: the contract of `report`, indented, with a newline at the end.
+
+use serde::Serialize;
+
+use super::untrusted;
+use crate::report::{Answer, Listing, Report};
+
+/// The outcome of a comparison.
+pub fn report(report: &Report) -> String {
+    pretty(report)
+}
+
+/// The effective reachability of one snapshot.
+pub fn listing(listing: &Listing) -> String {
+    pretty(listing)
+}
+
+/// The answer to a query.
+pub fn answer(answer: &Answer) -> String {
+    pretty(answer)
+}
+
+fn pretty<T: Serialize>(value: &T) -> String {
+    let mut json = serde_json::to_string_pretty(value)
+        .expect("derived serializers without maps have nothing that can fail");
+    json.push('\n');
+    untrusted::json(&json)
+}

@@ -1,0 +1,319 @@
+//! The Markdown body of a review comment, in the order of what a reviewer needs.
+
+mod body;
+mod row;
+
+use super::{mermaid, ports, unread, untrusted, words};
+use crate::report::{
+    Change, Environment, Hides, Location, NotEvaluated, Report, Severity, Verdict,
+};
+use body::{Body, Item};
+use unread::Scope;
+use words::{Phrase, Piece};
+
+pub use body::{LIMIT, RESERVED};
+
+/// Makes the URL of some lines, where there is one. Only `https` ones are used.
+pub type Link<'a> = &'a dyn Fn(&Location) -> Option<String>;
+
+/// What the comment can use besides the report.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Links for places; without it they are shown as `file:12-18`.
+    pub link: Option<Link<'a>>,
+}
+
+/// How many bytes each section may use; together they stay under [`LIMIT`].
+mod share {
+    pub const OPENED: usize = 28_000;
+    pub const NOT_EVALUATED: usize = 9_000;
+    pub const WITHOUT_EFFECT: usize = 3_000;
+    pub const REACH: usize = 3_000;
+    pub const PICTURE: usize = 8_000;
+    pub const CLOSED: usize = 6_000;
+    pub const CONNECTIONS: usize = 4_000;
+}
+
+/// How many places of one group of entries are shown.
+const PLACES: usize = 5;
+
+/// Where to find what does not fit.
+const ELSEWHERE: &str = "see the JSON report, or run the command at the end";
+
+/// The body, at most [`LIMIT`] less [`RESERVED`] bytes.
+pub fn report(report: &Report, options: &Options<'_>) -> String {
+    let mut body = Body::default();
+    head(&mut body, report);
+    let several = report.environments.len() > 1;
+    let writer = Writer { options };
+    opened(&mut body, report, writer, several);
+    not_evaluated(&mut body, &report.not_evaluated);
+    without_effect(&mut body, report);
+    reach(&mut body, report);
+    picture(&mut body, report);
+    closed(&mut body, report, writer, several);
+    connections(&mut body, report);
+    foot(&mut body, report);
+    body.finish()
+}
+
+fn head(body: &mut Body, report: &Report) {
+    let worst = report.environments.iter().flat_map(|e| &e.opened).map(|row| row.severity).max();
+    let sign = match (report.result, worst) {
+        (Verdict::Widened, Some(worst)) => sign(worst),
+        (Verdict::Widened | Verdict::Unknown, _) => "⚠️",
+        (Verdict::Narrowed | Verdict::Unchanged, _) => "✅",
+    };
+    let verdict = capital(&words::verdict(report));
+    body.put(&format!("### {sign} {verdict}\n\n"));
+    let sides = [&report.before, &report.after].map(|side| {
+        let commit = side.commit.as_deref().unwrap_or("");
+        let short: String = commit.chars().take(7).collect();
+        match (side.name.is_empty(), short.is_empty()) {
+            (true, true) => None,
+            (false, true) => Some(untrusted::markdown(&side.name)),
+            (true, false) => Some(untrusted::markdown(&short)),
+            (false, false) if commit.starts_with(&side.name) => Some(untrusted::markdown(&short)),
+            (false, false) => Some(format!(
+                "{} ({})",
+                untrusted::markdown(&side.name),
+                untrusted::markdown(&short)
+            )),
+        }
+    });
+    if let [Some(before), Some(after)] = sides {
+        body.put(&format!("<sub>{before} → {after}</sub>\n\n"));
+    }
+    if let Some(warning) = words::warning(report) {
+        body.put(&format!("> [!WARNING]\n> **{}.** See \"Not evaluated\".\n\n", capital(&warning)));
+    }
+}
+
+/// The text with a capital letter.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}", letters.as_str())
+}
+
+/// A coloured sign for a severity, beside its name.
+fn sign(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "🛑",
+        Severity::High => "🔴",
+        Severity::Medium => "🟠",
+        Severity::Low => "🟡",
+        Severity::Info => "⚪",
+    }
+}
+
+/// Writes phrases, with links where there are any.
+#[derive(Clone, Copy)]
+struct Writer<'a> {
+    options: &'a Options<'a>,
+}
+
+impl Writer<'_> {
+    fn phrase(self, phrase: &Phrase) -> String {
+        let mut out = String::new();
+        for piece in phrase {
+            match piece {
+                Piece::Words(words) => out.push_str(words),
+                Piece::Count(count) => out.push_str(&count.to_string()),
+                Piece::Name(name) => out.push_str(&untrusted::markdown(name)),
+                Piece::Place(location) => out.push_str(&self.place(location)),
+            }
+        }
+        out
+    }
+
+    fn place(self, location: &Location) -> String {
+        let code = untrusted::markdown(&words::place(location));
+        let url = self.options.link.and_then(|link| link(location));
+        let place = match url.and_then(|url| untrusted::link_target(&url)) {
+            Some(url) => format!("[{code}](<{url}>)"),
+            None => code,
+        };
+        match location.side {
+            crate::report::Side::Before => format!("{place} (before the change)"),
+            _ => place,
+        }
+    }
+}
+
+/// The rows of one kind of all environments, with the environment's name where there are several.
+fn items(report: &Report, several: bool, rows: impl Fn(&Environment) -> Vec<Item>) -> Vec<Item> {
+    let mut all = Vec::new();
+    for environment in &report.environments {
+        let rows = rows(environment);
+        if several && !rows.is_empty() {
+            let name = untrusted::markdown(&environment.name);
+            all.push(Item::new(format!("In environment {name}:\n\n")));
+        }
+        all.extend(rows);
+    }
+    all
+}
+
+fn opened(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
+    let items = items(report, several, |environment| {
+        environment.opened.iter().map(|row| row::opened(row, writer)).collect()
+    });
+    if !items.is_empty() {
+        body.section(share::OPENED, "#### Opened: allowed now, not before\n\n", &items, more, "\n");
+    }
+}
+
+fn closed(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
+    let items = items(report, several, |environment| {
+        environment.closed.iter().map(|row| row::closed(row, writer)).collect()
+    });
+    if items.is_empty() {
+        return;
+    }
+    let total: usize = report.environments.iter().map(|e| e.closed.len()).sum();
+    let before =
+        fold(&format!("Closed: {} allowed before, not now", words::count(total, "path", "paths")));
+    body.section(share::CLOSED, &before, &items, more, FOLD_END);
+}
+
+fn not_evaluated(body: &mut Body, entries: &[NotEvaluated]) {
+    if entries.is_empty() {
+        return;
+    }
+    let groups = unread::group(entries);
+    let mut items = Vec::new();
+    let mut last = None;
+    for group in &groups {
+        let mut heading = String::new();
+        if last != Some(group.hides) {
+            let words = unread::heading(entries, group.hides, Scope::Change);
+            heading = match group.hides {
+                Hides::Widening => format!("⚠️ **{words}:**\n\n"),
+                Hides::Flow | Hides::Nothing => format!("\n{words}:\n\n"),
+            };
+            last = Some(group.hides);
+        }
+        let reason = untrusted::markdown(group.reason);
+        let times = group.entries.len();
+        let short = format!("{heading}- {times} times: {reason}\n");
+        let places = group.entries.iter().take(PLACES).map(|entry| entry_text(entry));
+        let places: Vec<String> = places.collect();
+        let places = places.join(", ");
+        let full = match times {
+            1 => format!("{heading}- {places}\n  <br>{reason}\n"),
+            2..=PLACES => format!("{heading}- {times} times: {reason}\n  <br>{places}\n"),
+            _ => format!(
+                "{heading}- {times} times: {reason}\n  <br>{places} and {} more\n",
+                times - PLACES
+            ),
+        };
+        items.push(Item { full, short });
+    }
+    let more = |rest| format!("- and {rest} more reasons: {ELSEWHERE}\n");
+    body.section(share::NOT_EVALUATED, "#### Not evaluated\n\n", &items, more, "\n");
+}
+
+fn entry_text(entry: &NotEvaluated) -> String {
+    let mut text = untrusted::markdown(&unread::place(entry));
+    if let Some(object) = unread::object(entry) {
+        text.push_str(&format!(" {}", untrusted::markdown(&object)));
+    }
+    if let Some(side) = unread::side(entry) {
+        text.push_str(&format!(" ({side})"));
+    }
+    text
+}
+
+fn without_effect(body: &mut Body, report: &Report) {
+    let edits = report.environments.iter().flat_map(|e| &e.summary.without_effect);
+    let items: Vec<Item> =
+        edits.map(|edit| Item::new(format!("- {}\n", untrusted::markdown(edit)))).collect();
+    if !items.is_empty() {
+        let before = "#### Without effect: edits that change no path\n\n";
+        body.section(share::WITHOUT_EFFECT, before, &items, more, "\n");
+    }
+}
+
+fn reach(body: &mut Body, report: &Report) {
+    let mut items = Vec::new();
+    for environment in &report.environments {
+        for (workload, figures) in words::reach(&environment.summary) {
+            let workload = untrusted::markdown(workload);
+            items.push(Item::new(format!("- {workload}: {figures}\n")));
+        }
+    }
+    if !items.is_empty() {
+        let before = fold("Reach: from how many declared workloads, on any port");
+        body.section(share::REACH, &before, &items, more, FOLD_END);
+    }
+}
+
+fn picture(body: &mut Body, report: &Report) {
+    if let Some(picture) = mermaid::report(report) {
+        let before = fold("Picture of what opened");
+        let text = format!("{before}```mermaid\n{picture}```\n{FOLD_END}");
+        if text.len() <= share::PICTURE {
+            body.put(&text);
+        }
+    }
+}
+
+fn connections(body: &mut Body, report: &Report) {
+    let mut changes = report.environments.iter().filter_map(|e| e.connections.as_ref());
+    if report.environments.iter().all(|e| e.connections.is_none()) {
+        return;
+    }
+    let items: Vec<Item> =
+        changes.by_ref().flatten().map(|change| Item::new(connection(change))).collect();
+    let before = fold(&match items.len() {
+        0 => "Connections of declared workloads: none differs".to_owned(),
+        count => format!("Connections of declared workloads: {count} differ"),
+    });
+    body.section(share::CONNECTIONS, &before, &items, more, FOLD_END);
+}
+
+fn connection(change: &Change) -> String {
+    let ports = |ports: &[_]| match ports {
+        [] => "nothing".to_owned(),
+        ports => untrusted::markdown(&ports::words(ports)),
+    };
+    format!(
+        "- {} → {}: {}, before: {}\n",
+        untrusted::markdown(&words::endpoint(&change.source)),
+        untrusted::markdown(&words::endpoint(&change.destination)),
+        ports(&change.after),
+        ports(&change.before),
+    )
+}
+
+fn foot(body: &mut Body, report: &Report) {
+    let hex = |commit: &Option<String>| {
+        commit.clone().filter(|id| id.len() >= 7 && id.chars().all(|c| c.is_ascii_hexdigit()))
+    };
+    let command = match (hex(&report.before.commit), hex(&report.after.commit)) {
+        (Some(before), Some(after)) => {
+            format!("netpol-review diff --git {before}..{after}")
+        }
+        _ => "netpol-review diff BEFORE AFTER".into(),
+    };
+    let before = fold("Run it yourself");
+    body.put(&format!("{before}```sh\n{command}\n```\n{FOLD_END}"));
+    body.put(&format!(
+        "<sub>{} {}, read on both sides together: {}</sub>\n",
+        report.tool.name,
+        report.tool.version,
+        words::read(&report.read),
+    ));
+}
+
+const FOLD_END: &str = "\n</details>\n\n";
+
+/// Opens a fold. The summary is HTML, so it never holds text out of manifests.
+fn fold(summary: &str) -> String {
+    format!("<details><summary>{summary}</summary>\n\n")
+}
+
+fn more(rest: usize) -> String {
+    format!("- and {rest} more: {ELSEWHERE}\n")
+}

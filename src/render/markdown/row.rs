@@ -1,0 +1,136 @@
+//! One opened or closed row of the comment.
+
+use super::body::Item;
+use super::{Writer, sign};
+use crate::render::words::{self, Phrase};
+use crate::render::{ports, untrusted};
+use crate::report::{Cause, Row};
+
+/// How many causes, and names of workloads, are shown.
+const CAUSES: usize = 4;
+const NAMES: usize = 5;
+
+/// A row that opened: what and why for everybody, the details in a fold.
+pub fn opened(row: &Row, writer: Writer<'_>) -> Item {
+    let mut short = format!("- {} **{}** {}", sign(row.severity), row.severity.as_str(), ends(row));
+    if let Some(assumes) = row.assumes {
+        short.push_str(&format!("\n  <br>*{}*", words::assumption(assumes)));
+    }
+    for cause in row.causes.iter().take(CAUSES) {
+        short.push_str(&format!("\n  <br>{}", cause_text(cause, writer)));
+    }
+    if let Some(more) = more_causes(&row.causes) {
+        short.push_str(&format!("\n  <br>{more}"));
+    }
+    short.push('\n');
+    let mut full = short.clone();
+    full.push_str(&format!("  <details><summary>{}</summary>\n\n", summary(row)));
+    for line in details(row, writer) {
+        full.push_str(&format!("  - {line}\n"));
+    }
+    full.push_str("\n  </details>\n\n");
+    Item { full, short }
+}
+
+/// A row that closed.
+pub fn closed(row: &Row, writer: Writer<'_>) -> Item {
+    let mut short = format!("- {}", ends(row));
+    if let Some(assumes) = row.assumes {
+        short.push_str(&format!(" *{}*", words::assumption(assumes)));
+    }
+    let mut full = short.clone();
+    for cause in row.causes.iter().take(CAUSES) {
+        full.push_str(&format!("\n  <br>{}", cause_text(cause, writer)));
+    }
+    if let Some(more) = more_causes(&row.causes) {
+        full.push_str(&format!("\n  <br>{more}"));
+    }
+    full.push('\n');
+    short.push('\n');
+    Item { full, short }
+}
+
+fn ends(row: &Row) -> String {
+    format!(
+        "{} → {} on {}",
+        untrusted::markdown(&row.from.text),
+        untrusted::markdown(&row.to.text),
+        untrusted::markdown(&ports::words(&row.ports)),
+    )
+}
+
+fn cause_text(cause: &Cause, writer: Writer<'_>) -> String {
+    let words: Phrase = words::cause(cause);
+    format!("{}, {}", writer.phrase(&words), writer.place(&cause.location))
+}
+
+fn more_causes(causes: &[Cause]) -> Option<String> {
+    let more = causes.len().saturating_sub(CAUSES);
+    (more > 0).then(|| format!("and {}", words::count(more, "more edit", "more edits")))
+}
+
+/// Who gains it, in figures only: it stands in HTML.
+fn summary(row: &Row) -> String {
+    let figure = |peers| words::declared(peers).map_or(0, |declared| declared.count);
+    let declared = match (figure(&row.from), figure(&row.to)) {
+        (0, 0) => None,
+        (0, to) => Some(format!("to {}", workloads(to))),
+        (from, 0) => Some(format!("from {}", workloads(from))),
+        (from, to) => Some(format!("{} → {to}", workloads(from))),
+    };
+    let undeclared = words::undeclared(row, true);
+    let who: Vec<String> = declared.into_iter().chain(undeclared.map(str::to_owned)).collect();
+    if who.is_empty() {
+        "Details and an example".into()
+    } else {
+        format!("Details: {}", who.join("; "))
+    }
+}
+
+fn workloads(count: usize) -> String {
+    words::count(count, "declared workload", "declared workloads")
+}
+
+fn details(row: &Row, writer: Writer<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (label, peers) in [("From", &row.from), ("To", &row.to)] {
+        if let Some(declared) = words::declared(peers) {
+            let shown = declared.sample.iter().take(NAMES);
+            let names: Vec<String> = shown.map(|name| untrusted::markdown(name)).collect();
+            let mut line = format!("{label} {}", workloads(declared.count));
+            if !names.is_empty() {
+                line.push_str(&format!(": {}", names.join(", ")));
+            }
+            if declared.count > names.len() && !names.is_empty() {
+                line.push_str(&format!(" and {} more", declared.count - names.len()));
+            }
+            lines.push(line);
+        }
+    }
+    for (words, texts, more) in words::exceptions(row, true, words::EXCEPTIONS) {
+        let texts: Vec<String> = texts.iter().map(|text| untrusted::markdown(text)).collect();
+        let mut line = format!("Except what is {words}: {}", texts.join("; "));
+        if more > 0 {
+            line.push_str(&format!("; and {more} more"));
+        }
+        lines.push(line);
+    }
+    let witness = &row.witness;
+    lines.push(format!(
+        "Example: {} → {}, {} {}",
+        untrusted::markdown(&witness.from),
+        untrusted::markdown(&witness.to),
+        witness.protocol,
+        witness.port
+    ));
+    lines.push(format!(
+        "Why it may leave: {}",
+        writer.phrase(&words::admission(&row.admitted_by.egress, false))
+    ));
+    lines.push(format!(
+        "Why it may enter: {}",
+        writer.phrase(&words::admission(&row.admitted_by.ingress, true))
+    ));
+    lines.push(format!("Fingerprint: {}", untrusted::markdown(&row.fingerprint)));
+    lines
+}

@@ -1,0 +1,89 @@
+//! Mermaid pictures: of a listing, and of what a change opened. Bounded, since neither people nor
+//! GitHub draw large ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ports, untrusted, words};
+use crate::report::{Listing, Report};
+
+/// Most edges in a picture of a listing. Mermaid itself gives up at 500 (`maxEdges`) and at
+/// 50,000 characters (`maxTextSize`).
+pub const LISTING_EDGES: usize = 150;
+
+/// Most edges in a picture of a report.
+pub const REPORT_EDGES: usize = 12;
+
+/// Everybody who may talk, one edge for each pair.
+pub fn listing(listing: &Listing) -> String {
+    let mut picture = Picture::default();
+    for connection in listing.connections.iter().take(LISTING_EDGES) {
+        picture.edge(
+            &words::endpoint(&connection.source),
+            &words::endpoint(&connection.destination),
+            &ports::words(&connection.ports),
+        );
+    }
+    picture.finish(listing.connections.len().saturating_sub(LISTING_EDGES))
+}
+
+/// What a change opened, the most severe rows first; nothing where nothing opened.
+pub fn report(report: &Report) -> Option<String> {
+    let mut rows: Vec<_> = report.environments.iter().flat_map(|e| &e.opened).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.severity));
+    if rows.is_empty() {
+        return None;
+    }
+    let mut picture = Picture::default();
+    for row in rows.iter().take(REPORT_EDGES) {
+        picture.edge(&row.from.text, &row.to.text, &ports::words(&row.ports));
+    }
+    Some(picture.finish(rows.len().saturating_sub(REPORT_EDGES)))
+}
+
+/// A picture under construction. A node's id is made of its text, so that it stays the same when
+/// other nodes come and go.
+#[derive(Default)]
+struct Picture {
+    ids: BTreeMap<String, String>,
+    taken: BTreeSet<String>,
+    nodes: String,
+    edges: String,
+}
+
+impl Picture {
+    fn edge(&mut self, from: &str, to: &str, label: &str) {
+        let from = self.node(from);
+        let to = self.node(to);
+        let label = untrusted::mermaid(label);
+        self.edges.push_str(&format!("  {from} -->|\"{label}\"| {to}\n"));
+    }
+
+    fn node(&mut self, text: &str) -> String {
+        if let Some(id) = self.ids.get(text) {
+            return id.clone();
+        }
+        // The prefix keeps clear of Mermaid's own words, such as `end`.
+        let safe = text.chars().take(40).map(|c| match c {
+            c if c.is_ascii_alphanumeric() => c,
+            _ => '_',
+        });
+        let base: String = "n_".chars().chain(safe).collect();
+        let mut id = base.clone();
+        let mut number = 2;
+        while !self.taken.insert(id.clone()) {
+            id = format!("{base}_{number}");
+            number += 1;
+        }
+        self.nodes.push_str(&format!("  {id}[\"{}\"]\n", untrusted::mermaid(text)));
+        self.ids.insert(text.into(), id.clone());
+        id
+    }
+
+    fn finish(self, left_out: usize) -> String {
+        let mut out = format!("flowchart LR\n{}{}", self.nodes, self.edges);
+        if left_out > 0 {
+            out.push_str(&format!("  more[\"and {left_out} more, not drawn\"]\n"));
+        }
+        out
+    }
+}

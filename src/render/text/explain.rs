@@ -1,0 +1,99 @@
+//! One row at length.
+
+use std::collections::BTreeSet;
+
+use super::layout::{Lines, Role, Style};
+use super::row;
+use crate::render::{Found, ports, untrusted, words};
+
+/// Everything that is known about one row, and how to close it.
+pub fn explain(found: &Found<'_>, style: &Style) -> String {
+    let Found { environment, opened, row } = *found;
+    let mut lines = Lines::new(style);
+    let severity = row.severity.as_str();
+    if opened {
+        let role = Role::Severity(row.severity);
+        lines.say(role, &format!("opened, {severity}"));
+    } else {
+        lines.say(Role::Calm, "closed");
+    }
+    lines.item(2, Role::Label, "", 0, &row::ends(row));
+    let ports = untrusted::plain(&ports::words(&row.ports));
+    lines.item(2, Role::Label, "", 0, &format!("on {ports}"));
+    if let Some(assumes) = row.assumes {
+        lines.gap();
+        lines.say(Role::Heading, words::assumption(assumes));
+        lines.item(2, Role::Label, "", 0, words::settle(assumes));
+    }
+
+    lines.gap();
+    lines.say(Role::Heading, "Which edits did it");
+    for cause in &row.causes {
+        lines.item(2, Role::Label, "-", 2, &row::cause_text(cause));
+    }
+
+    lines.gap();
+    let heading = if opened { "Who gains it" } else { "Who loses it" };
+    lines.say(Role::Heading, heading);
+    let mut anybody = false;
+    for (label, peers) in [("from", &row.from), ("to", &row.to)] {
+        if let Some(declared) = words::declared(peers) {
+            anybody = true;
+            let count = words::count(declared.count, "declared workload", "declared workloads");
+            let all = declared.sample.len();
+            let names = super::layout::names(&declared.sample, all, declared.count);
+            lines.item(2, Role::Label, label, 6, &format!("{count}: {names}"));
+        }
+    }
+    match words::undeclared(row, opened) {
+        Some(undeclared) => lines.item(2, Role::Label, "", 0, undeclared),
+        None if !anybody => lines.item(2, Role::Label, "", 0, "no declared workload"),
+        None => {}
+    }
+
+    lines.gap();
+    let heading = if opened {
+        "One flow that is allowed now and was not"
+    } else {
+        "One flow that was allowed and is not any more"
+    };
+    lines.say(Role::Heading, heading);
+    lines.item(2, Role::Label, "", 0, &row::example(row));
+    for (label, text) in row::admitted(&row.admitted_by) {
+        lines.item(2, Role::Label, label, 8, &text);
+    }
+
+    let exceptions = words::exceptions(row, opened, usize::MAX);
+    if !exceptions.is_empty() {
+        lines.gap();
+        lines.say(Role::Heading, "What the edit covers that does not change");
+        for (words, texts, _) in exceptions {
+            lines.item(2, Role::Label, "", 0, &format!("{words}:"));
+            for text in texts {
+                lines.item(4, Role::Label, "-", 2, &untrusted::plain(&text));
+            }
+        }
+    }
+
+    if opened {
+        lines.gap();
+        lines.say(Role::Heading, "How to close it");
+        let remedies: BTreeSet<&str> = row.causes.iter().map(words::remedy).collect();
+        if row.causes.len() > 1 {
+            let text = "more than one edit opens it; it is closed when none of them does";
+            lines.item(2, Role::Label, "", 0, text);
+        }
+        for remedy in remedies {
+            lines.item(2, Role::Label, "-", 2, remedy);
+        }
+    }
+
+    lines.gap();
+    let id = format!("fingerprint {}", untrusted::plain(&row.fingerprint));
+    lines.item(0, Role::Label, "", 0, &id);
+    if environment != "default" {
+        let text = format!("environment {}", untrusted::plain(environment));
+        lines.item(0, Role::Label, "", 0, &text);
+    }
+    lines.finish()
+}

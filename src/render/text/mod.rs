@@ -1,0 +1,176 @@
+//! Plain text for a terminal: the verdict first, then what opened, then the rest.
+
+mod answer;
+mod explain;
+mod layout;
+mod listing;
+mod row;
+
+pub use answer::answer;
+pub use explain::explain;
+pub use layout::Style;
+pub use listing::listing;
+
+use super::{ports, unread, untrusted, words};
+use crate::report::{Change, Environment, Hides, NotEvaluated, PortRange, Report, Verdict};
+use layout::{Lines, Role};
+use unread::Scope;
+
+/// How many digits of a fingerprint text shows; `explain` takes them.
+pub const SHORT_FINGERPRINT: usize = 12;
+
+/// How many places of one group of entries are shown, how many edits without effect, and how
+/// many figures on reach.
+const SHOWN: usize = 10;
+
+/// The outcome of a comparison.
+pub fn report(report: &Report, style: &Style) -> String {
+    let mut lines = Lines::new(style);
+    let role = match report.result {
+        Verdict::Widened | Verdict::Unknown => Role::Loud,
+        Verdict::Narrowed | Verdict::Unchanged => Role::Calm,
+    };
+    let mut verdict = words::verdict(report);
+    if report.result == Verdict::Unchanged {
+        verdict.push_str(&format!(" ({} read)", words::read(&report.read)));
+    }
+    lines.say(role, &verdict);
+    if let Some(warning) = words::warning(report) {
+        lines.say(Role::Loud, &warning);
+    }
+    let several = report.environments.len() > 1;
+    for environment in &report.environments {
+        if several && has_content(environment) {
+            let name = untrusted::plain(&environment.name);
+            lines.gap();
+            lines.say(Role::Heading, &format!("Environment {name}"));
+        }
+        rows(&mut lines, environment);
+    }
+    not_evaluated(&mut lines, &report.not_evaluated, Scope::Change);
+    for environment in &report.environments {
+        figures(&mut lines, environment);
+    }
+    // Where nothing changed the verdict's line has said it.
+    if report.result != Verdict::Unchanged {
+        lines.gap();
+        let read = words::read(&report.read);
+        let text = format!("read on both sides together: {read}");
+        lines.item(0, Role::Plain, "", 0, &text);
+    }
+    lines.finish()
+}
+
+fn has_content(environment: &Environment) -> bool {
+    let Environment { opened, closed, connections, .. } = environment;
+    !opened.is_empty() || !closed.is_empty() || connections.is_some()
+}
+
+fn rows(lines: &mut Lines, environment: &Environment) {
+    // No heading: the verdict stands right above, and the worst row is the third line.
+    for row in &environment.opened {
+        lines.gap();
+        row::opened(lines, row);
+    }
+    if !environment.closed.is_empty() {
+        lines.gap();
+        lines.say(Role::Heading, "CLOSED: allowed before, not now");
+        for row in &environment.closed {
+            row::closed(lines, row);
+        }
+    }
+    if let Some(connections) = &environment.connections {
+        lines.gap();
+        if connections.is_empty() {
+            lines.say(Role::Heading, "CONNECTIONS of declared workloads: none differs");
+        } else {
+            lines.say(Role::Heading, "CONNECTIONS of declared workloads that differ");
+        }
+        for change in connections {
+            connection(lines, change);
+        }
+    }
+}
+
+fn connection(lines: &mut Lines, change: &Change) {
+    let ends = format!(
+        "{} -> {}",
+        listing::endpoint(&change.source),
+        listing::endpoint(&change.destination)
+    );
+    lines.item(2, Role::Label, "", 0, &ends);
+    let ports = |ports: &[PortRange]| match ports {
+        [] => "nothing".to_owned(),
+        ports => untrusted::plain(&ports::words(ports)),
+    };
+    let text = format!("{}, before: {}", ports(&change.after), ports(&change.before));
+    lines.item(4, Role::Label, "", 0, &text);
+}
+
+/// Entries that were not evaluated, grouped, what could hide most first.
+pub(super) fn not_evaluated(lines: &mut Lines, entries: &[NotEvaluated], scope: Scope) {
+    let mut last = None;
+    for group in unread::group(entries) {
+        if last != Some(group.hides) {
+            lines.gap();
+            let heading = unread::heading(entries, group.hides, scope);
+            let heading = format!("NOT EVALUATED: {heading}");
+            let loud = group.hides == Hides::Widening;
+            lines.say(if loud { Role::Loud } else { Role::Heading }, &heading);
+            last = Some(group.hides);
+        }
+        let reason = untrusted::plain(group.reason);
+        if let [entry] = group.entries.as_slice() {
+            lines.item(2, Role::Label, "", 0, &entry_text(entry));
+            lines.item(4, Role::Label, "", 0, &reason);
+            continue;
+        }
+        let text = format!("{} times: {reason}", group.entries.len());
+        lines.item(2, Role::Label, "", 0, &text);
+        for entry in group.entries.iter().take(SHOWN) {
+            lines.item(4, Role::Label, "", 0, &entry_text(entry));
+        }
+        more(lines, 4, group.entries.len());
+    }
+}
+
+/// Where and what an entry is.
+fn entry_text(entry: &NotEvaluated) -> String {
+    let mut text = untrusted::plain(&unread::place(entry));
+    if let Some(object) = unread::object(entry) {
+        text.push_str(&format!(": {}", untrusted::plain(&object)));
+    }
+    if let Some(side) = unread::side(entry) {
+        text.push_str(&format!(" ({side})"));
+    }
+    text
+}
+
+fn more(lines: &mut Lines, indent: usize, total: usize) {
+    if total > SHOWN {
+        let text = format!("and {} more (all with --format json)", total - SHOWN);
+        lines.item(indent, Role::Label, "", 0, &text);
+    }
+}
+
+fn figures(lines: &mut Lines, environment: &Environment) {
+    let summary = &environment.summary;
+    if !summary.without_effect.is_empty() {
+        lines.gap();
+        lines.say(Role::Heading, "WITHOUT EFFECT: edits that change no path");
+        for edit in summary.without_effect.iter().take(SHOWN) {
+            lines.item(2, Role::Label, "", 0, &untrusted::plain(edit));
+        }
+        more(lines, 2, summary.without_effect.len());
+    }
+    let reach = words::reach(summary);
+    if !reach.is_empty() {
+        lines.gap();
+        lines.say(Role::Heading, "REACH: from how many declared workloads, on any port");
+        for (workload, figures) in reach.iter().take(SHOWN) {
+            let text = format!("{}: {figures}", untrusted::plain(workload));
+            lines.item(2, Role::Label, "", 0, &text);
+        }
+        more(lines, 2, reach.len());
+    }
+}

@@ -1,0 +1,175 @@
+//! Two snapshots and a configuration -> one report: the function behind every command.
+
+use crate::config::Config;
+use crate::diff::{self, Diff, Touched};
+use crate::model::Direction;
+use crate::parse::{Affects, Parsed, Problem, parse_both};
+use crate::problems::not_evaluated;
+use crate::reach::{Side as WorldSide, World};
+use crate::report::{
+    Environment, Hides, Listing, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Side, Snapshot,
+    Tool, Unisolated, Verdict,
+};
+use crate::tree::Tree;
+use std::collections::BTreeMap;
+
+/// Compares two snapshots: everything that `after` allows and `before` does not, and the reverse.
+pub fn review(before: &Tree, after: &Tree, config: &Config) -> Report {
+    let (parsed_before, parsed_after) = parse_both(before, after, config);
+    let diff = diff::diff(&parsed_before.cluster, &parsed_after.cluster, config);
+    assemble([(before, &parsed_before), (after, &parsed_after)], diff)
+}
+
+/// Turns what was found into the report.
+fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff) -> Report {
+    let [(before, parsed_before), (after, parsed_after)] = sides;
+    let mut entries = problems(&parsed_before.problems, &parsed_after.problems, &diff.touched);
+    entries.extend(diff.not_evaluated);
+    sort(&mut entries);
+    let hidden = |hides| entries.iter().any(|entry| entry.hides == hides);
+    let result = if !diff.opened.is_empty() {
+        Verdict::Widened
+    } else if hidden(Hides::Widening) {
+        Verdict::Unknown
+    } else if !diff.closed.is_empty() {
+        Verdict::Narrowed
+    } else {
+        Verdict::Unchanged
+    };
+    let snapshot = |tree: &Tree| Snapshot { name: tree.name.clone(), ..Snapshot::default() };
+    Report {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::this(),
+        before: snapshot(before),
+        after: snapshot(after),
+        result,
+        exact: !hidden(Hides::Widening) && !hidden(Hides::Flow),
+        environments: vec![Environment {
+            name: "default".into(),
+            opened: diff.opened,
+            closed: diff.closed,
+            findings: Vec::new(),
+            connections: diff.connections,
+            summary: diff.summary,
+        }],
+        not_evaluated: entries,
+        read: counts(&[(before, parsed_before), (after, parsed_after)]),
+    }
+}
+
+/// The effective reachability of one snapshot.
+pub fn list(tree: &Tree, config: &Config) -> Listing {
+    let (_, parsed) = parse_both(&Tree::default(), tree, config);
+    let world = World::new(&parsed.cluster, &parsed.cluster);
+    let mut entries: Vec<NotEvaluated> = parsed
+        .problems
+        .iter()
+        .map(|problem| {
+            let hides = match problem.affects {
+                Affects::Nothing => Hides::Nothing,
+                _ => Hides::Flow,
+            };
+            not_evaluated(problem, Side::After, hides)
+        })
+        .collect();
+    let budget = config.node_budget;
+    let open = |direction| diff::unisolated(&world, WorldSide::After, direction, budget);
+    let found = diff::connections::list(&world, config).and_then(|connections| {
+        let unisolated =
+            Unisolated { ingress: open(Direction::Ingress)?, egress: open(Direction::Egress)? };
+        Ok((connections, unisolated))
+    });
+    let (connections, unisolated) = found.unwrap_or_else(|_| {
+        entries.push(NotEvaluated {
+            side: Side::After,
+            file: tree.name.clone(),
+            line: None,
+            kind: Some("analysis".into()),
+            name: None,
+            reason: "the reachability is too large to compute within the limits; list a part of \
+                     the manifests, or raise the node budget"
+                .into(),
+            hides: Hides::Flow,
+        });
+        Default::default()
+    });
+    sort(&mut entries);
+    Listing {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::this(),
+        exact: entries.iter().all(|entry| entry.hides == Hides::Nothing),
+        connections,
+        unisolated,
+        not_evaluated: entries,
+        read: counts(&[(tree, &parsed)]),
+    }
+}
+
+/// What was not understood on either side, with what it could hide.
+///
+/// What the change does not touch, and whose pods it does not touch, hides at most a flow that is
+/// there on both sides.
+fn problems(before: &[Problem], after: &[Problem], touched: &Touched) -> Vec<NotEvaluated> {
+    let key = |problem: &Problem| {
+        (problem.identity, problem.kind.clone(), problem.name.clone(), problem.affects.clone())
+    };
+    let mut remaining: BTreeMap<_, usize> = BTreeMap::new();
+    for problem in before {
+        *remaining.entry(key(problem)).or_default() += 1;
+    }
+    let mut entries = Vec::new();
+    for problem in after {
+        match remaining.get_mut(&key(problem)).filter(|count| **count > 0) {
+            Some(count) => {
+                *count -= 1;
+                let hides = hides(&problem.affects, Some(touched));
+                entries.push(not_evaluated(problem, Side::Both, hides));
+            }
+            None => {
+                entries.push(not_evaluated(problem, Side::After, hides(&problem.affects, None)));
+            }
+        }
+    }
+    for problem in before {
+        if let Some(count) = remaining.get_mut(&key(problem)).filter(|count| **count > 0) {
+            *count -= 1;
+            entries.push(not_evaluated(problem, Side::Before, hides(&problem.affects, None)));
+        }
+    }
+    entries
+}
+
+/// `touched` is what the rest of the change touches, for a problem that is the same on both sides;
+/// `None` for one that the change itself brings or takes away.
+fn hides(affects: &Affects, touched: Option<&Touched>) -> Hides {
+    let Some(touched) = touched else {
+        return match affects {
+            Affects::Nothing => Hides::Nothing,
+            _ => Hides::Widening,
+        };
+    };
+    let met = match affects {
+        Affects::Nothing => return Hides::Nothing,
+        Affects::Namespace(name) => touched.all || touched.namespaces.contains(&**name),
+        Affects::Anything => touched.all || !touched.namespaces.is_empty(),
+    };
+    if met { Hides::Widening } else { Hides::Flow }
+}
+
+fn sort(entries: &mut [NotEvaluated]) {
+    entries.sort_by(|a, b| {
+        let key = |e: &NotEvaluated| (e.file.clone(), e.line, e.side, e.reason.clone());
+        key(a).cmp(&key(b))
+    });
+}
+
+fn counts(sides: &[(&Tree, &Parsed)]) -> ReadCounts {
+    let mut counts = ReadCounts::default();
+    for (tree, parsed) in sides {
+        counts.files += tree.files.len();
+        counts.documents += parsed.documents;
+        counts.policies += parsed.cluster.policies.len();
+        counts.workloads += parsed.cluster.workloads.len();
+    }
+    counts
+}

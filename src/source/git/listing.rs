@@ -1,0 +1,127 @@
+//! What a commit holds: paths, modes and object ids.
+
+use super::program::Git;
+use super::revision::Revision;
+use crate::source::Error;
+use crate::source::walk::{NOT_UTF8, escaped_bytes, is_manifest};
+use crate::tree::SkippedFile;
+use std::collections::BTreeSet;
+
+/// The files of one side, as git lists them.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Manifests, in the order of their paths.
+    pub(super) blobs: Vec<Entry>,
+    /// Symbolic links; their targets are read before they are judged.
+    pub(super) links: Vec<Entry>,
+    /// What is not read, whatever it holds.
+    pub(super) skipped: Vec<SkippedFile>,
+    /// Files that are no manifests; a link may lead to one.
+    pub(super) others: BTreeSet<String>,
+}
+
+/// A path and what git keeps for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) path: String,
+    pub(super) id: String,
+}
+
+impl Listing {
+    /// Everything that is listed, in no particular order.
+    pub(super) fn paths(&self) -> Vec<&str> {
+        let entries = self.blobs.iter().chain(&self.links).map(|entry| entry.path.as_str());
+        let skipped = self.skipped.iter().map(|file| file.path.as_str());
+        entries.chain(skipped).chain(self.others.iter().map(String::as_str)).collect()
+    }
+
+    pub(super) fn add(&mut self, mode: &[u8], id: &str, path: &[u8]) {
+        let id = id.to_string();
+        let Ok(path) = std::str::from_utf8(path) else {
+            let path = escaped_bytes(path);
+            if mode != b"120000" && is_manifest(&path) || mode == b"160000" {
+                self.skipped.push(SkippedFile { path, reason: NOT_UTF8.to_string(), identity: id });
+            }
+            return;
+        };
+        let path = path.to_string();
+        match mode {
+            b"120000" => self.links.push(Entry { path, id }),
+            b"160000" => self.skipped.push(SkippedFile {
+                path,
+                reason: format!(
+                    "it is a submodule, at commit {id}; compare its repository on its own"
+                ),
+                identity: id,
+            }),
+            _ if is_manifest(&path) => self.blobs.push(Entry { path, id }),
+            _ => {
+                self.others.insert(path);
+            }
+        }
+    }
+}
+
+/// Lists a revision, at and below the limits.
+pub(super) fn of_revision(
+    git: &Git,
+    revision: &Revision,
+    limits: &[String],
+) -> Result<Listing, Error> {
+    let options = ["-r", "-z", "--full-tree", &revision.id, "--"].map(str::to_string);
+    let output = git.run("ls-tree", options.iter().chain(limits)).map_err(|error| match error {
+        Error::Git { reason, .. } => {
+            Error::IncompleteRevision { revision: revision.name.clone(), reason }
+        }
+        other => other,
+    })?;
+    let mut listing = Listing::default();
+    for record in output.split(|byte| *byte == 0).filter(|record| !record.is_empty()) {
+        let (mode, id, path) = parse(record).ok_or_else(|| {
+            git.failed("ls-tree", format!("unexpected line `{}`", escaped_bytes(record)).as_bytes())
+        })?;
+        listing.add(mode, id, path);
+    }
+    Ok(listing)
+}
+
+/// `MODE TYPE ID\tPATH`.
+fn parse(record: &[u8]) -> Option<(&[u8], &str, &[u8])> {
+    let tab = record.iter().position(|byte| *byte == b'\t')?;
+    let (fields, path) = (record.get(..tab)?, record.get(tab + 1..)?);
+    let mut fields = fields.split(|byte| *byte == b' ');
+    let mode = fields.next()?;
+    let _kind = fields.next()?;
+    Some((mode, std::str::from_utf8(fields.next()?).ok()?, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_and_what_becomes_of_them() {
+        assert_eq!(
+            parse(b"100644 blob 0123\ta\tb.yaml"),
+            Some((b"100644".as_slice(), "0123", b"a\tb.yaml".as_slice()))
+        );
+        assert_eq!(parse(b"100644 blob"), None);
+        let mut listing = Listing::default();
+        for (mode, path) in [
+            ("100644", b"a.yaml".as_slice()),
+            ("100755", b"b.json"),
+            ("100644", b"README.md"),
+            ("120000", b"link"),
+            ("160000", b"charts"),
+            ("100644", b"\xff.yaml"),
+            ("100644", b"\xff.md"),
+        ] {
+            listing.add(mode.as_bytes(), "id", path);
+        }
+        assert_eq!(listing.blobs.len(), 2);
+        assert_eq!(listing.links.len(), 1);
+        let skipped: Vec<&str> = listing.skipped.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(skipped, ["charts", "\\xFF.yaml"]);
+        assert_eq!(listing.paths().len(), 6);
+    }
+}

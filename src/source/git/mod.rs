@@ -1,0 +1,70 @@
+//! Git revisions as snapshots, straight from the object database: no checkout, no network, nothing
+//! that the repository's configuration names is run.
+//!
+//! Reading order: `range` (what the user asked for), `program` (how `git` is called), `revision`
+//! (names to commits), `listing` (commits to paths), `objects` (paths to bytes), `worktree`.
+
+mod listing;
+mod objects;
+mod paths;
+mod program;
+mod range;
+mod revision;
+mod worktree;
+
+pub use range::Range;
+
+use super::{Error, Loaded, Meter, Pair, share::share};
+use crate::report::Snapshot;
+use program::Git;
+use revision::Revision;
+use std::path::{Path, PathBuf};
+
+/// Reads both sides of a range, of the repository at or around `repo`. Where `paths` are given, only
+/// what lies at or below them is looked at; they count from the root of the repository.
+pub fn load_pair(
+    range: &Range,
+    repo: Option<&Path>,
+    limits: &[PathBuf],
+    meter: &Meter,
+) -> Result<Pair, Error> {
+    let limits = paths::normalise(limits)?;
+    let git = Git::open(repo)?;
+    let (before, after) = match range {
+        Range::Between(before, after) => {
+            (git.resolve(before, range)?, Some(git.resolve(after, range)?))
+        }
+        Range::FromMergeBase(base, head) => {
+            let head_revision = git.resolve(head, range)?;
+            (git.merge_base(&git.resolve(base, range)?, &head_revision)?, Some(head_revision))
+        }
+        Range::WorkingTree(base) => (git.resolve(base, range)?, None),
+    };
+    let base_files = listing::of_revision(&git, &before, &limits)?;
+    let (pair, missing) = match after {
+        Some(after) => {
+            let head_files = listing::of_revision(&git, &after, &limits)?;
+            let missing = paths::missing(&limits, &[base_files.paths(), head_files.paths()]);
+            let mut trees = objects::read(&git, vec![base_files, head_files], meter)?.into_iter();
+            let mut side = |revision: Revision| revision.loaded(trees.next().unwrap_or_default());
+            (Pair { before: side(before), after: side(after) }, missing)
+        }
+        None => {
+            let disk = worktree::list(&git, &limits)?;
+            let missing = paths::missing(&limits, &[base_files.paths(), disk.paths()]);
+            let mut trees =
+                objects::read(&git, vec![base_files, disk.in_index], meter)?.into_iter();
+            let base = before.loaded(trees.next().unwrap_or_default());
+            let mut tree = trees.next().unwrap_or_default();
+            tree.name = "working tree".to_string();
+            worktree::read_into(&git, &mut tree, disk.on_disk, meter);
+            share(&base.tree, &mut tree);
+            let snapshot = Snapshot { source: "git", name: tree.name.clone(), commit: None };
+            (Pair { before: base, after: Loaded { tree, snapshot } }, missing)
+        }
+    };
+    match missing.first() {
+        None => Ok(pair),
+        Some(path) => Err(paths::not_found(&git, &pair, path)),
+    }
+}

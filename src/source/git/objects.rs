@@ -1,0 +1,232 @@
+//! Object ids to bytes, through one `git cat-file --batch`: each object once, whatever number of
+//! paths on both sides it stands for.
+
+use super::listing::{Entry, Listing};
+use super::program::{Git, complaint, could_not_run};
+use crate::source::read::too_large;
+use crate::source::walk::{escaped_bytes, is_manifest};
+use crate::source::{Error, MAX_TREE_BYTES, Meter};
+use crate::tree::{Content, SkippedFile, Tree};
+use std::collections::{BTreeSet, HashMap};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Stdio};
+use std::thread;
+
+/// A link's target is a path; what is longer is none.
+const LONGEST_TARGET: u64 = 4096;
+
+/// Reads all sides together.
+pub(super) fn read(git: &Git, sides: Vec<Listing>, meter: &Meter) -> Result<Vec<Tree>, Error> {
+    let entries = || sides.iter().flat_map(|side| side.blobs.iter().chain(&side.links));
+    let all: Vec<&str> =
+        entries().map(|entry| entry.id.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
+    let sizes = sizes(git, &all)?;
+    if let Some(entry) = entries().find(|entry| !sizes.contains_key(entry.id.as_str())) {
+        let missing: BTreeSet<&str> = entries()
+            .filter(|entry| !sizes.contains_key(entry.id.as_str()))
+            .map(|entry| entry.id.as_str())
+            .collect();
+        return Err(Error::MissingObjects {
+            path: entry.path.clone(),
+            count: missing.len(),
+            repo: git.name(),
+        });
+    }
+    let mut wanted = BTreeSet::new();
+    let mut plans = Vec::new();
+    for mut side in sides {
+        let mut budget = MAX_TREE_BYTES;
+        let mut kept = Vec::with_capacity(side.blobs.len());
+        for entry in std::mem::take(&mut side.blobs) {
+            let size = sizes.get(entry.id.as_str()).copied().unwrap_or_default();
+            match too_large(size, &mut budget) {
+                None => {
+                    wanted.insert(entry.id.clone());
+                    kept.push(entry);
+                }
+                Some(reason) => {
+                    side.skipped.push(SkippedFile { path: entry.path, reason, identity: entry.id });
+                }
+            }
+        }
+        let short = |entry: &&Entry| {
+            sizes.get(entry.id.as_str()).is_some_and(|size| *size <= LONGEST_TARGET)
+        };
+        wanted.extend(side.links.iter().filter(short).map(|entry| entry.id.clone()));
+        side.blobs = kept;
+        plans.push(side);
+    }
+    let contents = contents(git, &wanted.into_iter().collect::<Vec<_>>(), meter)?;
+    Ok(plans.into_iter().map(|side| assemble(side, &contents)).collect())
+}
+
+fn assemble(side: Listing, contents: &HashMap<String, Content>) -> Tree {
+    let mut skipped = side.skipped;
+    for link in &side.links {
+        let target = contents.get(&link.id).map(|target| escaped_bytes(target.bytes()));
+        if is_manifest(&link.path) || !leads_to_a_file(&link.path, target.as_deref(), &side.others)
+        {
+            let target = target.unwrap_or_else(|| "something too long for a path".to_string());
+            skipped.push(SkippedFile {
+                path: link.path.clone(),
+                reason: format!("it is a symbolic link to `{target}`; links are not followed"),
+                identity: target,
+            });
+        }
+    }
+    skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let read = |entry: Entry| Some((entry.path.into(), contents.get(&entry.id)?.clone()));
+    Tree { name: String::new(), files: side.blobs.into_iter().filter_map(read).collect(), skipped }
+}
+
+/// Does a link that is no manifest by name lead to a file that is none either, or that is read under
+/// its own name? Then it plays no part. A directory, and a place that is not in sight, might.
+fn leads_to_a_file(link: &str, target: Option<&str>, others: &BTreeSet<String>) -> bool {
+    let Some(target) = target else { return false };
+    let mut parts: Vec<&str> = link.split('/').collect();
+    parts.pop();
+    for part in target.split('/') {
+        match part {
+            "" if parts.is_empty() || target.starts_with('/') => return false,
+            "" | "." => {}
+            ".." => {
+                if parts.pop().is_none() {
+                    return false;
+                }
+            }
+            name => parts.push(name),
+        }
+    }
+    let path = parts.join("/");
+    others.contains(&path) || is_manifest(&path)
+}
+
+/// The size of every object that is here.
+fn sizes(git: &Git, ids: &[&str]) -> Result<HashMap<String, u64>, Error> {
+    let mut batch =
+        Batch::start(git, "--batch-check", ids.iter().map(|id| id.to_string()).collect())?;
+    let mut sizes = HashMap::with_capacity(ids.len());
+    for id in ids {
+        if let Some(size) = batch.header(git, id)? {
+            sizes.insert(id.to_string(), size);
+        }
+    }
+    batch.finish();
+    Ok(sizes)
+}
+
+fn contents(git: &Git, ids: &[String], meter: &Meter) -> Result<HashMap<String, Content>, Error> {
+    meter.found(ids.len());
+    let mut batch = Batch::start(git, "--batch", ids.to_vec())?;
+    let mut contents = HashMap::with_capacity(ids.len());
+    for id in ids {
+        let size =
+            batch.header(git, id)?.ok_or_else(|| git.failed("cat-file", b"an object vanished"))?;
+        let length = usize::try_from(size).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; length];
+        let mut newline = [0];
+        let read = batch
+            .output
+            .read_exact(&mut bytes)
+            .and_then(|()| batch.output.read_exact(&mut newline));
+        read.map_err(|_| batch.broken(git))?;
+        contents.insert(id.clone(), Content::new(bytes));
+        meter.read();
+    }
+    batch.finish();
+    Ok(contents)
+}
+
+/// A `git cat-file` that answers one line of input after the other.
+struct Batch {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Batch {
+    fn start(git: &Git, mode: &str, ids: Vec<String>) -> Result<Self, Error> {
+        let mut command = git.command("cat-file");
+        let mut child = command
+            .args([mode, "--buffer"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(could_not_run)?;
+        let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(git.failed("cat-file", b"it has no input or no output"));
+        };
+        // Both pipes fill up when nobody reads, so writing has a thread of its own. It ends with the
+        // list, or with the process.
+        thread::spawn(move || {
+            let mut lines = ids.join("\n");
+            lines.push('\n');
+            if !ids.is_empty() {
+                let _ = input.write_all(lines.as_bytes());
+            }
+        });
+        Ok(Self { child, output: BufReader::with_capacity(1 << 16, output) })
+    }
+
+    /// `ID TYPE SIZE`, or `ID missing`: the size of the next object, `None` where it is not here.
+    fn header(&mut self, git: &Git, id: &str) -> Result<Option<u64>, Error> {
+        let mut line = Vec::new();
+        let read = (&mut self.output).take(1024).read_until(b'\n', &mut line);
+        let line = String::from_utf8_lossy(&line);
+        let mut fields = line.trim_end().split(' ');
+        match (read, fields.next(), fields.next(), fields.next()) {
+            (Ok(_), Some(answered), Some("missing"), None) if answered == id => Ok(None),
+            (Ok(_), Some(answered), Some(_), Some(size)) if answered == id => {
+                size.parse().map(Some).map_err(|_| self.broken(git))
+            }
+            _ => Err(self.broken(git)),
+        }
+    }
+
+    /// The error for an answer that can't be understood, or that stopped: what git complained about.
+    fn broken(&mut self, git: &Git) -> Error {
+        let _ = self.child.kill();
+        let mut said = Vec::new();
+        if let Some(stderr) = &mut self.child.stderr {
+            let _ = stderr.take(1 << 16).read_to_end(&mut said);
+        }
+        Error::Git {
+            subcommand: "cat-file".to_string(),
+            repo: git.name(),
+            reason: format!("{}\n  try: `git fsck` tells what is damaged", complaint(&said)),
+        }
+    }
+
+    fn finish(mut self) {
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        // After `finish` there is nothing left to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_play_no_part() {
+        let others = BTreeSet::from(["README.md".to_string(), "docs/guide".to_string()]);
+        for (link, target, expected) in [
+            ("docs/README", Some("../README.md"), true),
+            ("a", Some("docs/guide"), true),
+            ("a", Some("./docs//guide"), true),
+            ("current", Some("policies/base.yaml"), true),
+            ("a", Some("docs"), false),
+            ("a", Some("../outside.md"), false),
+            ("a", Some("/README.md"), false),
+            ("a", Some(""), false),
+            ("a", None, false),
+        ] {
+            assert_eq!(leads_to_a_file(link, target, &others), expected, "{link} -> {target:?}");
+        }
+    }
+}

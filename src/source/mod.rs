@@ -1,0 +1,73 @@
+//! Where snapshots come from: directories and git repositories -> [`Tree`]s.
+//!
+//! Reading order: [`directory`] (the plain case), `walk` (what a directory holds), `read` (bytes,
+//! within limits), `share` (equal bytes become one content), [`git`] (revisions without a checkout),
+//! `error` (what can go wrong, in words).
+//!
+//! A source never follows a symbolic link, never leaves its root, and never drops a manifest without
+//! a word: what it does not read is in [`Tree::skipped`].
+
+pub mod directory;
+mod error;
+pub mod git;
+mod read;
+mod share;
+mod walk;
+
+pub use error::Error;
+pub(crate) use error::io_reason;
+pub use walk::is_manifest;
+
+use crate::report::Snapshot;
+use crate::tree::Tree;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The largest file that is read, in bytes. The largest manifests in public GitOps repositories
+/// (rendered bundles of custom resource definitions) stay below 10 MiB; GitHub itself refuses files
+/// over 100 MiB. What is larger is an artefact with a manifest's name.
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// How much is read of one side altogether, in bytes. It keeps a mistaken argument (`/`, a data
+/// directory) from filling the memory; the largest public GitOps repositories hold a hundredth.
+pub const MAX_TREE_BYTES: u64 = 2 << 30;
+
+/// One side: what was read, and what a report says about where it came from.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The files.
+    pub tree: Tree,
+    /// Their provenance.
+    pub snapshot: Snapshot,
+}
+
+/// Both sides of a comparison. Files with equal bytes share one content.
+#[derive(Clone, Debug, Default)]
+pub struct Pair {
+    /// The side before the change.
+    pub before: Loaded,
+    /// The side after the change.
+    pub after: Loaded,
+}
+
+/// How far the reading got; a progress display polls it from another thread.
+#[derive(Debug, Default)]
+pub struct Meter {
+    total: AtomicU64,
+    done: AtomicU64,
+}
+
+impl Meter {
+    /// Files that were found and files that were read, so far.
+    pub fn get(&self) -> (u64, u64) {
+        let done = self.done.load(Ordering::Relaxed);
+        (self.total.load(Ordering::Relaxed), done)
+    }
+
+    fn found(&self, files: usize) {
+        self.total.fetch_add(files as u64, Ordering::Relaxed);
+    }
+
+    fn read(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,247 @@
+//! What a directory holds: the manifest files to read, and what is not going to be read.
+
+use super::error::io_reason;
+use crate::tree::SkippedFile;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, FileType, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A manifest file that was found and not yet read.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Where it is on disk.
+    pub(super) disk: PathBuf,
+    /// Its path in the snapshot.
+    pub(super) path: Arc<str>,
+    /// Its size when it was found, in bytes.
+    pub(super) size: u64,
+}
+
+/// Does the file's name say that it holds manifests? `.yaml`, `.yml` or `.json`, in any letter case:
+/// `kubectl` reads them in lower case only, but a file left out unseen is worse than one too many.
+pub fn is_manifest(name: &str) -> bool {
+    let Some((stem, extension)) = name.rsplit_once('.') else {
+        return false;
+    };
+    !stem.is_empty()
+        && ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// The manifest files below a directory, in the order of their paths. Directories named `.git` are
+/// passed over; everything else that is not read is in the second list.
+pub(super) fn walk(root: &Path) -> io::Result<(Vec<Found>, Vec<SkippedFile>)> {
+    let real_root = root.canonicalize()?;
+    let mut walk = Walk { real_root, ..Walk::default() };
+    walk.directory(root, "", true)?;
+    while let Some((disk, path, named)) = walk.pending.pop() {
+        if let Err(error) = walk.directory(&disk, &path, named) {
+            walk.skip(
+                &path,
+                format!("the directory could not be read: {}", io_reason(&error)),
+                unknown_content(&disk, None),
+            );
+        }
+    }
+    walk.found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    walk.skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok((walk.found, walk.skipped))
+}
+
+#[derive(Default)]
+struct Walk {
+    real_root: PathBuf,
+    /// Directories to open: where they are, their path in the snapshot, and whether every name on
+    /// the way is UTF-8.
+    pending: Vec<(PathBuf, String, bool)>,
+    /// The directories that were opened, by device and inode: a bind mount can make a loop.
+    seen: HashSet<(u64, u64)>,
+    found: Vec<Found>,
+    skipped: Vec<SkippedFile>,
+}
+
+impl Walk {
+    fn skip(&mut self, path: &str, reason: String, identity: String) {
+        self.skipped.push(SkippedFile { path: path.to_string(), reason, identity });
+    }
+
+    fn directory(&mut self, disk: &Path, path: &str, named: bool) -> io::Result<()> {
+        if let Some(id) = file_id(&fs::metadata(disk)?)
+            && !self.seen.insert(id)
+        {
+            self.skip(
+                path,
+                "it is a directory that was read already under another path".to_string(),
+                "directory loop".to_string(),
+            );
+            return Ok(());
+        }
+        let mut entries = fs::read_dir(disk)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_unstable_by_key(DirEntry::file_name);
+        for entry in entries {
+            let name = entry.file_name();
+            if name == ".git" {
+                continue;
+            }
+            let (shown, utf8) = match name.to_str() {
+                Some(name) => (name.to_string(), true),
+                None => (escaped(&name), false),
+            };
+            let inside = if path.is_empty() { shown } else { format!("{path}/{shown}") };
+            match entry.file_type() {
+                Ok(kind) => self.entry(entry.path(), inside, kind, named && utf8),
+                Err(error) => {
+                    self.skip(
+                        &inside,
+                        could_not_stat(&error),
+                        unknown_content(&entry.path(), None),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, disk: PathBuf, path: String, kind: FileType, named: bool) {
+        if kind.is_dir() {
+            self.pending.push((disk, path, named));
+            return;
+        }
+        if kind.is_symlink() {
+            if let Some(link) = skipped_link(&disk, &path, &self.real_root) {
+                self.skipped.push(link);
+            }
+            return;
+        }
+        if !is_manifest(&path) {
+            return;
+        }
+        if !kind.is_file() {
+            let what = special(kind);
+            self.skip(&path, format!("it is {what}"), what.to_string());
+            return;
+        }
+        match fs::symlink_metadata(&disk) {
+            Err(error) => self.skip(&path, could_not_stat(&error), unknown_content(&disk, None)),
+            Ok(metadata) if !named => {
+                let identity = unknown_content(&disk, Some(&metadata));
+                self.skip(&path, NOT_UTF8.to_string(), identity);
+            }
+            Ok(metadata) => {
+                self.found.push(Found { disk, path: path.into(), size: metadata.len() });
+            }
+        }
+    }
+}
+
+/// The reason for a path that can't be written down.
+pub(super) const NOT_UTF8: &str = "its path is not UTF-8 (shown with the bytes escaped); rename it";
+
+/// A symbolic link that could stand for manifests: its own name says so, or it leads to a directory.
+/// Every other link plays no part.
+pub(super) fn skipped_link(disk: &Path, path: &str, real_root: &Path) -> Option<SkippedFile> {
+    let to_directory = fs::metadata(disk).is_ok_and(|target| target.is_dir());
+    if !is_manifest(path) && !to_directory {
+        return None;
+    }
+    let target = link_target(disk);
+    let resolved = disk.canonicalize().ok();
+    let outside = resolved.as_deref().is_some_and(|resolved| !resolved.starts_with(real_root));
+    let (note, identity) = match &resolved {
+        None => (", which leads nowhere", target.clone()),
+        // What lies outside may differ although the link is the same.
+        Some(resolved) if outside => {
+            (", outside the directory", format!("{target} = {}", resolved.display()))
+        }
+        Some(_) => ("", target.clone()),
+    };
+    let directory = if to_directory { " (a directory)" } else { "" };
+    Some(SkippedFile {
+        path: path.to_string(),
+        reason: format!(
+            "it is a symbolic link to `{target}`{directory}{note}; links are not followed"
+        ),
+        identity,
+    })
+}
+
+/// What a directory entry is that is neither file, directory nor link.
+pub(super) fn special(kind: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if kind.is_fifo() {
+            return "a named pipe";
+        }
+        if kind.is_socket() {
+            return "a socket";
+        }
+        if kind.is_block_device() || kind.is_char_device() {
+            return "a device";
+        }
+    }
+    let _ = kind;
+    "not a regular file"
+}
+
+pub(super) fn could_not_stat(error: &io::Error) -> String {
+    format!("it could not be looked at: {}", io_reason(error))
+}
+
+/// An identity for content that nobody looked at. It is equal on both sides only for the very same
+/// file, so that a change that could not be seen is never taken for none.
+pub(super) fn unknown_content(disk: &Path, metadata: Option<&Metadata>) -> String {
+    let place = disk.canonicalize().unwrap_or_else(|_| disk.to_path_buf());
+    let size = metadata.map(Metadata::len).unwrap_or_default();
+    format!("{size} bytes at {}", escaped(place.as_os_str()))
+}
+
+/// Where a link points, as it is written.
+pub(super) fn link_target(disk: &Path) -> String {
+    fs::read_link(disk).map(|target| escaped(target.as_os_str())).unwrap_or_default()
+}
+
+/// A name with the bytes that are not UTF-8 written as `\xNN`.
+fn escaped(name: &OsStr) -> String {
+    escaped_bytes(name.as_encoded_bytes())
+}
+
+/// Text with the bytes that are not UTF-8 written as `\xNN`.
+pub(super) fn escaped_bytes(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02X}"));
+        }
+    }
+    text
+}
+
+#[cfg(unix)]
+fn file_id(metadata: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_id(_: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_manifest;
+
+    #[test]
+    fn manifests_by_name() {
+        for name in ["a.yaml", "a/b.yml", "x.json", "X.YAML", "a.b.yaml"] {
+            assert!(is_manifest(name), "{name}");
+        }
+        for name in ["a.yaml.tpl", "yaml", ".yaml", "a.yam", "README.md", "a.yaml~", ""] {
+            assert!(!is_manifest(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The command as people and scripts meet it: the real program on directories and repositories that
+//! each test makes for itself.
+
+mod directories;
+mod explain;
+mod hostile;
+mod repositories;
+mod sandbox;
+mod stderr;
+mod usage;
+mod working_tree;

@@ -1,0 +1,267 @@
+//! Text out of manifests does nothing but be shown.
+
+use comrak::{Options, markdown_to_html};
+use netpol_review::render::{csv, dot, find, json, markdown, mermaid, text, untrusted};
+use netpol_review::report::*;
+use proptest::prelude::*;
+
+use crate::samples;
+
+const NAMES: [&str; 16] = [
+    "](http://evil.example)",
+    "[click](http://evil.example)",
+    "`` ` ``` ````",
+    "`",
+    " ",
+    "",
+    "line\nbreak\r\n\r\n# heading",
+    "@everyone and @octocat, see #1",
+    "<img src=x onerror=alert(1)>",
+    "</summary></details><script>alert(1)</script>",
+    "&lt;script&gt;",
+    "a|b|c",
+    "\u{202e}gnp.exe\u{2066}\u{200b}\u{feff}",
+    "\u{1b}[2J\u{1b}]8;;http://evil.example\u{7}\u{9b}31m",
+    "https://evil.example www.evil.example",
+    "x\"]; click n_x href \"javascript:alert(1)\"\n```\n<!-- -->",
+];
+
+/// A report with `name` wherever a report can hold text out of manifests.
+fn hostile(name: &str) -> Report {
+    let mut report = samples::everything();
+    report.before.name = name.into();
+    report.after.name = name.into();
+    report.environments.push(report.environments[0].clone());
+    for environment in &mut report.environments {
+        environment.name = name.into();
+        environment.connections = Some(
+            listing(name)
+                .connections
+                .into_iter()
+                .map(|c| Change {
+                    source: c.source,
+                    destination: c.destination,
+                    before: vec![],
+                    after: c.ports,
+                })
+                .collect(),
+        );
+        for row in environment.opened.iter_mut().chain(&mut environment.closed) {
+            spoil(row, name);
+        }
+        environment.summary.without_effect = vec![name.into()];
+        for reach in &mut environment.summary.reach {
+            reach.workload = name.into();
+        }
+    }
+    for entry in &mut report.not_evaluated {
+        entry.file = name.into();
+        entry.kind = Some(name.into());
+        entry.name = Some(name.into());
+        entry.reason = name.into();
+    }
+    report
+}
+
+fn spoil(row: &mut Row, name: &str) {
+    for peers in [&mut row.from, &mut row.to] {
+        peers.text = name.into();
+        peers.declared = Some(DeclaredPeers { count: 2, sample: vec![name.into()] });
+    }
+    row.ports = vec![PortRange::Named { protocol: "TCP", name: name.into() }];
+    for cause in &mut row.causes {
+        cause.policy = Some(name.into());
+        cause.object = Some(name.into());
+        cause.location.file = name.into();
+    }
+    for end in [&mut row.admitted_by.egress, &mut row.admitted_by.ingress] {
+        if let Admission::Rule(rule) = end {
+            rule.policy = name.into();
+            rule.location.file = name.into();
+        }
+    }
+    row.already_allowed = Some(name.into());
+    row.still_denied = Some(name.into());
+    for exception in &mut row.exceptions {
+        exception.text = name.into();
+    }
+    row.witness.from = name.into();
+    row.witness.to = name.into();
+}
+
+fn listing(name: &str) -> Listing {
+    let end =
+        || Endpoint::Workload { namespace: name.into(), name: name.into(), kind: name.into() };
+    let mut listing = samples::listing();
+    listing.connections = vec![Connection {
+        source: end(),
+        destination: end(),
+        ports: vec![PortRange::Named { protocol: "TCP", name: name.into() }],
+    }];
+    listing.unisolated.ingress = vec![name.into()];
+    listing
+}
+
+/// As GitHub reads a comment, but with raw HTML let through, so that nothing hides behind its
+/// sanitizer.
+fn html(markdown: &str) -> String {
+    let mut options = Options::default();
+    let extension = &mut options.extension;
+    extension.strikethrough = true;
+    extension.table = true;
+    extension.autolink = true;
+    extension.tasklist = true;
+    extension.footnotes = true;
+    extension.alerts = true;
+    options.render.r#unsafe = true;
+    markdown_to_html(markdown, &options)
+}
+
+/// The HTML without code, where text cannot act (mentions are looked for separately).
+fn outside_code(html: &str) -> String {
+    let mut out = String::new();
+    let mut rest = html;
+    while let Some(start) = rest.find("<code") {
+        out.push_str(&rest[..start]);
+        let end = rest[start..].find("</code>").expect("a code element ends");
+        rest = &rest[start + end + "</code>".len()..];
+    }
+    out.push_str(rest);
+    out
+}
+
+const TAGS: [&str; 22] = [
+    "p", "/p", "ul", "/ul", "li", "/li", "h3", "/h3", "h4", "/h4", "strong", "/strong", "em",
+    "/em", "sub", "/sub", "details", "/details", "summary", "/summary", "pre", "/pre",
+];
+
+fn check_markdown(body: &str) {
+    for c in body.chars().filter(|c| *c != '\n') {
+        assert!(!c.is_control() && !bidi(c), "{c:?} in the body");
+    }
+    let html = html(body);
+    let outside = outside_code(&html);
+    for tag in outside.split('<').skip(1) {
+        let tag = tag.split('>').next().unwrap_or("");
+        let known = TAGS.contains(&tag)
+            || matches!(tag, "br" | "br /" | "/div" | "pre lang=\"mermaid\"" | "pre lang=\"sh\"")
+            || tag.starts_with("div class=\"markdown-alert markdown-alert-warning\"")
+            || tag.starts_with("p class=\"markdown-alert-title\"");
+        assert!(known, "<{tag}> arises from:\n{body}");
+    }
+    for mark in ['@', '#'] {
+        // Entity codes of the picture are `#` and digits; headings have a space.
+        for (at, _) in body.match_indices(mark) {
+            let next = body[at + 1..].chars().next();
+            let harmless = match mark {
+                '@' => next == Some('\u{200b}'),
+                _ => matches!(next, Some('\u{200b}' | '#' | ' ' | '0'..='9')),
+            };
+            assert!(harmless, "{mark} acts in:\n{body}");
+        }
+    }
+    let open = html.matches("<details>").count();
+    assert_eq!(open, html.matches("</details>").count(), "folds of:\n{body}");
+}
+
+fn bidi(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn check_terminal(text: &str) {
+    for c in text.chars().filter(|c| *c != '\n') {
+        assert!(!c.is_control() && !bidi(c), "{c:?} in:\n{text}");
+    }
+}
+
+fn check_all(name: &str) {
+    let report = hostile(name);
+    let style = text::Style::default();
+    check_markdown(&markdown::report(&report, &markdown::Options::default()));
+    check_terminal(&text::report(&report, &style));
+    for found in find(&report, "a") {
+        check_terminal(&text::explain(&found, &style));
+    }
+    check_terminal(&text::listing(&listing(name), &style));
+    check_terminal(&json::report(&report));
+    let value: serde_json::Value = serde_json::from_str(&json::report(&report)).expect("JSON");
+    assert_eq!(value["before"]["name"], name);
+    let picture = mermaid::listing(&listing(name));
+    check_terminal(&picture);
+    for line in picture.lines().filter(|line| line.contains('"')) {
+        assert_eq!(line.matches('"').count(), 2, "{line}");
+        assert!(!line.contains(['`', '<', ';']) || line.contains('#'), "{line}");
+    }
+    check_terminal(&dot::listing(&listing(name)));
+    let _ = csv::listing(&listing(name));
+}
+
+#[test]
+fn hostile_names_act_nowhere() {
+    for name in NAMES {
+        check_all(name);
+    }
+}
+
+#[test]
+fn hostile_names_are_still_shown() {
+    let report = samples::with_rows(
+        Verdict::Widened,
+        NAMES
+            .iter()
+            .map(|name| {
+                let mut row = samples::closed();
+                spoil(&mut row, name);
+                row
+            })
+            .collect(),
+        vec![],
+    );
+    insta::assert_snapshot!("hostile_text", text::report(&report, &text::Style::default()));
+    insta::assert_snapshot!(
+        "hostile_markdown",
+        markdown::report(&report, &markdown::Options::default())
+    );
+    let listings = NAMES.map(|name| {
+        let listing = listing(name);
+        format!(
+            "{}{}{}",
+            mermaid::listing(&listing),
+            dot::listing(&listing),
+            csv::listing(&listing)
+        )
+    });
+    insta::assert_snapshot!("hostile_listings", listings.concat());
+}
+
+#[test]
+fn code_spans_hold_what_they_are_given() {
+    let cases = [
+        ("payments/db", "`payments/db`"),
+        ("", "(empty)"),
+        (" ", "`   `"),
+        ("`", "`` ` ``"),
+        ("a`b``c", "```a`b``c```"),
+        ("a|b<c&d", "`a¦b‹c&\u{200b}d`"),
+        ("@a#b", "`@\u{200b}a#\u{200b}b`"),
+        ("a\nb\u{1b}\u{202e}", "`a\\nb\\u{1b}\\u{202e}`"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(untrusted::markdown(text), expected, "{text:?}");
+    }
+    let long = untrusted::markdown(&"x".repeat(1000));
+    assert_eq!(long, format!("`{}…`", "x".repeat(untrusted::MARKDOWN_CAP)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn no_string_acts_anywhere(name in prop_oneof![
+        any::<String>(),
+        "[`~<>&|@#\\\\\\[\\]()!*_ \n\r\t\"';:/=a-c\u{1b}\u{9b}\u{202e}\u{200b}-]{0,60}",
+        proptest::sample::subsequence(NAMES.to_vec(), 1..4).prop_map(|parts| parts.concat()),
+    ]) {
+        check_all(&name);
+    }
+}

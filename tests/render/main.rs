@@ -1,0 +1,6 @@
+//! Every output format over hand-built reports.
+
+mod bounds;
+mod formats;
+mod hostile;
+mod samples;
