@@ -1,11 +1,10 @@
 //! Every test that crosses modules, in one binary.
 
 mod cases;
-mod engine;
 mod laws;
 mod query;
-mod reader;
 mod reading;
 mod tiers;
+mod reader;
 mod worlds;
 mod yaml;
