@@ -75,7 +75,6 @@ fn the_specification_answers_every_case() {
 
 /// The concrete table of a report is as exact as the specification.
 #[test]
-#[ignore = "the symbolic engine is not connected yet"]
 fn a_report_answers_every_case() {
     check(|before, after| {
         let config = Config { connections: true, ..Config::default() };
