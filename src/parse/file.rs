@@ -5,9 +5,10 @@ use super::doc::{Doc, DocError, NodeId, View};
 use super::kinds::{self, Kind};
 use super::kustomize::{self, Kustomization};
 use super::place::Place;
+use super::scalar::Scalar;
 use super::split::{self, Document};
 use super::workload::{self, Draft, Metadata};
-use super::{Affects, Problem, json, limits, policy, sniff, yaml};
+use super::{Affects, Problem, json, limits, names, policy, selector, sniff, yaml};
 use crate::config::Config;
 use crate::model::{Namespace, Policy};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -319,7 +320,7 @@ impl Reader<'_> {
         let place = Place::root(object.doc, object.node);
         let metadata = place.key("metadata");
         let name = written.metadata.any_name();
-        super::selector::check(super::names::dns_label(name), name, &metadata.key("name"))?;
+        selector::check(names::dns_label(name), name, &metadata.key("name"))?;
         let (labels, _) = workload::lower_labels(&written.metadata.labels, &metadata, self.file)?;
         self.read.namespaces.push(Arc::new(Namespace {
             name: name.into(),
@@ -333,11 +334,7 @@ impl Reader<'_> {
         let (namespace, _) = self.identity(object);
         let place = Place::root(object.doc, object.node);
         let metadata = place.key("metadata");
-        super::selector::check(
-            super::names::dns_label(&namespace),
-            &namespace,
-            &metadata.key("namespace"),
-        )?;
+        selector::check(names::dns_label(&namespace), &namespace, &metadata.key("namespace"))?;
         let lowering = workload::Object {
             kind: object.kind,
             namespace: &namespace,
@@ -391,7 +388,9 @@ impl Reader<'_> {
         let kind = kinds::of(object.api_version, object.kind);
         let affects = match kind {
             Kind::Namespace => Affects::Namespace(name.into()),
-            _ if super::names::dns_label(&namespace).is_err() => Affects::Anything,
+            _ if names::dns_label(&namespace).is_err() || object.odd_namespace() => {
+                Affects::Anything
+            }
             _ => Affects::Namespace(namespace),
         };
         let reason = match sniff::placeholder(&fault.message) {
@@ -466,6 +465,15 @@ impl Reader<'_> {
 }
 
 impl Object<'_> {
+    /// A namespace is written, but it is no string.
+    fn odd_namespace(&self) -> bool {
+        let metadata = self.doc.get(self.node, "metadata");
+        let written = metadata.and_then(|metadata| self.doc.get(metadata, "namespace"));
+        written.is_some_and(|node| {
+            !matches!(self.doc.view(node), View::Scalar(Scalar::Null | Scalar::Text(_)))
+        })
+    }
+
     /// The lines of the object.
     fn bytes(&self) -> &[u8] {
         let (start, end) = self.doc.lines(self.node);

@@ -43,6 +43,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: lone, namespace: shop, labels: {app: db}}
 spec: {containers: [{name: c, image: i}]}
+status: {podIP: 10.0.0.7}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -91,6 +92,10 @@ fn every_sort_of_end_can_be_asked_for() {
         ("11.0.0.0", "namespace:shop,pod:app=db", "5432", false),
         ("::1", "namespace:shop,pod:app=db", "5432", false),
         ("namespace:shop,pod:app=db", "::1", "SCTP/65535", true),
+        // The Job is not the web Deployment, but its address may lie in the range.
+        ("shop/db[Job]", "shop/db[StatefulSet]", "5432", false),
+        ("shop/db[Job],ip:10.9.9.9", "shop/db[StatefulSet]", "5432", true),
+        ("shop/lone,ip:10.0.0.7", "shop/db[StatefulSet]", "5432", true),
         // A bare pod can't be cut off from itself (B3); another replica of a workload can.
         ("shop/lone", "shop/lone[Pod]", "80", true),
         ("shop/db[StatefulSet]", "shop/db[StatefulSet]", "80", false),
@@ -133,6 +138,9 @@ fn bad_questions_say_what_to_write() {
         ("namespace:shop,nslabel:env=prod", db, "80"),
         ("namespace:ops,nslabel:kubernetes.io/metadata.name=other", db, "80"),
         ("namespace:ops,ip:10.0.0.0/8", db, "80"),
+        ("shop/lone,ip:10.0.0.8", db, "80"),
+        ("shop/web,pod:app=web", db, "80"),
+        ("shop/web,ip:", db, "80"),
         ("namespace:ops,port:http", db, "80"),
         ("namespace:ops,port:http=TCP/0", db, "80"),
         ("shop/web", db, "http"),
