@@ -1,6 +1,7 @@
 //! Every test that crosses modules, in one binary.
 
 mod cases;
+mod engine;
 mod laws;
 mod query;
 mod reading;
