@@ -10,6 +10,7 @@ mod failure;
 mod output;
 mod progress;
 mod run;
+mod timings;
 
 pub use exit::{FailOn, Outcome, outcome};
 pub use failure::install_panic_hook;

@@ -14,6 +14,9 @@
 //! * a port name that a pod gives to several numbers means all of them (U4);
 //! * whether a NetworkPolicy switches off the baseline tier is decided for each direction (U5).
 //!
+//! Left out: protocols that policies can't name (P6), traffic with the pod's own node (B4), translation
+//! of addresses on the way (B6), and connections that exist already (B7).
+//!
 //! That a pod can always reach itself (B3) is for the caller to know: two equal pods are two replicas.
 
 use crate::model::{

@@ -21,4 +21,4 @@ pub mod cli;
 
 mod review;
 
-pub use review::{list, review};
+pub use review::{list, review, review_in_steps};

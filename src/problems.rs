@@ -2,10 +2,10 @@
 
 use crate::parse::Problem;
 use crate::report::{Hides, NotEvaluated, Side};
-use crate::tree::SkippedFile;
 
 /// A problem of the reader as an entry of a report. On which side it stands and what it could hide
-/// depends on the question that was asked, so the caller says it.
+/// depends on the question that was asked, so the caller says it. Files that the source did not read are
+/// problems of the reader as well.
 pub fn not_evaluated(problem: &Problem, side: Side, hides: Hides) -> NotEvaluated {
     NotEvaluated {
         side,
@@ -14,19 +14,6 @@ pub fn not_evaluated(problem: &Problem, side: Side, hides: Hides) -> NotEvaluate
         kind: problem.kind.clone(),
         name: problem.name.clone(),
         reason: problem.reason.clone(),
-        hides,
-    }
-}
-
-/// A file that the source did not read, as an entry of a report.
-pub fn not_read(skipped: &SkippedFile, side: Side, hides: Hides) -> NotEvaluated {
-    NotEvaluated {
-        side,
-        file: skipped.path.clone(),
-        line: None,
-        kind: None,
-        name: None,
-        reason: format!("was not read: {}", skipped.reason),
         hides,
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Field names and values are a contract (`schemaVersion` 1): they may be added to, not changed.
 
+pub mod ports;
+
 use serde::Serialize;
 
 /// The version of the JSON shape.
@@ -306,6 +308,8 @@ pub struct Cause {
     /// Index of the rule in its section, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<usize>,
+    /// True iff the policy, workload or namespace itself came or went with the change.
+    pub whole: bool,
     /// Where it stands.
     pub location: Location,
 }

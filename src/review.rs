@@ -15,9 +15,23 @@ use std::collections::BTreeMap;
 
 /// Compares two snapshots: everything that `after` allows and `before` does not, and the reverse.
 pub fn review(before: &Tree, after: &Tree, config: &Config) -> Report {
+    review_in_steps(before, after, config, |_| {})
+}
+
+/// [`review`], telling `done` the name of each step when it has ended: `parsing`, then `analysis`. The
+/// core has no clock; who wants to measure holds one.
+pub fn review_in_steps(
+    before: &Tree,
+    after: &Tree,
+    config: &Config,
+    mut done: impl FnMut(&'static str),
+) -> Report {
     let (parsed_before, parsed_after) = parse_both(before, after, config);
+    done("parsing");
     let diff = diff::diff(&parsed_before.cluster, &parsed_after.cluster, config);
-    assemble([(before, &parsed_before), (after, &parsed_after)], diff)
+    let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff);
+    done("analysis");
+    report
 }
 
 /// Turns what was found into the report.

@@ -101,6 +101,7 @@ mod tests {
                 policy: None,
                 object: None,
                 rule: None,
+                whole: false,
                 location: location.clone(),
             }],
             admitted_by: AdmittedBy { egress: Admission::Open(""), ingress: Admission::Open("") },

@@ -46,7 +46,7 @@ impl Failure {
 pub(super) fn say(message: &str) {
     let mut line = String::with_capacity(message.len() + 1);
     for character in message.chars() {
-        if character.is_control() && character != '\n' {
+        if character.is_control() && !matches!(character, '\n' | '\t') {
             line.extend(character.escape_default());
         } else {
             line.push(character);

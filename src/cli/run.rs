@@ -7,6 +7,7 @@ use super::exit::{Outcome, outcome};
 use super::failure::Failure;
 use super::output;
 use super::progress::Progress;
+use super::timings::Timings;
 use crate::config::Config;
 use crate::nearest::nearest;
 use crate::render::text::Style;
@@ -42,7 +43,9 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
 
 fn run_diff(diff: &Diff, style: &Style) -> Result<Outcome> {
     let config = Config { connections: diff.connections, ..diff.cluster.config() };
-    let report = compare(&diff.inputs, &config)?;
+    let mut timings = Timings::start();
+    let report = compare(&diff.inputs, &config, &mut timings)?;
+    timings.done("freeing");
     output::write(&match diff.format {
         ReportFormat::Text => render::text::report(&report, style),
         ReportFormat::Json => render::json::report(&report),
@@ -50,11 +53,12 @@ fn run_diff(diff: &Diff, style: &Style) -> Result<Outcome> {
             render::markdown::report(&report, &render::markdown::Options::default())
         }
     })?;
+    timings.done("writing");
     Ok(outcome(&report, diff.fail_on))
 }
 
 fn run_explain(explain: &Explain, style: &Style) -> Result<()> {
-    let report = compare(&explain.inputs, &explain.cluster.config())?;
+    let report = compare(&explain.inputs, &explain.cluster.config(), &mut Timings::start())?;
     let rows = chosen(&report, &explain.fingerprint)?;
     let texts: Vec<String> = rows.iter().map(|row| render::text::explain(row, style)).collect();
     Ok(output::write(&texts.join("\n"))?)
@@ -128,11 +132,13 @@ fn chosen<'a>(report: &'a Report, wanted: &str) -> Result<Vec<Found<'a>>> {
 }
 
 /// Reads both sides and compares them.
-fn compare(inputs: &Inputs, config: &Config) -> Result<Report> {
+fn compare(inputs: &Inputs, config: &Config, timings: &mut Timings) -> Result<Report> {
     let progress = Progress::start();
     let Pair { before, after } = load(inputs, &progress.meter)?;
     something(&[&before.tree, &after.tree])?;
-    let mut report = crate::review(&before.tree, &after.tree, config);
+    timings.done("reading");
+    let mut report =
+        crate::review_in_steps(&before.tree, &after.tree, config, |step| timings.done(step));
     report.before = before.snapshot;
     report.after = after.snapshot;
     Ok(report)

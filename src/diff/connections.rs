@@ -2,7 +2,7 @@
 //!
 //! Pods of unknown address are outside every `ipBlock` here. A workload towards itself is left out.
 
-use super::{edits, port_list, rows};
+use super::{port_list, rows};
 use crate::config::Config;
 use crate::reach::{Encoder, Reading, Side, Slot, World};
 use crate::report::{Change, Connection, Endpoint, PortRange};
@@ -17,13 +17,9 @@ type Result<T> = std::result::Result<T, OverBudget>;
 /// The pairs of declared ends whose ports differ between the sides, by source, then destination.
 pub fn changes(world: &World<'_>, config: &Config) -> Result<Vec<Change>> {
     let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
-    let mut parts = Vec::new();
-    for new in [Side::After, Side::Before] {
-        for edit in edits::edits(&mut encoder, new)? {
-            parts.push(rows::gained(&mut encoder, new, &edit)?.flows);
-        }
-    }
-    let differing = encoder.d.union(parts)?;
+    let opened = super::gained_flows(&mut encoder, Side::After)?;
+    let closed = super::gained_flows(&mut encoder, Side::Before)?;
+    let differing = encoder.d.or(opened, closed)?;
     let known = rows::known(&mut encoder)?;
     let differing = encoder.d.and(differing, known)?;
     let pairs = encoder.d.project(differing, |level| level < PORT)?;

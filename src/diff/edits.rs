@@ -56,6 +56,8 @@ pub struct Place<'a> {
     pub rule: Option<usize>,
     /// The workload or namespace, for edits of those.
     pub object: Option<String>,
+    /// The policy, workload or namespace is there on one side only.
+    pub whole: bool,
 }
 
 type Result<T> = std::result::Result<T, OverBudget>;
@@ -122,6 +124,7 @@ fn rules<'a>(
                 origin: &rule.origin,
                 rule: Some(index),
                 object: None,
+                whole: old_policy.is_none(),
             }],
             end: Encoder::subject_end(direction),
             subject,
@@ -165,18 +168,27 @@ fn lost_isolation<'a>(
     // What another policy still isolates gains nothing by this edit.
     let isolated = encoder.isolated(new, direction, subject)?;
     let subject = encoder.d.minus(subject, isolated)?;
-    let (side, origin) = match policy {
-        Some(policy) => (new, &policy.origin),
-        None => (new.other(), &old.origin),
+    // The lines as they are after the change, unless it takes the policy away.
+    let (side, origin) = match (new, policy) {
+        (Side::Before, _) => (Side::After, &old.origin),
+        (Side::After, Some(policy)) => (Side::After, &policy.origin),
+        (Side::After, None) => (Side::Before, &old.origin),
     };
     edits.push(Edit {
         kind: CauseKind::IsolationLost,
-        places: vec![Place { side, origin, rule: None, object: None }],
+        places: vec![Place { side, origin, rule: None, object: None, whole: policy.is_none() }],
         end: Encoder::subject_end(direction),
         subject,
         about: About::Isolation(direction, old),
     });
     Ok(())
+}
+
+/// Workloads that are edited alike.
+#[derive(Default)]
+struct Group<'a> {
+    slots: Vec<(u32, u32)>,
+    places: Vec<Place<'a>>,
 }
 
 /// Workloads that appeared or look different, those of one namespace that the same policies select
@@ -187,7 +199,7 @@ fn workloads<'a>(
     edits: &mut Vec<Edit<'a>>,
 ) -> Result<()> {
     let world = encoder.world;
-    let mut groups: BTreeMap<_, (Vec<(u32, u32)>, Vec<Place<'a>>)> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Group<'a>> = BTreeMap::new();
     for (slot, workload) in world.changed_workloads() {
         let Some(now) = *workload.on.on(new) else { continue };
         let old = *workload.on.on(new.other());
@@ -206,15 +218,16 @@ fn workloads<'a>(
         };
         let key = (workload.namespace, kind, selected_by(new), selected_by(new.other()));
         let group = groups.entry(key).or_default();
-        group.0.push((slot, slot));
-        group.1.push(Place {
+        group.slots.push((slot, slot));
+        group.places.push(Place {
             side: new,
             origin: if old.is_some() { &now.labels_origin } else { &now.origin },
             rule: None,
             object: Some(workload.id.to_string()),
+            whole: old.is_none(),
         });
     }
-    for ((_, kind, ..), (slots, places)) in groups {
+    for ((_, kind, ..), Group { slots, places }) in groups {
         for end in [End::Destination, End::Source] {
             let subject = encoder.in_slots(end, &slots)?;
             let places = places.clone();
@@ -255,6 +268,7 @@ fn namespaces<'a>(
                     origin: &manifest.origin,
                     rule: None,
                     object: Some(namespace.name.to_string()),
+                    whole: declared(Side::Before).is_none() || declared(Side::After).is_none(),
                 }],
                 end,
                 subject,

@@ -4,7 +4,7 @@ use super::edits::Edit;
 use super::{port_list, words};
 use crate::model::Direction;
 use crate::reach::{Encoder, Side};
-use crate::report::{Exception, ExceptionKind};
+use crate::report::{Exception, ExceptionKind, PortRange, ports};
 use crate::set::{OverBudget, Set};
 
 /// How many exceptions a text names.
@@ -32,14 +32,15 @@ pub fn explain(
     rest: Set,
     now: Set,
     then: Set,
+    row_ports: &[PortRange],
 ) -> Result<Exceptions> {
     if rest.is_empty() {
         return Ok(Exceptions::default());
     }
     let allowed = encoder.d.and(rest, then)?;
     let denied = encoder.d.minus(rest, now)?;
-    let allowed = already(encoder, new.other(), allowed)?;
-    let denied = still(encoder, new, edit, denied)?;
+    let allowed = already(encoder, new.other(), allowed, row_ports)?;
+    let denied = still(encoder, new, edit, denied, row_ports)?;
     let all = allowed
         .iter()
         .map(|text| (ExceptionKind::AlreadyAllowed, text))
@@ -50,7 +51,12 @@ pub fn explain(
 }
 
 /// The rules of the old side that allowed these flows, at either end.
-fn already(encoder: &mut Encoder<'_, '_>, old: Side, flows: Set) -> Result<Vec<String>> {
+fn already(
+    encoder: &mut Encoder<'_, '_>,
+    old: Side,
+    flows: Set,
+    row_ports: &[PortRange],
+) -> Result<Vec<String>> {
     if flows.is_empty() {
         return Ok(Vec::new());
     }
@@ -79,8 +85,8 @@ fn already(encoder: &mut Encoder<'_, '_>, old: Side, flows: Set) -> Result<Vec<S
                     }
                 };
                 texts.push(format!(
-                    "{word} {peers} on {} ({direction} rule {} of {})",
-                    port_list::text(&ports),
+                    "{word} {peers}{} ({direction} rule {} of {})",
+                    on(&ports, row_ports),
                     index + 1,
                     policy.id
                 ));
@@ -100,6 +106,7 @@ fn still(
     new: Side,
     edit: &Edit<'_>,
     flows: Set,
+    row_ports: &[PortRange],
 ) -> Result<Vec<String>> {
     let mut texts: Vec<(Set, bool, String, Vec<String>)> = Vec::new();
     for direction in Direction::BOTH {
@@ -130,13 +137,14 @@ fn still(
     let mut lines = Vec::with_capacity(texts.len());
     for (cut, _, who, policies) in texts {
         let ports = port_list::of(encoder, cut)?;
-        lines.push(format!(
-            "{who} on {} (isolated by {})",
-            port_list::text(&ports),
-            policies.join(", ")
-        ));
+        lines.push(format!("{who}{} (isolated by {})", on(&ports, row_ports), policies.join(", ")));
     }
     Ok(lines)
+}
+
+/// ` on PORTS`, where they are not those of the whole row.
+fn on(ports: &[PortRange], row_ports: &[PortRange]) -> String {
+    if ports == row_ports { String::new() } else { format!(" on {}", ports::words(ports)) }
 }
 
 fn text(all: &[String]) -> Option<String> {

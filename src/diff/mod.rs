@@ -221,6 +221,17 @@ fn merge(encoder: &mut Encoder<'_, '_>, drafts: &mut Vec<(Draft, bool)>) -> Resu
     Ok(())
 }
 
+/// Everything that some row of a side says was gained, in the encoder's present reading.
+pub fn gained_flows(encoder: &mut Encoder<'_, '_>, new: Side) -> Result<Set> {
+    let mut flows = Vec::new();
+    for (index, edit) in edits::edits(encoder, new)?.iter().enumerate() {
+        let gain = rows::gained(encoder, new, edit)?;
+        let drafts = rows::draft(encoder, new, index, edit, &gain)?;
+        flows.extend(drafts.into_iter().map(|draft| draft.flows));
+    }
+    encoder.d.union(flows)
+}
+
 /// Notes the namespaces of one end of a set.
 fn touch(encoder: &mut Encoder<'_, '_>, end: End, flows: Set, touched: &mut Touched) -> Result<()> {
     use crate::reach::Slot;
@@ -272,9 +283,10 @@ fn finish(
     // A stranger from outside tells more than a neighbour where that is what the level is for.
     let outside = encoder.outside(End::Source)?;
     let known = rows::known(encoder)?;
+    let apart = encoder.apart(draft.flows)?;
     let prefer = match severity {
-        Severity::Critical => vec![outside, known],
-        _ => vec![known],
+        Severity::Critical => vec![outside, encoder.d.and(known, apart)?, known],
+        _ => vec![encoder.d.and(known, apart)?, known],
     };
     let replayed = match witness::point(encoder, draft.flows, &prefer)? {
         Some(point) => witness::replay(encoder, &point, new, assumed || always),
@@ -332,7 +344,15 @@ fn causes_of(edit: &Edit<'_>, new: Side, lines: Option<(u32, u32)>) -> Vec<Cause
             (location.start_line, location.end_line) = (first, last);
         }
         let (object, rule) = (place.object.clone(), place.rule);
-        Cause { kind, direction, policy: policy.clone(), object, rule, location }
+        Cause {
+            kind,
+            direction,
+            policy: policy.clone(),
+            object,
+            rule,
+            whole: place.whole,
+            location,
+        }
     };
     edit.places.iter().map(place).collect()
 }

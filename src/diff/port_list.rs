@@ -7,6 +7,9 @@ use crate::set::fields::{Field, PORT};
 use crate::set::{OverBudget, Set, ports};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A protocol with its first and last port.
+type Range = (Protocol, u16, u16);
+
 /// A named port is shown by its name if it stands for at least so many numbers; where the other end
 /// leaves only some numbers of it, those are shown.
 const BY_NAME: usize = 32_768;
@@ -26,7 +29,7 @@ pub fn projection(encoder: &mut Encoder<'_, '_>, flows: Set) -> Result<Set, Over
 /// The ports of a set that tests nothing else.
 pub fn list(encoder: &Encoder<'_, '_>, projected: Set) -> Vec<PortRange> {
     let mut numbers = Vec::new();
-    let mut by_name: BTreeMap<(Protocol, Box<str>), Vec<(Protocol, u16, u16)>> = BTreeMap::new();
+    let mut by_name: BTreeMap<(Protocol, Box<str>), Vec<Range>> = BTreeMap::new();
     let mut first = 0;
     for edge in encoder.d.edges_at(projected, PORT) {
         if unnamed(encoder, edge.child) {
@@ -86,9 +89,9 @@ fn needed_names(encoder: &Encoder<'_, '_>, set: Set, names: &mut BTreeSet<(Proto
     }
 }
 
-fn merged(mut ranges: Vec<(Protocol, u16, u16)>) -> Vec<(Protocol, u16, u16)> {
+fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
     ranges.sort_unstable();
-    let mut merged: Vec<(Protocol, u16, u16)> = Vec::new();
+    let mut merged: Vec<Range> = Vec::new();
     for (protocol, first, last) in ranges {
         match merged.last_mut() {
             Some(previous)
@@ -100,33 +103,4 @@ fn merged(mut ranges: Vec<(Protocol, u16, u16)>) -> Vec<(Protocol, u16, u16)> {
         }
     }
     merged
-}
-
-/// The words for a list of ports: `TCP 80, 443, UDP 53`, `all ports`.
-pub fn text(ports: &[PortRange]) -> String {
-    let all = Protocol::ALL.map(|p| PortRange::Numbers {
-        protocol: p.as_str(),
-        first: 1,
-        last: u16::MAX,
-    });
-    if ports == all {
-        return "all ports".into();
-    }
-    let mut parts: Vec<String> = Vec::new();
-    let mut previous = "";
-    for port in ports {
-        let (protocol, number) = match port {
-            PortRange::Numbers { protocol, first: 1, last: u16::MAX } => {
-                (protocol, "all ports".into())
-            }
-            PortRange::Numbers { protocol, first, last } if first == last => {
-                (protocol, first.to_string())
-            }
-            PortRange::Numbers { protocol, first, last } => (protocol, format!("{first}-{last}")),
-            PortRange::Named { protocol, name } => (protocol, format!("\"{name}\"")),
-        };
-        parts.push(if *protocol == previous { number } else { format!("{protocol} {number}") });
-        previous = protocol;
-    }
-    parts.join(", ")
 }

@@ -51,7 +51,13 @@ pub fn gained(encoder: &mut Encoder<'_, '_>, new: Side, edit: &Edit<'_>) -> Resu
     }
     let now = encoder.allowed(new, region)?;
     let then = encoder.allowed(new.other(), now)?;
-    let flows = encoder.d.minus(now, then)?;
+    let mut flows = encoder.d.minus(now, then)?;
+    // A policy opens only what its own end forbade: what this end allowed before as well, an edit at the
+    // other end has opened.
+    if let About::Rule(direction, ..) | About::Isolation(direction, _) = edit.about {
+        let allowed_here = encoder.allowed_at(new.other(), direction, flows)?;
+        flows = encoder.d.minus(flows, allowed_here)?;
+    }
     Ok(Gain { flows, now, then, pieces: peers })
 }
 
@@ -185,7 +191,10 @@ fn row(
     let shape = encoder.d.and(possible, own_set)?;
     let shape = encoder.d.and(shape, peer_set)?;
     let rest = encoder.d.minus(shape, flows)?;
-    let exceptions = exceptions::explain(encoder, new, edit, rest, gain.now, gain.then)?;
+    let exceptions = {
+        let ports = port_list::of(encoder, flows)?;
+        exceptions::explain(encoder, new, edit, rest, gain.now, gain.then, &ports)?
+    };
     let (from, to) = match own {
         End::Source => (own_words, peer_words),
         End::Destination => (peer_words, own_words),

@@ -19,13 +19,13 @@ use crate::tree::Tree;
 pub enum QueryError {
     /// The source.
     #[error("could not understand the source: {0}")]
-    From(#[source] PeerError),
+    From(PeerError),
     /// The destination.
     #[error("could not understand the destination: {0}")]
-    To(#[source] PeerError),
+    To(PeerError),
     /// The port.
     #[error("could not understand the port: {0}")]
-    Port(#[source] PortError),
+    Port(PortError),
 }
 
 /// Answers whether a snapshot allows a flow from one peer to another, and by which rules.

@@ -3,6 +3,7 @@
 //! ```text
 //! PEER  namespace/name            a declared workload, if only one kind has it
 //!       namespace/name[Kind]      the same, said in full
+//!       namespace/name,ip:10.1.2.3  the same at this address, where no manifest says its address
 //!       10.1.2.3 | 2001:db8::1    an address outside the cluster
 //!       namespace:NAME[,PART...]  a pod that is not declared, without labels unless a PART says them
 //! PART  pod:key=value             a label of the pod; the value may be empty
@@ -37,13 +38,13 @@ pub enum PeerError {
     /// It is of none of the shapes.
     #[error(
         "`{0}` is neither a workload (`namespace/name`), nor an address, nor `namespace:NAME,pod:key=value` \
-         for a pod that is not declared{hint}", hint = did_you_mean(.1)
+         for a pod that is not declared{hint}", hint = the_nearest(.1)
     )]
     Shape(String, Option<String>),
     /// No declared workload has this name.
     #[error(
         "no workload `{name}` is declared{hint}; write `namespace:NAME,pod:key=value` for a pod that is not \
-         declared", hint = did_you_mean(.nearest)
+         declared", hint = the_nearest(.nearest)
     )]
     UnknownWorkload {
         /// As it was written.
@@ -84,8 +85,8 @@ pub enum PortError {
     Number(String),
 }
 
-fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default()
+fn the_nearest(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|nearest| format!("; the nearest is `{nearest}`")).unwrap_or_default()
 }
 
 /// Reads a PORT.
@@ -111,12 +112,21 @@ pub fn read_peer(cluster: &Cluster, text: &str) -> Result<NamedEnd, PeerError> {
     if text.starts_with("namespace:") {
         return Ok(NamedEnd { end: End::Pod(read_pod(cluster, text)?), workload: None });
     }
-    if text.contains('/') && !text.contains([':', '=']) {
-        let workload = find_workload(cluster, text)?;
-        return Ok(NamedEnd {
-            end: End::Pod(Pod::of_workload(cluster, &workload)),
-            workload: Some(workload),
-        });
+    let (name, addresses) = match text.split_once(',') {
+        Some((name, addresses)) => (name, Some(addresses)),
+        None => (text, None),
+    };
+    if name.contains('/') && !name.contains([':', '=']) {
+        let workload = find_workload(cluster, name)?;
+        let mut pod = Pod::of_workload(cluster, &workload);
+        for part in addresses.into_iter().flat_map(|parts| parts.split(',')) {
+            assume_address(&workload, &mut pod, part).map_err(|reason| PeerError::Part {
+                peer: text.into(),
+                part: part.into(),
+                reason,
+            })?;
+        }
+        return Ok(NamedEnd { end: End::Pod(pod), workload: Some(workload) });
     }
     let nearest = (!text.contains([':', '='])).then(|| nearest_workload(cluster, text));
     Err(PeerError::Shape(text.into(), nearest.flatten()))
@@ -156,6 +166,30 @@ pub fn write_peer(cluster: &Cluster, end: &End) -> String {
         text.push_str(",hostNetwork");
     }
     text
+}
+
+/// Gives a declared workload an address that its manifest leaves open.
+fn assume_address(workload: &Workload, pod: &mut Pod, part: &str) -> Result<(), String> {
+    let address = part
+        .strip_prefix("ip:")
+        .ok_or("can't be said of a declared workload; only `ip:ADDRESS` can")?;
+    let address = read_address(address)?;
+    if !workload.addresses.is_empty() && !workload.addresses.contains(&address) {
+        let known: Vec<String> = workload.addresses.iter().map(ToString::to_string).collect();
+        return Err(format!(
+            "contradicts the manifest of `{}` ({}:{}), which has {}; leave it out",
+            workload.id,
+            workload.origin.file,
+            workload.origin.start_line,
+            known.join(", ")
+        ));
+    }
+    pod.addresses.insert(address);
+    Ok(())
+}
+
+fn read_address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "needs an IPv4 or IPv6 address after the colon".into())
 }
 
 /// The workload that is written as `namespace/name` or `namespace/name[Kind]`.
@@ -247,10 +281,7 @@ fn read_pod(cluster: &Cluster, text: &str) -> Result<Pod, PeerError> {
                 pod.ports.insert(read_container_port(port).map_err(wrong)?);
             }
             Some(("ip", address)) => {
-                let address: IpAddr = address
-                    .parse()
-                    .map_err(|_| wrong("needs an IPv4 or IPv6 address after the colon".into()))?;
-                pod.addresses.insert(address);
+                pod.addresses.insert(read_address(address).map_err(wrong)?);
             }
             None if part == "hostNetwork" => pod.host_network = true,
             None if part.contains('=') => match labels_of {

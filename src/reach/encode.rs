@@ -85,6 +85,19 @@ impl<'w, 'a> Encoder<'w, 'a> {
         self.d.minus(flows, outer)
     }
 
+    /// The flows of a set, without those between two pods of one declared workload.
+    pub fn apart(&mut self, flows: Set) -> Result<Set> {
+        let workloads = self.world.workloads.len() as u32;
+        let mut loops = Vec::new();
+        for (first, last) in self.slots(flows, End::Destination)? {
+            for slot in first..workloads.min(last.saturating_add(1)) {
+                loops.push((slot, slot, self.in_slots(End::Source, &[(slot, slot)])?));
+            }
+        }
+        let loops = self.d.node(End::Destination.slot(), loops)?;
+        self.d.minus(flows, loops)
+    }
+
     /// The end that a policy's subject is in a direction.
     pub fn subject_end(direction: Direction) -> End {
         match direction {
@@ -344,7 +357,8 @@ impl<'w, 'a> Encoder<'w, 'a> {
                 let Some(workload) = self.world.workloads.get(slot as usize) else {
                     continue;
                 };
-                let Some(workload) = workload.on.on(side) else {
+                // A pod on the host's network is an address to policies: no name resolves there.
+                let Some(workload) = workload.on.on(side).filter(|w| !w.host_network) else {
                     continue;
                 };
                 let mut numbers = Vec::new();

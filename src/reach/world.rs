@@ -52,6 +52,9 @@ impl<T> PerSide<T> {
     }
 }
 
+/// One identity as it is before and after; at least one is there.
+pub type Versions<'a, T> = (Option<&'a Arc<T>>, Option<&'a Arc<T>>);
+
 /// Who an end of a flow can be. Slots are numbered: workloads first, namespace by namespace, then
 /// the undeclared pods of each known namespace, then those of all others, then everything outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -253,7 +256,7 @@ impl<'a> World<'a> {
     }
 
     /// Policies that are not one object on both sides: (before, after) of each identity.
-    pub fn changed_policies(&self) -> Vec<(Option<&'a Arc<Policy>>, Option<&'a Arc<Policy>>)> {
+    pub fn changed_policies(&self) -> Vec<Versions<'a, Policy>> {
         join(&self.clusters.before.policies, &self.clusters.after.policies, |policy| &policy.id)
             .filter(|pair| !matches!(pair, (Some(a), Some(b)) if Arc::ptr_eq(a, b)))
             .collect()
@@ -333,7 +336,7 @@ fn join<'a, T, K: Ord + 'a>(
     before: &'a [Arc<T>],
     after: &'a [Arc<T>],
     key: impl Fn(&'a T) -> &'a K + Copy,
-) -> impl Iterator<Item = (Option<&'a Arc<T>>, Option<&'a Arc<T>>)> {
+) -> impl Iterator<Item = Versions<'a, T>> {
     let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
     std::iter::from_fn(move || match (before.peek(), after.peek()) {
         (None, None) => None,

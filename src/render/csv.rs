@@ -3,7 +3,8 @@
 //!
 //! It is data: ends are `namespace/name[Kind]` or addresses, unchanged.
 
-use super::{ports, untrusted};
+use super::untrusted;
+use crate::report::ports;
 use crate::report::{Endpoint, Listing};
 
 /// One record for each pair that may talk.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{ports, untrusted, words};
+use super::{untrusted, words};
+use crate::report::ports;
 use crate::report::{Endpoint, Listing};
 
 /// One edge for each pair that may talk, labelled with its ports.

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ports, untrusted, words};
+use super::{untrusted, words};
+use crate::report::ports;
 use crate::report::{Listing, Report};
 
 /// Most edges in a picture of a listing. Mermaid itself gives up at 500 (`maxEdges`) and at
@@ -21,6 +22,7 @@ pub fn listing(listing: &Listing) -> String {
             &words::endpoint(&connection.source),
             &words::endpoint(&connection.destination),
             &ports::words(&connection.ports),
+            Arrow::Solid,
         );
     }
     picture.finish(listing.connections.len().saturating_sub(LISTING_EDGES))
@@ -35,9 +37,22 @@ pub fn report(report: &Report) -> Option<String> {
     }
     let mut picture = Picture::default();
     for row in rows.iter().take(REPORT_EDGES) {
-        picture.edge(&row.from.text, &row.to.text, &ports::words(&row.ports));
+        let mut label = ports::words(&row.ports);
+        let mut arrow = Arrow::Solid;
+        if row.assumes.is_some() {
+            label.push_str(", if ipBlocks match pods");
+            arrow = Arrow::Dotted;
+        }
+        picture.edge(&row.from.text, &row.to.text, &label, arrow);
     }
     Some(picture.finish(rows.len().saturating_sub(REPORT_EDGES)))
+}
+
+/// Dotted where a path needs an assumption.
+#[derive(Clone, Copy)]
+enum Arrow {
+    Solid,
+    Dotted,
 }
 
 /// A picture under construction. A node's id is made of its text, so that it stays the same when
@@ -51,11 +66,15 @@ struct Picture {
 }
 
 impl Picture {
-    fn edge(&mut self, from: &str, to: &str, label: &str) {
+    fn edge(&mut self, from: &str, to: &str, label: &str, arrow: Arrow) {
         let from = self.node(from);
         let to = self.node(to);
         let label = untrusted::mermaid(label);
-        self.edges.push_str(&format!("  {from} -->|\"{label}\"| {to}\n"));
+        let arrow = match arrow {
+            Arrow::Solid => "-->",
+            Arrow::Dotted => "-.->",
+        };
+        self.edges.push_str(&format!("  {from} {arrow}|\"{label}\"| {to}\n"));
     }
 
     fn node(&mut self, text: &str) -> String {

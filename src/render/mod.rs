@@ -9,7 +9,6 @@ pub mod dot;
 pub mod json;
 pub mod markdown;
 pub mod mermaid;
-pub mod ports;
 pub mod text;
 pub mod unread;
 pub mod untrusted;

@@ -133,6 +133,13 @@ impl Fields {
         Some(self.mentioned(key).get(index as usize).map(AsRef::as_ref))
     }
 
+    /// The value that stands for a label (`None`: absent).
+    pub fn value_of(&self, key: &str, label: Option<&str>) -> u32 {
+        let Some(label) = label else { return ABSENT };
+        let known = self.values.get(key).and_then(|values| values.indexes.get(label));
+        known.copied().unwrap_or(u32::MAX)
+    }
+
     /// The values of a label key that were mentioned.
     pub fn mentioned(&self, key: &str) -> &[Box<str>] {
         self.values.get(key).map_or(&[], |values| &values.list)

@@ -78,21 +78,8 @@ pub enum Error {
         path: PathBuf,
     },
     /// A revision means nothing here.
-    #[error("the revision `{revision}` of `{range}` {why} in the repository `{repo}`{}{}", hint("did you mean", .nearest), try_lines(.tries))]
-    NoSuchRevision {
-        /// The side of the range that is wrong.
-        revision: String,
-        /// The whole range.
-        range: String,
-        /// The repository.
-        repo: String,
-        /// What is wrong with it.
-        why: String,
-        /// Revisions with almost the same name.
-        nearest: Vec<String>,
-        /// What may help.
-        tries: Vec<String>,
-    },
+    #[error(transparent)]
+    NoSuchRevision(Box<NoSuchRevision>),
     /// Two histories have nothing in common here.
     #[error("`{base}` and `{head}` have no merge base{}", try_lines(.tries))]
     NoMergeBase {
@@ -149,6 +136,28 @@ pub enum Error {
         /// What git said.
         reason: String,
     },
+}
+
+/// A revision that means nothing in a repository.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the revision `{revision}` of `{range}` {why} in the repository `{repo}`{}{}",
+    hint("did you mean", .nearest),
+    try_lines(.tries)
+)]
+pub struct NoSuchRevision {
+    /// The side of the range that is wrong.
+    pub revision: String,
+    /// The whole range.
+    pub range: String,
+    /// The repository.
+    pub repo: String,
+    /// What is wrong with it.
+    pub why: String,
+    /// Revisions with almost the same name.
+    pub nearest: Vec<String>,
+    /// What may help.
+    pub tries: Vec<String>,
 }
 
 impl Error {

@@ -14,8 +14,8 @@ mod read;
 mod share;
 mod walk;
 
-pub use error::Error;
 pub(crate) use error::io_reason;
+pub use error::{Error, NoSuchRevision};
 pub use walk::is_manifest;
 
 use crate::report::Snapshot;

@@ -146,6 +146,7 @@ mod unix {
     }
 
     #[test]
+    #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn files_and_directories_without_permission() {
         let sandbox = Sandbox::new();
         sandbox.write("a/p.yaml", DENY).write("a/locked.yaml", OPEN).write("a/shut/q.yaml", OPEN);

@@ -1,6 +1,8 @@
 //! The command as people and scripts meet it: the real program on directories and repositories that
 //! each test makes for itself.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't set its files up has failed")]
+
 mod directories;
 mod explain;
 mod hostile;

@@ -125,7 +125,9 @@ fn the_empty_tree_is_a_side() {
 #[test]
 fn path_limits() {
     let sandbox = two_commits();
-    sandbox.write("r/a/x.yaml", DENY).write("r/a[b]/y.yaml", DENY.replace("deny", "other"));
+    sandbox
+        .write("r/a/x.yaml", DENY.replace("deny", "another"))
+        .write("r/a[b]/y.yaml", DENY.replace("deny", "other"));
     sandbox.commit("r", "more");
     let run = |limits: &str| {
         sandbox.run(&format!("diff --repo r --git v1..main --format json --fail-on any {limits}"))
@@ -160,7 +162,7 @@ fn mistyped_revisions() {
     let id = "0123456789012345678901234567890123456789";
     run("r", &format!("{id}..main"))
         .ends(4)
-        .says("is not in this clone")
+        .says("does not exist in the repository")
         .says(&format!("git fetch origin {id}"));
     run("r", "main:README.md..main").ends(4).says("main:README.md");
     run("r", "").ends(2).says("it is empty");
@@ -173,16 +175,28 @@ fn mistyped_revisions() {
 #[test]
 fn ambiguous_abbreviations() {
     let sandbox = Sandbox::new();
-    sandbox.init("r").write("r/p.yaml", DENY);
-    // Enough commits that two of them begin with the same four digits are too many to make; git says
-    // the same of two tags and a branch only as a warning, and takes the tag.
-    sandbox.commit("r", "one");
-    sandbox.git("r", "tag twin");
-    sandbox.write("r/p.yaml", OPEN);
-    sandbox.commit("r", "two");
-    sandbox.git("r", "branch twin");
-    let json = sandbox.run("diff --git twin..HEAD --repo r --format json").ends(0).json();
-    assert_eq!(json["before"]["commit"], sandbox.git("r", "rev-parse refs/tags/twin"));
+    sandbox.init("r");
+    // Of 1500 commits two begin with the same four digits; the dates make them the same every time.
+    let commits: String = (0..1500)
+        .map(|number| {
+            format!(
+                "commit refs/heads/main\ncommitter A <a@example.com> {number} +0000\ndata 0\n\n"
+            )
+        })
+        .collect();
+    sandbox.write("stream", commits);
+    let import =
+        format!("alias.import=!git fast-import --quiet < '{}'", sandbox.path("stream").display());
+    sandbox.git_words("r", &["-c", &import, "import"]);
+    let ids = sandbox.git("r", "rev-list --all");
+    let mut starts: Vec<&str> = ids.lines().map(|id| &id[..4]).collect();
+    starts.sort_unstable();
+    let twice =
+        starts.windows(2).find(|pair| pair[0] == pair[1]).expect("two commits begin alike")[0];
+    sandbox
+        .run(&format!("diff --git {twice}..main --repo r"))
+        .ends(4)
+        .says(&format!("the revision `{twice}` of `{twice}..main` is ambiguous"));
 }
 
 #[test]

@@ -178,7 +178,7 @@ impl Run {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
-    /// `files: [what was not evaluated and why]`, one line each, for comparisons with parts.
+    /// `SIDE FILE (HIDES): REASON` for each entry that was not evaluated, a line each.
     #[track_caller]
     pub fn not_evaluated(&self) -> String {
         let report = self.json();
@@ -187,13 +187,9 @@ impl Run {
             .iter()
             .map(|entry| {
                 let part = |name: &str| entry[name].as_str().unwrap_or_default().to_string();
-                format!(
-                    "{} {} ({}): {}\n",
-                    part("side"),
-                    part("file"),
-                    part("hides"),
-                    part("reason")
-                )
+                let reason = part("reason");
+                let reason = reason.trim_start_matches("the file was not read: ");
+                format!("{} {} ({}): {reason}\n", part("side"), part("file"), part("hides"))
             })
             .collect()
     }

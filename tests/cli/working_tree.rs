@@ -96,7 +96,11 @@ fn nested_repositories_and_submodules() {
 fn a_bare_repository_has_no_files() {
     let sandbox = one_commit();
     sandbox.git("", "clone -q --bare r bare.git");
-    sandbox.run("diff --git HEAD --repo bare.git").ends(4).says("work tree").says("BASE..HEAD");
+    sandbox
+        .run("diff --git HEAD --repo bare.git")
+        .ends(4)
+        .says("no working tree")
+        .says("BASE..HEAD");
 }
 
 #[cfg(unix)]

@@ -78,6 +78,7 @@ pub fn location(side: Side, file: &str, start_line: u32, end_line: u32) -> Locat
 
 pub fn cause(kind: CauseKind, direction: &'static str, location: Location) -> Cause {
     Cause {
+        whole: location.side == Side::Before,
         kind,
         direction: Some(direction),
         policy: Some("payments/db".into()),
@@ -149,6 +150,7 @@ pub fn default_deny_deleted() -> Row {
         ports: all_ports(),
         severity: Severity::Critical,
         causes: vec![Cause {
+            whole: true,
             policy: Some("payments/default-deny".into()),
             rule: None,
             ..cause(

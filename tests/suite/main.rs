@@ -2,6 +2,9 @@
 
 mod cases;
 mod laws;
+mod query;
+mod reading;
+mod tiers;
 mod reader;
 mod worlds;
 mod yaml;

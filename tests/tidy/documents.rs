@@ -180,3 +180,27 @@ fn exit_codes_are_the_same_everywhere() {
     // Success needs no name, so 0 may be missing in the code.
     assert_eq!(readme, &code | &BTreeSet::from([0]), "left: README.md, right: src/cli/exit.rs");
 }
+
+/// The example in README.md is what the command above it prints. `UPDATE_README=1` writes it.
+#[test]
+fn readme_shows_the_real_output() {
+    let (begin, end) = ("<!-- example: begin -->\n```text\n", "```\n<!-- example: end -->");
+    let readme = read("README.md");
+    let arguments = ["diff", "fixtures/shop/before", "fixtures/shop/after"];
+    assert!(readme.contains(&format!("cargo run --release -- {}\n", arguments.join(" "))));
+    let output = Command::new(env!("CARGO_BIN_EXE_netpol-review"))
+        .args(arguments)
+        .current_dir(root())
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the program runs");
+    let real = String::from_utf8(output.stdout).expect("text is UTF-8");
+    let (head, rest) = readme.split_once(begin).expect("README.md marks its example");
+    let (written, tail) = rest.split_once(end).expect("README.md marks its example's end");
+    if std::env::var_os("UPDATE_README").is_some() {
+        std::fs::write(root().join("README.md"), format!("{head}{begin}{real}{end}{tail}"))
+            .expect("README.md can be written");
+        return;
+    }
+    assert_eq!(written, real, "left: README.md, right: the program; UPDATE_README=1 writes it");
+}

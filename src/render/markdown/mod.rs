@@ -3,7 +3,8 @@
 mod body;
 mod row;
 
-use super::{mermaid, ports, unread, untrusted, words};
+use super::{mermaid, unread, untrusted, words};
+use crate::report::ports;
 use crate::report::{
     Change, Environment, Hides, Location, NotEvaluated, Report, Severity, Verdict,
 };

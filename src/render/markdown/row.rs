@@ -2,8 +2,9 @@
 
 use super::body::Item;
 use super::{Writer, sign};
+use crate::render::untrusted;
 use crate::render::words::{self, Phrase};
-use crate::render::{ports, untrusted};
+use crate::report::ports;
 use crate::report::{Cause, Row};
 
 /// How many causes, and names of workloads, are shown.
@@ -117,7 +118,7 @@ fn details(row: &Row, writer: Writer<'_>) -> Vec<String> {
     }
     let witness = &row.witness;
     lines.push(format!(
-        "Example: {} → {}, {} {}",
+        "Example: {} → {}, {}/{}",
         untrusted::markdown(&witness.from),
         untrusted::markdown(&witness.to),
         witness.protocol,

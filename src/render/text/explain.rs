@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::layout::{Lines, Role, Style};
 use super::row;
-use crate::render::{Found, ports, untrusted, words};
+use crate::render::{Found, untrusted, words};
+use crate::report::ports;
 
 /// Everything that is known about one row, and how to close it.
 pub fn explain(found: &Found<'_>, style: &Style) -> String {
@@ -17,13 +18,13 @@ pub fn explain(found: &Found<'_>, style: &Style) -> String {
     } else {
         lines.say(Role::Calm, "closed");
     }
-    lines.item(2, Role::Label, "", 0, &row::ends(row));
+    lines.line(2, &row::ends(row));
     let ports = untrusted::plain(&ports::words(&row.ports));
-    lines.item(2, Role::Label, "", 0, &format!("on {ports}"));
+    lines.line(2, &format!("on {ports}"));
     if let Some(assumes) = row.assumes {
         lines.gap();
         lines.say(Role::Heading, words::assumption(assumes));
-        lines.item(2, Role::Label, "", 0, words::settle(assumes));
+        lines.line(2, words::settle(assumes));
     }
 
     lines.gap();
@@ -46,8 +47,8 @@ pub fn explain(found: &Found<'_>, style: &Style) -> String {
         }
     }
     match words::undeclared(row, opened) {
-        Some(undeclared) => lines.item(2, Role::Label, "", 0, undeclared),
-        None if !anybody => lines.item(2, Role::Label, "", 0, "no declared workload"),
+        Some(undeclared) => lines.line(2, undeclared),
+        None if !anybody => lines.line(2, "no declared workload"),
         None => {}
     }
 
@@ -58,7 +59,7 @@ pub fn explain(found: &Found<'_>, style: &Style) -> String {
         "One flow that was allowed and is not any more"
     };
     lines.say(Role::Heading, heading);
-    lines.item(2, Role::Label, "", 0, &row::example(row));
+    lines.line(2, &row::example(row));
     for (label, text) in row::admitted(&row.admitted_by) {
         lines.item(2, Role::Label, label, 8, &text);
     }
@@ -68,7 +69,7 @@ pub fn explain(found: &Found<'_>, style: &Style) -> String {
         lines.gap();
         lines.say(Role::Heading, "What the edit covers that does not change");
         for (words, texts, _) in exceptions {
-            lines.item(2, Role::Label, "", 0, &format!("{words}:"));
+            lines.line(2, &format!("{words}:"));
             for text in texts {
                 lines.item(4, Role::Label, "-", 2, &untrusted::plain(&text));
             }
@@ -80,8 +81,8 @@ pub fn explain(found: &Found<'_>, style: &Style) -> String {
         lines.say(Role::Heading, "How to close it");
         let remedies: BTreeSet<&str> = row.causes.iter().map(words::remedy).collect();
         if row.causes.len() > 1 {
-            let text = "more than one edit opens it; it is closed when none of them does";
-            lines.item(2, Role::Label, "", 0, text);
+            let text = "more than one edit takes part: compare again after changing one of them";
+            lines.line(2, text);
         }
         for remedy in remedies {
             lines.item(2, Role::Label, "-", 2, remedy);
@@ -90,10 +91,10 @@ pub fn explain(found: &Found<'_>, style: &Style) -> String {
 
     lines.gap();
     let id = format!("fingerprint {}", untrusted::plain(&row.fingerprint));
-    lines.item(0, Role::Label, "", 0, &id);
+    lines.line(0, &id);
     if environment != "default" {
         let text = format!("environment {}", untrusted::plain(environment));
-        lines.item(0, Role::Label, "", 0, &text);
+        lines.line(0, &text);
     }
     lines.finish()
 }

@@ -90,6 +90,11 @@ impl Lines {
         }
     }
 
+    /// `text`, wrapped, `indent` columns from the margin.
+    pub fn line(&mut self, indent: usize, text: &str) {
+        self.item(indent, Role::Plain, "", 0, text);
+    }
+
     /// `text`, wrapped beside a column of `column` columns that holds `label` in the first line,
     /// all of it `indent` columns from the margin.
     pub fn item(&mut self, indent: usize, role: Role, label: &str, column: usize, text: &str) {

@@ -5,7 +5,8 @@ use unicode_width::UnicodeWidthStr;
 use super::layout::{Lines, Role, Style};
 use super::not_evaluated;
 use crate::render::unread::Scope;
-use crate::render::{ports, untrusted, words};
+use crate::render::{untrusted, words};
+use crate::report::ports;
 use crate::report::{Endpoint, Listing};
 
 /// Widest column of destinations; longer ones have their ports in the next line.
@@ -47,7 +48,7 @@ pub fn listing(listing: &Listing, style: &Style) -> String {
         let ports = untrusted::plain(&ports::words(&connection.ports));
         let destination = endpoint(&connection.destination);
         if destination.width() > COLUMN {
-            lines.item(2, Role::Label, "", 0, &destination);
+            lines.line(2, &destination);
             lines.item(2, Role::Label, "", column, &ports);
         } else {
             lines.item(2, Role::Plain, &destination, column, &ports);
@@ -64,13 +65,13 @@ pub fn listing(listing: &Listing, style: &Style) -> String {
         lines.gap();
         lines.say(Role::Heading, &format!("NOT ISOLATED for {words}"));
         for workload in workloads {
-            lines.item(2, Role::Label, "", 0, &untrusted::plain(workload));
+            lines.line(2, &untrusted::plain(workload));
         }
     }
     not_evaluated(&mut lines, &listing.not_evaluated, Scope::Snapshot);
     lines.gap();
     let text = format!("read: {}", words::read(&listing.read));
-    lines.item(0, Role::Plain, "", 0, &text);
+    lines.line(0, &text);
     lines.finish()
 }
 

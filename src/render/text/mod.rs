@@ -11,7 +11,8 @@ pub use explain::explain;
 pub use layout::Style;
 pub use listing::listing;
 
-use super::{ports, unread, untrusted, words};
+use super::{unread, untrusted, words};
+use crate::report::ports;
 use crate::report::{Change, Environment, Hides, NotEvaluated, PortRange, Report, Verdict};
 use layout::{Lines, Role};
 use unread::Scope;
@@ -56,7 +57,7 @@ pub fn report(report: &Report, style: &Style) -> String {
         lines.gap();
         let read = words::read(&report.read);
         let text = format!("read on both sides together: {read}");
-        lines.item(0, Role::Plain, "", 0, &text);
+        lines.line(0, &text);
     }
     lines.finish()
 }
@@ -98,13 +99,13 @@ fn connection(lines: &mut Lines, change: &Change) {
         listing::endpoint(&change.source),
         listing::endpoint(&change.destination)
     );
-    lines.item(2, Role::Label, "", 0, &ends);
+    lines.line(2, &ends);
     let ports = |ports: &[PortRange]| match ports {
         [] => "nothing".to_owned(),
         ports => untrusted::plain(&ports::words(ports)),
     };
     let text = format!("{}, before: {}", ports(&change.after), ports(&change.before));
-    lines.item(4, Role::Label, "", 0, &text);
+    lines.line(4, &text);
 }
 
 /// Entries that were not evaluated, grouped, what could hide most first.
@@ -121,14 +122,14 @@ pub(super) fn not_evaluated(lines: &mut Lines, entries: &[NotEvaluated], scope: 
         }
         let reason = untrusted::plain(group.reason);
         if let [entry] = group.entries.as_slice() {
-            lines.item(2, Role::Label, "", 0, &entry_text(entry));
-            lines.item(4, Role::Label, "", 0, &reason);
+            lines.line(2, &entry_text(entry));
+            lines.line(4, &reason);
             continue;
         }
         let text = format!("{} times: {reason}", group.entries.len());
-        lines.item(2, Role::Label, "", 0, &text);
+        lines.line(2, &text);
         for entry in group.entries.iter().take(SHOWN) {
-            lines.item(4, Role::Label, "", 0, &entry_text(entry));
+            lines.line(4, &entry_text(entry));
         }
         more(lines, 4, group.entries.len());
     }
@@ -149,7 +150,7 @@ fn entry_text(entry: &NotEvaluated) -> String {
 fn more(lines: &mut Lines, indent: usize, total: usize) {
     if total > SHOWN {
         let text = format!("and {} more (all with --format json)", total - SHOWN);
-        lines.item(indent, Role::Label, "", 0, &text);
+        lines.line(indent, &text);
     }
 }
 
@@ -159,7 +160,7 @@ fn figures(lines: &mut Lines, environment: &Environment) {
         lines.gap();
         lines.say(Role::Heading, "WITHOUT EFFECT: edits that change no path");
         for edit in summary.without_effect.iter().take(SHOWN) {
-            lines.item(2, Role::Label, "", 0, &untrusted::plain(edit));
+            lines.line(2, &untrusted::plain(edit));
         }
         more(lines, 2, summary.without_effect.len());
     }
@@ -169,7 +170,7 @@ fn figures(lines: &mut Lines, environment: &Environment) {
         lines.say(Role::Heading, "REACH: from how many declared workloads, on any port");
         for (workload, figures) in reach.iter().take(SHOWN) {
             let text = format!("{}: {figures}", untrusted::plain(workload));
-            lines.item(2, Role::Label, "", 0, &text);
+            lines.line(2, &text);
         }
         more(lines, 2, reach.len());
     }

@@ -2,7 +2,8 @@
 
 use super::SHORT_FINGERPRINT;
 use super::layout::{self, Lines, Role};
-use crate::render::{ports, untrusted, words};
+use crate::render::{untrusted, words};
+use crate::report::ports;
 use crate::report::{Admission, AdmittedBy, Cause, Location, Row};
 
 /// Columns of the severity, and of the names of details.
@@ -21,7 +22,7 @@ pub fn opened(lines: &mut Lines, row: &Row) {
     if let Some(assumes) = row.assumes {
         on.push_str(&format!(", {}", words::assumption(assumes)));
     }
-    lines.item(SEVERITY, Role::Label, "", 0, &on);
+    lines.line(SEVERITY, &on);
     causes(lines, &row.causes);
     touched(lines, row, true);
     exceptions(lines, row, true, words::EXCEPTIONS);
@@ -49,12 +50,12 @@ pub fn closed(lines: &mut Lines, row: &Row) {
     if let Some(assumes) = row.assumes {
         text.push_str(&format!(", {}", words::assumption(assumes)));
     }
-    lines.item(2, Role::Label, "", 0, &text);
+    lines.line(2, &text);
     for cause in row.causes.iter().take(CAUSES) {
-        lines.item(4, Role::Label, "", 0, &cause_text(cause));
+        lines.line(4, &cause_text(cause));
     }
     if let Some(more) = more_causes(&row.causes) {
-        lines.item(4, Role::Label, "", 0, &more);
+        lines.line(4, &more);
     }
 }
 
@@ -100,13 +101,20 @@ pub fn touched(lines: &mut Lines, row: &Row, opened: bool) {
 
 /// What of the causes' region the row does not hold, at most `shown` of each kind.
 pub fn exceptions(lines: &mut Lines, row: &Row, opened: bool, shown: usize) {
+    let mut label = "except";
     for (words, texts, more) in words::exceptions(row, opened, shown) {
-        let texts: Vec<String> = texts.iter().map(|text| untrusted::plain(text)).collect();
-        let mut text = format!("{words}: {}", texts.join("; "));
-        if more > 0 {
-            text.push_str(&format!("; and {more} more"));
+        if let ([text], 0) = (texts.as_slice(), more) {
+            detail(lines, label, &format!("{words}: {}", untrusted::plain(text)));
+        } else {
+            detail(lines, label, &format!("{words}:"));
+            for text in &texts {
+                lines.item(SEVERITY + LABEL, Role::Plain, "-", 2, &untrusted::plain(text));
+            }
+            if more > 0 {
+                lines.item(SEVERITY + LABEL, Role::Plain, "-", 2, &format!("and {more} more"));
+            }
         }
-        detail(lines, "except", &text);
+        label = "";
     }
 }
 
@@ -114,7 +122,7 @@ pub fn exceptions(lines: &mut Lines, row: &Row, opened: bool, shown: usize) {
 pub fn example(row: &Row) -> String {
     let witness = &row.witness;
     format!(
-        "{} -> {}, {} {}",
+        "{} -> {}, {}/{}",
         untrusted::plain(&witness.from),
         untrusted::plain(&witness.to),
         witness.protocol,

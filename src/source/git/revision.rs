@@ -4,7 +4,7 @@ use super::program::{Git, complaint};
 use super::range::Range;
 use crate::nearest::nearest;
 use crate::report::Snapshot;
-use crate::source::{Error, Loaded};
+use crate::source::{Error, Loaded, NoSuchRevision};
 use crate::tree::Tree;
 
 /// A revision that exists.
@@ -71,41 +71,35 @@ impl Git {
     }
 
     fn no_such_revision(&self, name: &str, range: &Range, said: &str) -> Error {
-        let revision = name.to_string();
-        let range = range.to_string();
-        let repo = self.name();
-        if said.contains("ambiguous") {
-            let why = format!("is ambiguous: {said}");
-            return Error::NoSuchRevision {
-                revision,
-                range,
-                repo,
-                why,
-                nearest: vec![],
-                tries: vec![],
-            };
-        }
+        let mut nearest = Vec::new();
         let mut tries = Vec::new();
-        let (why, nearest) = match self.longest_known(name) {
-            Some(known) => {
-                let rest = &name[known.len()..];
-                (
-                    format!("does not exist: there is `{known}`, but nothing at `{rest}` from it"),
-                    vec![],
-                )
-            }
-            None if (40..=64).contains(&name.len()) && is_object_id(name) => {
-                tries.push(format!("`git fetch origin {name}`"));
-                ("is not in this clone".to_string(), vec![])
-            }
-            None => ("does not exist".to_string(), self.similar(name)),
+        let why = if said.contains("ambiguous") {
+            format!("is ambiguous ({said})")
+        } else if let Some(known) = self.longest_known(name) {
+            let rest = &name[known.len()..];
+            format!("does not exist: there is `{known}`, but nothing at `{rest}` from it,")
+        } else if is_object_id(name) {
+            tries.push(format!("`git fetch origin {name}`"));
+            "does not exist".to_string()
+        } else {
+            nearest = self.similar(name);
+            "does not exist".to_string()
         };
         if self.is_shallow() {
             tries.push(SHALLOW.to_string());
         } else if nearest.is_empty() && tries.is_empty() {
-            tries.push("`git fetch`, if it is newer than this clone; `git branch --all` lists what is here".into());
+            tries.push(
+                "`git fetch`, if it is newer than this clone; `git branch --all` lists what is here".to_string(),
+            );
         }
-        Error::NoSuchRevision { revision, range, repo, why, nearest, tries }
+        Error::NoSuchRevision(Box::new(NoSuchRevision {
+            revision: name.to_string(),
+            range: range.to_string(),
+            repo: self.name(),
+            why,
+            nearest,
+            tries,
+        }))
     }
 
     /// `HEAD~1` of `HEAD~1~50`: the longest beginning, cut before an operator, that exists.

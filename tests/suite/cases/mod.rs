@@ -73,6 +73,19 @@ fn the_specification_answers_every_case() {
     check(brute::table);
 }
 
+/// The concrete table of a report is as exact as the specification.
+#[test]
+fn a_report_answers_every_case() {
+    check(|before, after| {
+        let config = Config { connections: true, ..Config::default() };
+        let report = netpol_review::review(before, after, &config);
+        let tables = report.environments.iter().map(|environment| &environment.connections);
+        tables
+            .flat_map(|table| table::rows_of_changes(table.as_ref().expect("it was asked for")))
+            .collect()
+    });
+}
+
 /// What the API server refuses (V1-V10) is said, with a line, and never guessed around.
 #[test]
 fn refused_manifests_are_no_policies() {

@@ -147,7 +147,6 @@ pub struct Row {
 }
 
 /// The rows of `diff --connections`.
-#[allow(dead_code, reason = "for the second implementation")]
 pub fn rows_of_changes(changes: &[Change]) -> Vec<Row> {
     let mut rows = vec![];
     for change in changes {

@@ -16,6 +16,7 @@
 pub mod change;
 pub mod generate;
 pub mod layout;
+mod seen;
 pub mod text;
 pub mod universe;
 

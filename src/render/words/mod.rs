@@ -3,10 +3,14 @@
 //! A phrase keeps our own words, which are constants, apart from names out of manifests, so that
 //! no format can confuse the two.
 
+mod edit;
+
+pub use edit::{cause, remedy};
+
 use crate::report::{
-    Admission, Assumption, Cause, CauseKind, DeclaredPeers, Endpoint, Environment, ExceptionKind,
-    Hides, Location, NotEvaluated, Peers, ReachCount, ReadCounts, Report, Row, Severity, Side,
-    Summary, Undeclared, Verdict,
+    Admission, Assumption, DeclaredPeers, Endpoint, Environment, ExceptionKind, Hides, Location,
+    NotEvaluated, Peers, ReachCount, ReadCounts, Report, Row, Severity, Summary, Undeclared,
+    Verdict,
 };
 
 /// A part of a phrase.
@@ -44,10 +48,10 @@ pub struct Totals {
     pub opened: usize,
     /// Opened rows by severity, most severe first.
     pub by_severity: [(usize, &'static str); 5],
+    /// Opened rows that need an assumption.
+    pub conditional: usize,
     /// Closed rows.
     pub closed: usize,
-    /// Edits of policies that change no flow.
-    pub without_effect: usize,
     /// Entries that were not evaluated and could hide a widening.
     pub hides_widening: usize,
 }
@@ -64,8 +68,8 @@ impl Totals {
         Self {
             opened: sum(|e| e.opened.len()),
             by_severity,
+            conditional: opened().filter(|row| row.assumes.is_some()).count(),
             closed: sum(|e| e.closed.len()),
-            without_effect: sum(|e| e.summary.without_effect.len()),
             hides_widening: hiding(&report.not_evaluated, Hides::Widening),
         }
     }
@@ -92,11 +96,12 @@ pub fn verdict(report: &Report) -> String {
                 .filter(|(count, _)| *count > 0)
                 .map(|(count, name)| format!("{count} {name}"))
                 .collect();
-            format!(
-                "widened: {} opened ({})",
-                count(totals.opened, "path", "paths"),
-                severities.join(", ")
-            )
+            let condition = match totals.conditional {
+                0 => String::new(),
+                rows => format!("; {rows} conditional"),
+            };
+            let paths = count(totals.opened, "path", "paths");
+            format!("widened: {paths} opened ({}{condition})", severities.join(", "))
         }
         Verdict::Narrowed => "narrowed: nothing opened".into(),
         Verdict::Unchanged => "unchanged: nothing opened, nothing closed".into(),
@@ -174,157 +179,6 @@ pub fn declared(peers: &Peers) -> Option<DeclaredPeers> {
     match (parts.next(), parts.next()) {
         (Some(only), None) => Some(only),
         _ => None,
-    }
-}
-
-/// `ingress rule 1 of policy payments/db was widened`.
-pub fn cause(cause: &Cause) -> Phrase {
-    let policy = || Name(cause.policy.clone().unwrap_or_else(|| "(unknown)".into()));
-    let object = || Name(cause.object.clone().unwrap_or_else(|| "(unknown)".into()));
-    let rule = |end: &'static str| {
-        let mut phrase = vec![Words(match cause.direction {
-            Some("ingress") => "ingress rule",
-            Some("egress") => "egress rule",
-            _ => "rule",
-        })];
-        match cause.rule {
-            Some(index) => phrase.extend([Words(" "), Count(index + 1)]),
-            None => phrase.insert(0, Words("a ")),
-        }
-        phrase.extend([Words(" of policy "), policy(), Words(end)]);
-        phrase
-    };
-    let of_direction = |ingress, egress, both| match cause.direction {
-        Some("ingress") => Words(ingress),
-        Some("egress") => Words(egress),
-        _ => Words(both),
-    };
-    match cause.kind {
-        CauseKind::RuleAdded => rule(" was added"),
-        CauseKind::RuleWidened => rule(" was widened"),
-        CauseKind::RuleRemoved => rule(" was removed"),
-        CauseKind::RuleNarrowed => rule(" was narrowed"),
-        CauseKind::SelectorWidened => vec![
-            Words("policy "),
-            policy(),
-            of_direction(
-                " selects more pods now: they get its ingress rules",
-                " selects more pods now: they get its egress rules",
-                " selects more pods now: they get its rules",
-            ),
-        ],
-        CauseKind::SelectorNarrowed => vec![
-            Words("policy "),
-            policy(),
-            of_direction(
-                " selects fewer pods now: they lose its ingress rules",
-                " selects fewer pods now: they lose its egress rules",
-                " selects fewer pods now: they lose its rules",
-            ),
-        ],
-        CauseKind::DirectionAdded => vec![
-            Words("policy "),
-            policy(),
-            of_direction(
-                " covers ingress now: its ingress rules take effect",
-                " covers egress now: its egress rules take effect",
-                " covers another direction now: its rules there take effect",
-            ),
-        ],
-        CauseKind::DirectionRemoved => vec![
-            Words("policy "),
-            policy(),
-            of_direction(
-                " does not cover ingress any more: its ingress rules are without effect",
-                " does not cover egress any more: its egress rules are without effect",
-                " covers one direction less: its rules there are without effect",
-            ),
-        ],
-        // A policy that was deleted can only be shown where it stood.
-        CauseKind::IsolationLost if cause.location.side == Side::Before => vec![
-            Words("policy "),
-            policy(),
-            of_direction(
-                " was deleted or cut back: these pods are no longer isolated for ingress",
-                " was deleted or cut back: these pods are no longer isolated for egress",
-                " was deleted or cut back: these pods are no longer isolated",
-            ),
-        ],
-        CauseKind::IsolationLost => vec![
-            Words("policy "),
-            policy(),
-            of_direction(
-                " was cut back: these pods are no longer isolated for ingress",
-                " was cut back: these pods are no longer isolated for egress",
-                " was cut back: these pods are no longer isolated",
-            ),
-        ],
-        CauseKind::IsolationAdded => vec![
-            Words("policy "),
-            policy(),
-            of_direction(
-                " isolates these pods for ingress now",
-                " isolates these pods for egress now",
-                " isolates these pods now",
-            ),
-        ],
-        CauseKind::WorkloadAdded => vec![Words("workload "), object(), Words(" is new")],
-        CauseKind::WorkloadRemoved => vec![Words("workload "), object(), Words(" was removed")],
-        CauseKind::WorkloadChanged => {
-            vec![Words("labels, ports or network of workload "), object(), Words(" changed")]
-        }
-        CauseKind::NamespaceChanged => {
-            vec![Words("labels of namespace "), object(), Words(" changed")]
-        }
-        CauseKind::TierChanged => vec![
-            Words("a deny rule, pass rule or priority of policy "),
-            policy(),
-            Words(" changed"),
-        ],
-    }
-}
-
-/// How one can close what such a cause opened, in general words.
-pub fn remedy(cause: &Cause) -> &'static str {
-    match cause.kind {
-        CauseKind::RuleAdded => {
-            "remove the rule, or narrow its peers to the clients that need it (namespaceSelector \
-             and podSelector in one peer) and its ports to those they use"
-        }
-        CauseKind::RuleWidened => {
-            "give the rule back the peers and ports that it had, and add only the clients and \
-             ports that are needed"
-        }
-        CauseKind::SelectorWidened => {
-            "narrow the policy's podSelector again, or give the pods that need these rules a \
-             policy of their own"
-        }
-        CauseKind::DirectionAdded => {
-            "take the direction out of policyTypes, or narrow the rules that it woke"
-        }
-        CauseKind::IsolationLost => {
-            "keep a policy that selects these pods for this direction: one without any rule (a \
-             default deny) is enough to isolate them"
-        }
-        CauseKind::WorkloadAdded => {
-            "if the workload should not take part, give it labels that the policies which allow \
-             this do not select, or a policy that isolates it"
-        }
-        CauseKind::WorkloadChanged => {
-            "restore the labels, ports or network of the workload, or narrow the rules that match \
-             it now"
-        }
-        CauseKind::NamespaceChanged => {
-            "restore the namespace's labels, or select it by kubernetes.io/metadata.name, which \
-             nobody can change"
-        }
-        CauseKind::TierChanged => "restore the deny rule, pass rule or priority",
-        CauseKind::RuleRemoved
-        | CauseKind::RuleNarrowed
-        | CauseKind::SelectorNarrowed
-        | CauseKind::DirectionRemoved
-        | CauseKind::IsolationAdded
-        | CauseKind::WorkloadRemoved => "nothing: this only closes",
     }
 }
 

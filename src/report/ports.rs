@@ -1,6 +1,6 @@
 //! Ports in compact, exact words.
 
-use crate::report::PortRange;
+use super::PortRange;
 
 const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
 
@@ -15,7 +15,7 @@ struct Ports {
 /// `TCP 5432`, `TCP 80, 8000-8999; UDP 53`, `TCP "http"`, `all TCP ports`, `all ports`, or, where
 /// that is shorter, `all ports but TCP 53`.
 ///
-/// Port names come out of manifests: pass the result through [`super::untrusted`].
+/// Port names come out of manifests: neutralise the result before it is shown.
 pub fn words(ports: &[PortRange]) -> String {
     let sets = PROTOCOLS.map(|protocol| one(protocol, ports));
     if sets.iter().all(Ports::is_empty) {
@@ -24,13 +24,13 @@ pub fn words(ports: &[PortRange]) -> String {
     if sets.iter().all(Ports::is_full) {
         return "all ports".into();
     }
-    let direct = join(&sets);
+    let direct = join(&sets, "; ");
     // A name says nothing about numbers, so "all but" would not be exact beside one.
     if sets.iter().any(|set| !set.names.is_empty() && !set.is_full()) {
         return direct;
     }
     let rest = sets.map(|set| Ports { ranges: complement(&set.ranges), names: vec![] });
-    let inverse = format!("all ports but {}", join(&rest));
+    let inverse = format!("all ports but {}", join(&rest, " and "));
     if inverse.chars().count() < direct.chars().count() { inverse } else { direct }
 }
 
@@ -61,7 +61,7 @@ impl Ports {
     }
 }
 
-fn join(sets: &[Ports; 3]) -> String {
+fn join(sets: &[Ports; 3], between: &str) -> String {
     let mut parts = Vec::new();
     for (protocol, set) in PROTOCOLS.iter().zip(sets) {
         if set.is_full() {
@@ -74,7 +74,7 @@ fn join(sets: &[Ports; 3]) -> String {
             parts.push(format!("{protocol} {}", all.join(", ")));
         }
     }
-    parts.join("; ")
+    parts.join(between)
 }
 
 fn complement(ranges: &[(u16, u16)]) -> Vec<(u16, u16)> {
@@ -124,6 +124,16 @@ mod tests {
             (
                 vec![range("TCP", 2, 65534), name("TCP", "http"), all("UDP"), all("SCTP")],
                 "TCP 2-65534, \"http\"; all UDP ports; all SCTP ports",
+            ),
+            (
+                vec![
+                    range("TCP", 1, 52),
+                    range("TCP", 54, 65535),
+                    range("UDP", 1, 52),
+                    range("UDP", 54, 65535),
+                    all("SCTP"),
+                ],
+                "all ports but TCP 53 and UDP 53",
             ),
             (vec![name("TCP", "http")], "TCP \"http\""),
         ];
