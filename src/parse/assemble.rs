@@ -1,4 +1,4 @@
-//! The files of one side -> its [`Cluster`]: one object for each identity, owners followed.
+//! The files of one side -> its [`crate::model::Cluster`]: one object for each identity, owners followed.
 
 use super::file::{FileRead, digest};
 use super::workload::Draft;

@@ -171,6 +171,10 @@ mod tests {
         assert_eq!(lines(&doc, &["a", "1"]), (9, 13));
         assert_eq!(lines(&doc, &["a", "1", "d"]), (9, 11));
         assert_eq!(lines(&doc, &["f"]), (15, 16));
+        let empty = parse("a:\n-\n\n- b\nc:\n\nd: e\n", 1).unwrap().doc.unwrap();
+        assert_eq!(lines(&empty, &["a", "0"]), (2, 2));
+        assert_eq!(lines(&empty, &["a", "1"]), (4, 4));
+        assert_eq!(lines(&empty, &["c"]), (5, 5));
         let shifted = parse("a: 1", 7).unwrap().doc.unwrap();
         assert_eq!(lines(&shifted, &["a"]), (7, 7));
     }
