@@ -1,4 +1,4 @@
-//! The files of one side -> its [`Cluster`]: one object for each identity, owners followed.
+//! The files of one side -> its [`crate::model::Cluster`]: one object for each identity, owners followed.
 
 use super::file::{FileRead, digest};
 use super::workload::Draft;
@@ -209,10 +209,13 @@ fn group(
     {
         return vec![only.workload.clone()];
     }
+    // In order of the pods' names, which are the members' order.
+    let mut index = BTreeMap::new();
     let mut different: Vec<(Workload, usize)> = Vec::new();
     for draft in chosen {
-        match different.iter_mut().find(|(workload, _)| workload.same_to_policies(&draft.workload))
-        {
+        let Workload { labels, ports, host_network, addresses, .. } = &*draft.workload;
+        let at = *index.entry((labels, ports, host_network, addresses)).or_insert(different.len());
+        match different.get_mut(at) {
             Some((_, count)) => *count += 1,
             None => different.push(((*draft.workload).clone(), 1)),
         }

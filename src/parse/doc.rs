@@ -2,7 +2,8 @@
 
 use super::limits;
 use super::scalar::{self, Scalar};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::cell::Cell;
 
@@ -335,6 +336,48 @@ impl<'a> Doc<'a> {
         }
     }
 
+    /// An identity of what a node holds, wherever it stands and however it is laid out.
+    pub(super) fn digest(&self, id: NodeId) -> u128 {
+        let mut hash = Sha256::new();
+        self.hash_into(id, &mut hash, true);
+        super::file::shorten(&hash.finalize())
+    }
+
+    /// Nodes stand in the order of the text, so what is inside a node follows it in one piece.
+    fn hash_into(&self, id: NodeId, hash: &mut Sha256, follow: bool) {
+        let mut last = id;
+        while let Some(Value::Seq(children) | Value::Map { children, .. }) =
+            self.nodes.get(last.0 as usize).map(|node| &node.value)
+            && let Some(child) = self.children(*children).last()
+        {
+            last = *child;
+        }
+        let inside = self.nodes.get(id.0 as usize..=last.0 as usize).unwrap_or_default();
+        for node in inside {
+            let (mark, text) = match &node.value {
+                Value::Plain(text) => (b'p', text.as_ref()),
+                Value::Text(text) => (b't', text.as_ref()),
+                Value::Seq(_) => (b's', ""),
+                Value::Map { .. } => (b'm', ""),
+                Value::Alias(target) => {
+                    // Aliases inside of aliases are not followed: that bounds the work.
+                    if follow && self.spend(*target, 100).is_ok() {
+                        self.hash_into(*target, hash, false);
+                    }
+                    (b'a', "")
+                }
+                Value::Open => (b'o', ""),
+            };
+            let length = match &node.value {
+                Value::Seq(children) | Value::Map { children, .. } => children.len as usize,
+                _ => text.len(),
+            };
+            hash.update([mark]);
+            hash.update(length.to_be_bytes());
+            hash.update(text);
+        }
+    }
+
     /// Counts visited nodes against the budget.
     pub(super) fn spend(&self, id: NodeId, nodes: usize) -> Result<(), DocError> {
         match self.budget.get().checked_sub(nodes + 1) {
@@ -364,50 +407,55 @@ impl<'a> Doc<'a> {
         self.children.get(first..first + children.len as usize).unwrap_or_default()
     }
 
-    /// The entries of a map with merges, equal keys or keys that are no strings. Merged entries
-    /// give way to written ones; of several merged maps the first wins.
+    /// The entries of a map with merges, equal keys or keys that are no strings. As in go-yaml a
+    /// later entry wins over an earlier one, also where one of them is merged; of the maps of one
+    /// merge the first wins.
     fn merged(&self, id: NodeId) -> Result<Entries<'_>, DocError> {
         let mut result = Entries::default();
         let Value::Map { children, .. } = &self.target(id).value else {
             return Ok(result);
         };
-        let mut merges = Vec::new();
+        let mut index: FxHashMap<Cow<'_, str>, usize> = FxHashMap::default();
+        let mut written: FxHashSet<Cow<'_, str>> = FxHashSet::default();
         for pair in self.children(*children).chunks_exact(2) {
             let [key_node, value] = *pair else { continue };
-            if matches!(&self.target(key_node).value, Value::Plain(text) if text == "<<") {
-                merges.push(value);
-                continue;
-            }
-            let entry = Entry { key: self.key(key_node)?, key_node, value };
-            match result.entries.iter_mut().find(|e| e.key == entry.key) {
-                Some(earlier) => {
+            let merge = matches!(&self.target(key_node).value, Value::Plain(text) if text == "<<");
+            let new = match merge {
+                true => self.merge(value)?,
+                false => vec![Entry { key: self.key(key_node)?, key_node, value }],
+            };
+            for entry in new {
+                if !merge && !written.insert(entry.key.clone()) {
                     let line = self.lines(key_node).0;
                     result.duplicates.push((entry.key.clone(), line));
-                    *earlier = entry;
                 }
-                None => result.entries.push(entry),
-            }
-        }
-        for merge in merges {
-            let sources = match self.view(merge) {
-                View::Seq(items) => items,
-                View::Map => &[merge][..],
-                View::Scalar(_) => {
-                    return Err(DocError {
-                        line: self.lines(merge).0,
-                        message: "`<<` must be followed by a map or a list of maps".into(),
-                    });
-                }
-            };
-            for source in sources {
-                for entry in self.entries(*source)?.entries {
-                    if !result.entries.iter().any(|e| e.key == entry.key) {
-                        result.entries.push(entry);
-                    }
+                let at = *index.entry(entry.key.clone()).or_insert(result.entries.len());
+                match result.entries.get_mut(at) {
+                    Some(earlier) => *earlier = entry,
+                    None => result.entries.push(entry),
                 }
             }
         }
         Ok(result)
+    }
+
+    /// The entries that `<<` with this value brings; those that count come last.
+    fn merge(&self, value: NodeId) -> Result<Vec<Entry<'_>>, DocError> {
+        let sources = match self.view(value) {
+            View::Seq(items) => items,
+            View::Map => &[value][..],
+            View::Scalar(_) => {
+                return Err(DocError {
+                    line: self.lines(value).0,
+                    message: "`<<` must be followed by a map or a list of maps".into(),
+                });
+            }
+        };
+        let mut entries = Vec::new();
+        for source in sources.iter().rev() {
+            entries.extend(self.entries(*source)?.entries);
+        }
+        Ok(entries)
     }
 
     /// A key as a string, as sigs.k8s.io/yaml converts it.

@@ -1,19 +1,14 @@
 //! One file -> the objects in it and what of it was not understood.
 
-use super::de::{self, Fault, Notes};
-use super::doc::{Doc, DocError, NodeId, View};
-use super::kinds::{self, Kind};
+use super::doc::{Doc, DocError};
 use super::kustomize::{self, Kustomization};
-use super::place::Place;
-use super::scalar::Scalar;
 use super::split::{self, Document};
-use super::workload::{self, Draft, Metadata};
-use super::{Affects, Problem, json, limits, names, policy, selector, sniff, yaml};
+use super::workload::Draft;
+use super::{Affects, Problem, json, limits, sniff, yaml};
 use crate::config::Config;
 use crate::model::{Namespace, Policy};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Everything that was found in one file.
@@ -60,7 +55,7 @@ pub(super) fn read(
     surroundings: Surroundings,
     config: &Config,
 ) -> FileRead {
-    let mut reader = Reader { file, config, surroundings, read: FileRead::default() };
+    let mut reader = Reader { file, config, surroundings, read: FileRead::default(), ytt: false };
     if bytes.len() > limits::FILE_BYTES {
         reader.whole_file(
             bytes,
@@ -87,27 +82,22 @@ pub(super) fn read(
 
 /// An identity for bytes that were not understood.
 pub(super) fn digest(bytes: &[u8]) -> u128 {
-    let hash = Sha256::digest(bytes);
+    shorten(&Sha256::digest(bytes))
+}
+
+/// The first 128 bits of a hash.
+pub(super) fn shorten(hash: &[u8]) -> u128 {
     hash.iter().take(16).fold(0, |digest, byte| (digest << 8) | u128::from(*byte))
 }
 
-struct Reader<'a> {
-    file: &'a Arc<str>,
-    config: &'a Config,
+/// A file in the making; [`super::object`] holds what concerns single objects.
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a Arc<str>,
+    pub(super) config: &'a Config,
     surroundings: Surroundings,
-    read: FileRead,
-}
-
-/// The object that is being read.
-#[derive(Clone, Copy)]
-struct Object<'o> {
-    doc: &'o Doc<'o>,
-    node: NodeId,
-    /// The text of the document and its first line, for digests.
-    text: &'o str,
-    first_line: u32,
-    api_version: &'o str,
-    kind: &'o str,
+    pub(super) read: FileRead,
+    /// The current document has directives of ytt.
+    pub(super) ytt: bool,
 }
 
 impl Reader<'_> {
@@ -126,13 +116,13 @@ impl Reader<'_> {
             Ok(docs) => {
                 for doc in docs {
                     self.read.documents += 1;
-                    self.object(&doc, Doc::ROOT, (text, 1), None);
+                    self.object(&doc, Doc::ROOT, None);
                 }
                 true
             }
             Err(error) if json_name => {
                 self.read.documents += 1;
-                self.unreadable(text.as_bytes(), &error, 1);
+                self.unreadable(text.as_bytes(), &error);
                 true
             }
             // A flow map of YAML looks the same at first.
@@ -171,7 +161,7 @@ impl Reader<'_> {
                 let before = document.bytes.get(..error.valid_up_to()).unwrap_or_default();
                 let line = first + memchr::memchr_iter(b'\n', before).count() as u32;
                 let error = refuse(line, "it is not UTF-8; save the file in that encoding");
-                return self.unreadable(document.bytes, &error, first);
+                return self.unreadable(document.bytes, &error);
             }
         };
         if document.text_on_marker {
@@ -179,251 +169,26 @@ impl Reader<'_> {
                 first.saturating_sub(1).max(1),
                 "kubectl takes nothing but a comment on a `---` line; write the text below it",
             );
-            return self.unreadable(document.bytes, &error, first);
+            return self.unreadable(document.bytes, &error);
         }
         match yaml::parse(text, first) {
             Ok(parsed) => {
                 if let Some(line) = parsed.trailing {
                     let message =
                         "kubectl ignores what follows `...`; start a document with `---` instead";
-                    self.unreadable(document.bytes, &refuse(line, message), first);
+                    self.unreadable(document.bytes, &refuse(line, message));
                 }
                 if let Some(doc) = &parsed.doc {
-                    self.object(doc, Doc::ROOT, (text, first), None);
+                    self.ytt = sniff::ytt(document.bytes);
+                    self.object(doc, Doc::ROOT, None);
                 }
             }
-            Err(error) => self.unreadable(document.bytes, &error, first),
+            Err(error) => self.unreadable(document.bytes, &error),
         }
-    }
-
-    /// Reads an object, or the objects of a list. `implied`: `apiVersion` and `kind` of the items
-    /// of a typed list that don't say theirs.
-    fn object(
-        &mut self,
-        doc: &Doc<'_>,
-        node: NodeId,
-        (text, first_line): (&str, u32),
-        implied: Option<(&str, &str)>,
-    ) {
-        if !matches!(doc.view(node), View::Map) {
-            return;
-        }
-        let (implied_version, implied_kind) = implied.unwrap_or_default();
-        let object = Object {
-            doc,
-            node,
-            text,
-            first_line,
-            api_version: doc.text(node, "apiVersion").unwrap_or(implied_version),
-            kind: doc.text(node, "kind").unwrap_or(implied_kind),
-        };
-        let kind = kinds::of(object.api_version, object.kind);
-        match kind {
-            Kind::Other => return,
-            Kind::List => return self.list(&object, "items"),
-            Kind::Template => return self.list(&object, "objects"),
-            _ => self.read.relevant += 1,
-        }
-        let faults = self.read_object(&object, kind);
-        if let Err(fault) = faults {
-            self.refused(&object, &fault);
-        }
-    }
-
-    fn list(&mut self, list: &Object<'_>, key: &str) {
-        let Some(items) = list.doc.get(list.node, key) else {
-            return;
-        };
-        let implied = match list.kind.strip_suffix("List") {
-            Some("") | None => None,
-            Some(kind) => Some((list.api_version, kind)),
-        };
-        for item in list.doc.items(items) {
-            if let Err(error) = list.doc.spend(*item, 100) {
-                return self.unreadable(list.text.as_bytes(), &error, list.first_line);
-            }
-            self.object(list.doc, *item, (list.text, list.first_line), implied);
-        }
-    }
-
-    fn read_object(&mut self, object: &Object<'_>, kind: Kind) -> Result<(), Fault> {
-        if sniff::ytt(object.bytes()) {
-            let place = Place::root(object.doc, object.node);
-            return Err(place.fault("it is a ytt template; render it first"));
-        }
-        match kind {
-            Kind::NetworkPolicy => self.policy(object)?,
-            Kind::Namespace => self.namespace(object)?,
-            Kind::UnmodelledPolicy { cluster } => self.unmodelled(object, cluster),
-            _ => self.workload(object, kind)?,
-        }
-        Ok(())
-    }
-
-    fn policy(&mut self, object: &Object<'_>) -> Result<(), Fault> {
-        let (policy, notes): (NetworkPolicy, Notes) = de::decode(object.doc, object.node)?;
-        let (namespace, _) = self.identity(object);
-        let metadata = &policy.metadata;
-        let name = metadata
-            .name
-            .as_deref()
-            .filter(|name| !name.is_empty())
-            .or(metadata.generate_name.as_deref())
-            .unwrap_or_default()
-            .trim_end_matches('-');
-        let place = Place::root(object.doc, object.node);
-        let mut warnings = Vec::new();
-        let lowered = policy::lower(&policy, (&namespace, name), &place, self.file, &mut warnings)?;
-        self.read.policies.push(Arc::new(lowered));
-        for warning in warnings {
-            self.problem(object, &warning, warning.to_string(), Affects::Nothing);
-        }
-        self.notes(object, notes, &namespace);
-        Ok(())
-    }
-
-    /// Unknown and repeated fields of a policy (M4).
-    fn notes(&mut self, object: &Object<'_>, notes: Notes, namespace: &Arc<str>) {
-        let affects = |fault: &Fault| match fault.path.starts_with("metadata.") {
-            true => Affects::Nothing,
-            false => Affects::Namespace(namespace.clone()),
-        };
-        for fault in notes.unknown {
-            if fault.path == "status" {
-                continue;
-            }
-            let advice = match fault.path.rsplit_once('.') {
-                Some((parent, "ports")) if parent.ends_with(']') => {
-                    "; `ports` belongs beside the list of peers, not inside a peer"
-                }
-                _ => "; correct or remove it",
-            };
-            let reason = format!(
-                "{fault}, so kubectl refuses the policy or the API server drops the field; read \
-                 without it{advice}"
-            );
-            self.problem(object, &fault, reason, affects(&fault));
-        }
-        for fault in notes.duplicates {
-            let reason = format!("{fault}; the last one was read, remove the others");
-            self.problem(object, &fault, reason, affects(&fault));
-        }
-    }
-
-    fn namespace(&mut self, object: &Object<'_>) -> Result<(), Fault> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Written {
-            metadata: Metadata,
-        }
-        let (written, _): (Written, Notes) = de::decode(object.doc, object.node)?;
-        let place = Place::root(object.doc, object.node);
-        let metadata = place.key("metadata");
-        let name = written.metadata.any_name();
-        selector::check(names::dns_label(name), name, &metadata.key("name"))?;
-        let (labels, _) = workload::lower_labels(&written.metadata.labels, &metadata, self.file)?;
-        self.read.namespaces.push(Arc::new(Namespace {
-            name: name.into(),
-            labels,
-            origin: place.origin(self.file),
-        }));
-        Ok(())
-    }
-
-    fn workload(&mut self, object: &Object<'_>, kind: Kind) -> Result<(), Fault> {
-        let (namespace, _) = self.identity(object);
-        let place = Place::root(object.doc, object.node);
-        let metadata = place.key("metadata");
-        selector::check(names::dns_label(&namespace), &namespace, &metadata.key("namespace"))?;
-        let lowering = workload::Object {
-            kind: object.kind,
-            namespace: &namespace,
-            place: &place,
-            file: self.file,
-        };
-        let draft = match kind {
-            Kind::Pod => Some(lowering.pod(&de::decode(object.doc, object.node)?.0)?),
-            Kind::CronJob => Some(lowering.cron_job(&de::decode(object.doc, object.node)?.0)?),
-            _ => lowering.controller(&de::decode(object.doc, object.node)?.0)?,
-        };
-        self.read.workloads.extend(draft);
-        Ok(())
-    }
-
-    fn unmodelled(&mut self, object: &Object<'_>, cluster: bool) {
-        let affects = match cluster {
-            true => Affects::Anything,
-            false => Affects::Namespace(self.identity(object).0),
-        };
-        let place = Place::root(object.doc, object.node);
-        let reason = match (object.api_version, object.kind) {
-            (version, "NetworkPolicy")
-                if matches!(kinds::group(version), "extensions" | "networking.k8s.io") =>
-            {
-                format!("`{version}` was removed from Kubernetes; write `networking.k8s.io/v1`")
-            }
-            (version, kind) => {
-                format!(
-                    "`{kind}` of `{version}` is not evaluated yet; what it allows or denies is not in this report"
-                )
-            }
-        };
-        self.problem(object, &place.fault(""), reason, affects);
-    }
-
-    /// Namespace and name of an object as far as they can be told.
-    fn identity(&self, object: &Object<'_>) -> (Arc<str>, String) {
-        let metadata = object.doc.get(object.node, "metadata");
-        let text = |key| metadata.and_then(|node| object.doc.text(node, key));
-        let namespace = text("namespace")
-            .filter(|namespace| !namespace.is_empty())
-            .unwrap_or(&self.config.default_namespace);
-        let name = text("name").or_else(|| text("generateName"));
-        (namespace.into(), name.unwrap_or_default().to_string())
-    }
-
-    /// The object is left out.
-    fn refused(&mut self, object: &Object<'_>, fault: &Fault) {
-        let (namespace, name) = self.identity(object);
-        let kind = kinds::of(object.api_version, object.kind);
-        let affects = match kind {
-            Kind::Namespace => Affects::Namespace(name.into()),
-            _ if names::dns_label(&namespace).is_err() || object.odd_namespace() => {
-                Affects::Anything
-            }
-            _ => Affects::Namespace(namespace),
-        };
-        let reason = match sniff::placeholder(&fault.message) {
-            true => {
-                format!("{fault}; it holds a template's placeholder, render the template first")
-            }
-            false => format!("the API server would refuse it: {fault}"),
-        };
-        self.problem(object, fault, reason, affects);
-    }
-
-    fn problem(&mut self, object: &Object<'_>, fault: &Fault, reason: String, affects: Affects) {
-        let (namespace, name) = self.identity(object);
-        let kind = kinds::of(object.api_version, object.kind);
-        let cluster = matches!(kind, Kind::Namespace | Kind::UnmodelledPolicy { cluster: true });
-        let name = match (name.is_empty(), cluster) {
-            (true, _) => None,
-            (false, true) => Some(name),
-            (false, false) => Some(format!("{namespace}/{name}")),
-        };
-        self.read.problems.push(Problem {
-            file: self.file.clone(),
-            line: Some(fault.line),
-            kind: Some(object.kind.to_string()),
-            name,
-            reason,
-            affects,
-            identity: digest(object.bytes()),
-        });
     }
 
     /// A document can't be parsed. One that is no manifest is none of our business.
-    fn unreadable(&mut self, bytes: &[u8], error: &DocError, _first_line: u32) {
+    pub(super) fn unreadable(&mut self, bytes: &[u8], error: &DocError) {
         if !sniff::manifest(bytes) {
             return;
         }
@@ -437,7 +202,7 @@ impl Reader<'_> {
             ),
             None => format!("the document was not read: {}", error.message),
         };
-        self.read.problems.push(Problem {
+        self.push(Problem {
             file: self.file.clone(),
             line: Some(error.line),
             kind: None,
@@ -451,8 +216,25 @@ impl Reader<'_> {
         });
     }
 
+    /// Adds a problem. There is an end to them: a file with thousands is no manifest, and nobody
+    /// reads them.
+    pub(super) fn push(&mut self, problem: Problem) {
+        match self.read.problems.len().cmp(&limits::PROBLEMS) {
+            Ordering::Less => self.read.problems.push(problem),
+            Ordering::Equal => self.read.problems.push(Problem {
+                line: None,
+                kind: None,
+                name: None,
+                reason: format!("the file has more than {} such entries", limits::PROBLEMS),
+                affects: Affects::Anything,
+                ..problem
+            }),
+            Ordering::Greater => {}
+        }
+    }
+
     fn whole_file(&mut self, bytes: &[u8], reason: String, affects: Affects) {
-        self.read.problems.push(Problem {
+        self.push(Problem {
             file: self.file.clone(),
             line: None,
             kind: None,
@@ -461,30 +243,5 @@ impl Reader<'_> {
             affects,
             identity: digest(bytes),
         });
-    }
-}
-
-impl Object<'_> {
-    /// A namespace is written, but it is no string.
-    fn odd_namespace(&self) -> bool {
-        let metadata = self.doc.get(self.node, "metadata");
-        let written = metadata.and_then(|metadata| self.doc.get(metadata, "namespace"));
-        written.is_some_and(|node| {
-            !matches!(self.doc.view(node), View::Scalar(Scalar::Null | Scalar::Text(_)))
-        })
-    }
-
-    /// The lines of the object.
-    fn bytes(&self) -> &[u8] {
-        let (start, end) = self.doc.lines(self.node);
-        let skip = start.saturating_sub(self.first_line) as usize;
-        let bytes = self.text.as_bytes();
-        let mut breaks = memchr::memchr_iter(b'\n', bytes).map(|at| at + 1);
-        let from = match skip {
-            0 => 0,
-            skip => breaks.nth(skip - 1).unwrap_or(0),
-        };
-        let to = breaks.nth(end.saturating_sub(start) as usize).unwrap_or(bytes.len());
-        bytes.get(from..to).unwrap_or(bytes)
     }
 }

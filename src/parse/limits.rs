@@ -15,3 +15,9 @@ pub(super) const NODES: usize = 4_000_000;
 
 /// Nodes that reading may visit beyond those that are written, by following aliases and merges.
 pub(super) const ALIASED_NODES: usize = 200_000;
+
+/// Problems that are reported of one file.
+pub(super) const PROBLEMS: usize = 1_000;
+
+/// Unknown and repeated fields that are reported of one object.
+pub(super) const NOTES: usize = 20;

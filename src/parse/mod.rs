@@ -13,6 +13,7 @@ mod kinds;
 mod kustomize;
 mod limits;
 mod names;
+mod object;
 mod place;
 mod policy;
 mod scalar;

@@ -12,8 +12,7 @@ pub(super) fn lower(selector: &LabelSelector, place: &Place<'_, '_>) -> Result<S
     let mut requirements = Vec::new();
     let labels = place.key("matchLabels");
     for (key, value) in selector.match_labels.iter().flatten() {
-        check(names::label_key(key), key, &labels.key(key))?;
-        check(names::label_value(value), value, &labels.key(key))?;
+        check_label(key, value, &labels)?;
         requirements.push(Requirement {
             key: key.as_str().into(),
             operator: Operator::In(BTreeSet::from([value.as_str().into()])),
@@ -65,6 +64,17 @@ fn requirement(
         }
     };
     Ok(Requirement { key: key.as_str().into(), operator })
+}
+
+/// Checks one label of a map of labels. The label is looked up only to say where it is wrong, as
+/// there may be very many.
+pub(super) fn check_label(key: &str, value: &str, labels: &Place<'_, '_>) -> Result<(), Fault> {
+    if names::label_key(key).is_ok() && names::label_value(value).is_ok() {
+        return Ok(());
+    }
+    let place = labels.key(key);
+    check(names::label_key(key), key, &place)?;
+    check(names::label_value(value), value, &place)
 }
 
 /// Turns a broken spelling into a fault.

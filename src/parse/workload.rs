@@ -11,7 +11,7 @@ use super::de::Fault;
 use super::names;
 use super::place::Place;
 use super::policy::{number, protocol};
-use super::selector::check;
+use super::selector::check_label;
 use crate::model::{ContainerPort, Labels, Origin, Protocol, Workload, WorkloadId};
 use k8s_openapi::api::core::v1::ContainerPort as WrittenPort;
 use serde::Deserialize;
@@ -287,8 +287,7 @@ pub(super) fn lower_labels(
 ) -> Result<(Labels, Option<Origin>), Fault> {
     let place = metadata.key("labels");
     for (key, value) in labels {
-        check(names::label_key(key), key, &place.key(key))?;
-        check(names::label_value(value), value, &place.key(key))?;
+        check_label(key, value, &place)?;
     }
     let labels =
         labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();

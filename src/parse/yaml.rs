@@ -28,7 +28,6 @@ pub(super) fn parse(text: &str, first_line: u32) -> Result<Parsed<'_>, DocError>
     let options = granit_parser::options! {
         flow_nesting_limit: limits::DEPTH,
         block_nesting_limit: limits::DEPTH,
-        block_scalar_eof_without_line_feed: true,
     };
     let mut parser = Parser::new_from_str_with_options(text, options);
     let mut trailing = None;
@@ -132,13 +131,13 @@ impl<'a> Parsing<'a> {
     }
 }
 
-/// Quoted and block scalars are strings, as is everything under `!!str` and `!!binary`.
+/// Quoted and block scalars are strings, and so is everything with a tag but numbers, booleans
+/// and null.
 fn scalar_style(style: ScalarStyle, tag: Option<&Tag>) -> Style {
-    let tag = tag.map(|tag| (tag.core_suffix(), tag.suffix()));
-    match (style, tag) {
-        (_, Some((Some("str"), _) | (_, "binary"))) => Style::Text,
-        (ScalarStyle::Plain, _) => Style::Plain,
-        (_, Some((Some("int" | "float" | "bool" | "null"), _))) => Style::Plain,
+    match (style, tag.map(Tag::core_suffix)) {
+        (ScalarStyle::Plain, None) | (_, Some(Some("int" | "float" | "bool" | "null"))) => {
+            Style::Plain
+        }
         _ => Style::Text,
     }
 }
@@ -172,6 +171,10 @@ mod tests {
         assert_eq!(lines(&doc, &["a", "1"]), (9, 13));
         assert_eq!(lines(&doc, &["a", "1", "d"]), (9, 11));
         assert_eq!(lines(&doc, &["f"]), (15, 16));
+        let empty = parse("a:\n-\n\n- b\nc:\n\nd: e\n", 1).unwrap().doc.unwrap();
+        assert_eq!(lines(&empty, &["a", "0"]), (2, 2));
+        assert_eq!(lines(&empty, &["a", "1"]), (4, 4));
+        assert_eq!(lines(&empty, &["c"]), (5, 5));
         let shifted = parse("a: 1", 7).unwrap().doc.unwrap();
         assert_eq!(lines(&shifted, &["a"]), (7, 7));
     }
@@ -200,7 +203,7 @@ mod tests {
             .iter()
             .map(|e| (e.key.as_ref(), doc.written(e.value).unwrap()))
             .collect();
-        assert_eq!(pairs, [("b", "5"), ("d", "7"), ("a", "1"), ("c", "4")]);
+        assert_eq!(pairs, [("b", "2"), ("c", "4"), ("a", "1"), ("d", "7")]);
         assert_eq!(entries.duplicates, [("d".into(), 7)]);
         assert_eq!(
             doc.written(doc.get(Doc::ROOT, "w").and_then(|w| doc.get(w, "a")).unwrap()),

@@ -1,0 +1,256 @@
+//! Objects of a document: which they are, what becomes of them, and what is said of the rest.
+
+use super::de::{self, Fault, Notes};
+use super::doc::{Doc, NodeId, View};
+use super::file::Reader;
+use super::kinds::{self, Kind};
+use super::place::Place;
+use super::scalar::Scalar;
+use super::workload::{self, Metadata};
+use super::{Affects, Problem, limits, names, policy, selector, sniff};
+use crate::model::Namespace;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The object that is being read.
+#[derive(Clone, Copy)]
+struct Object<'o> {
+    doc: &'o Doc<'o>,
+    node: NodeId,
+    api_version: &'o str,
+    kind: &'o str,
+}
+
+impl Reader<'_> {
+    /// Reads an object, or the objects of a list. `implied`: `apiVersion` and `kind` of the items
+    /// of a typed list that don't say theirs.
+    pub(super) fn object(&mut self, doc: &Doc<'_>, node: NodeId, implied: Option<(&str, &str)>) {
+        if !matches!(doc.view(node), View::Map) {
+            return;
+        }
+        let (implied_version, implied_kind) = implied.unwrap_or_default();
+        let object = Object {
+            doc,
+            node,
+            api_version: doc.text(node, "apiVersion").unwrap_or(implied_version),
+            kind: doc.text(node, "kind").unwrap_or(implied_kind),
+        };
+        let kind = kinds::of(object.api_version, object.kind);
+        match kind {
+            Kind::Other => return,
+            Kind::List => return self.list(&object, "items"),
+            Kind::Template => return self.list(&object, "objects"),
+            _ => self.read.relevant += 1,
+        }
+        let faults = self.read_object(&object, kind);
+        if let Err(fault) = faults {
+            self.refused(&object, &fault);
+        }
+    }
+
+    fn list(&mut self, list: &Object<'_>, key: &str) {
+        let Some(items) = list.doc.get(list.node, key) else {
+            return;
+        };
+        let implied = match list.kind.strip_suffix("List") {
+            Some("") | None => None,
+            Some(kind) => Some((list.api_version, kind)),
+        };
+        for item in list.doc.items(items) {
+            if let Err(error) = list.doc.spend(*item, 100) {
+                let fault = Fault { line: error.line, path: key.into(), message: error.message };
+                let reason = format!("the rest of the list was not read: {}", fault.message);
+                return self.problem(list, &fault, reason, Affects::Anything);
+            }
+            self.object(list.doc, *item, implied);
+        }
+    }
+
+    fn read_object(&mut self, object: &Object<'_>, kind: Kind) -> Result<(), Fault> {
+        if self.ytt {
+            let place = Place::root(object.doc, object.node);
+            return Err(place.fault("it is a ytt template; render it first"));
+        }
+        match kind {
+            Kind::NetworkPolicy => self.policy(object)?,
+            Kind::Namespace => self.namespace(object)?,
+            Kind::UnmodelledPolicy { cluster } => self.unmodelled(object, cluster),
+            _ => self.workload(object, kind)?,
+        }
+        Ok(())
+    }
+
+    fn policy(&mut self, object: &Object<'_>) -> Result<(), Fault> {
+        let (policy, notes): (NetworkPolicy, Notes) = de::decode(object.doc, object.node)?;
+        let (namespace, _) = self.identity(object);
+        let metadata = &policy.metadata;
+        let name = metadata
+            .name
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .or(metadata.generate_name.as_deref())
+            .unwrap_or_default()
+            .trim_end_matches('-');
+        let place = Place::root(object.doc, object.node);
+        let mut warnings = Vec::new();
+        let lowered = policy::lower(&policy, (&namespace, name), &place, self.file, &mut warnings)?;
+        self.read.policies.push(Arc::new(lowered));
+        for warning in warnings {
+            self.problem(object, &warning, warning.to_string(), Affects::Nothing);
+        }
+        self.notes(object, notes, &namespace);
+        Ok(())
+    }
+
+    /// Unknown and repeated fields of a policy (M4).
+    fn notes(&mut self, object: &Object<'_>, notes: Notes, namespace: &Arc<str>) {
+        let affects = |fault: &Fault| match fault.path.starts_with("metadata.") {
+            true => Affects::Nothing,
+            false => Affects::Namespace(namespace.clone()),
+        };
+        for fault in notes.unknown.into_iter().take(limits::NOTES) {
+            if fault.path == "status" {
+                continue;
+            }
+            let advice = match fault.path.rsplit_once('.') {
+                Some((parent, "ports")) if parent.ends_with(']') => {
+                    "; `ports` belongs beside the list of peers, not inside a peer"
+                }
+                _ => "; correct or remove it",
+            };
+            let reason = format!(
+                "{fault}, so kubectl refuses the policy or the API server drops the field; read \
+                 without it{advice}"
+            );
+            self.problem(object, &fault, reason, affects(&fault));
+        }
+        for fault in notes.duplicates.into_iter().take(limits::NOTES) {
+            let reason = format!("{fault}; the last one was read, remove the others");
+            self.problem(object, &fault, reason, affects(&fault));
+        }
+    }
+
+    fn namespace(&mut self, object: &Object<'_>) -> Result<(), Fault> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Written {
+            metadata: Metadata,
+        }
+        let (written, _): (Written, Notes) = de::decode(object.doc, object.node)?;
+        let place = Place::root(object.doc, object.node);
+        let metadata = place.key("metadata");
+        let name = written.metadata.any_name();
+        selector::check(names::dns_label(name), name, &metadata.key("name"))?;
+        let (labels, _) = workload::lower_labels(&written.metadata.labels, &metadata, self.file)?;
+        self.read.namespaces.push(Arc::new(Namespace {
+            name: name.into(),
+            labels,
+            origin: place.origin(self.file),
+        }));
+        Ok(())
+    }
+
+    fn workload(&mut self, object: &Object<'_>, kind: Kind) -> Result<(), Fault> {
+        let (namespace, _) = self.identity(object);
+        let place = Place::root(object.doc, object.node);
+        let metadata = place.key("metadata");
+        selector::check(names::dns_label(&namespace), &namespace, &metadata.key("namespace"))?;
+        let lowering = workload::Object {
+            kind: object.kind,
+            namespace: &namespace,
+            place: &place,
+            file: self.file,
+        };
+        let draft = match kind {
+            Kind::Pod => Some(lowering.pod(&de::decode(object.doc, object.node)?.0)?),
+            Kind::CronJob => Some(lowering.cron_job(&de::decode(object.doc, object.node)?.0)?),
+            _ => lowering.controller(&de::decode(object.doc, object.node)?.0)?,
+        };
+        self.read.workloads.extend(draft);
+        Ok(())
+    }
+
+    fn unmodelled(&mut self, object: &Object<'_>, cluster: bool) {
+        let affects = match cluster {
+            true => Affects::Anything,
+            false => Affects::Namespace(self.identity(object).0),
+        };
+        let place = Place::root(object.doc, object.node);
+        let reason = match (object.api_version, object.kind) {
+            (version, "NetworkPolicy")
+                if matches!(kinds::group(version), "extensions" | "networking.k8s.io") =>
+            {
+                format!("`{version}` was removed from Kubernetes; write `networking.k8s.io/v1`")
+            }
+            (version, kind) => {
+                format!(
+                    "`{kind}` of `{version}` is not evaluated yet; what it allows or denies is not in this report"
+                )
+            }
+        };
+        self.problem(object, &place.fault(""), reason, affects);
+    }
+
+    /// Namespace and name of an object as far as they can be told.
+    fn identity(&self, object: &Object<'_>) -> (Arc<str>, String) {
+        let metadata = object.doc.get(object.node, "metadata");
+        let text = |key| metadata.and_then(|node| object.doc.text(node, key));
+        let namespace = text("namespace")
+            .filter(|namespace| !namespace.is_empty())
+            .unwrap_or(&self.config.default_namespace);
+        let name = text("name").or_else(|| text("generateName"));
+        (namespace.into(), name.unwrap_or_default().to_string())
+    }
+
+    /// The object is left out.
+    fn refused(&mut self, object: &Object<'_>, fault: &Fault) {
+        let (namespace, name) = self.identity(object);
+        let kind = kinds::of(object.api_version, object.kind);
+        let affects = match kind {
+            Kind::Namespace => Affects::Namespace(name.into()),
+            _ if names::dns_label(&namespace).is_err() || object.odd_namespace() => {
+                Affects::Anything
+            }
+            _ => Affects::Namespace(namespace),
+        };
+        let reason = match sniff::placeholder(&fault.message) {
+            true => {
+                format!("{fault}; it holds a template's placeholder, render the template first")
+            }
+            false => format!("the API server would refuse it: {fault}"),
+        };
+        self.problem(object, fault, reason, affects);
+    }
+
+    fn problem(&mut self, object: &Object<'_>, fault: &Fault, reason: String, affects: Affects) {
+        let (namespace, name) = self.identity(object);
+        let kind = kinds::of(object.api_version, object.kind);
+        let cluster = matches!(kind, Kind::Namespace | Kind::UnmodelledPolicy { cluster: true });
+        let name = match (name.is_empty(), cluster) {
+            (true, _) => None,
+            (false, true) => Some(name),
+            (false, false) => Some(format!("{namespace}/{name}")),
+        };
+        self.push(Problem {
+            file: self.file.clone(),
+            line: Some(fault.line),
+            kind: Some(object.kind.to_string()),
+            name,
+            reason,
+            affects,
+            identity: object.doc.digest(object.node),
+        });
+    }
+}
+
+impl Object<'_> {
+    /// A namespace is written, but it is no string.
+    fn odd_namespace(&self) -> bool {
+        let metadata = self.doc.get(self.node, "metadata");
+        let written = metadata.and_then(|metadata| self.doc.get(metadata, "namespace"));
+        written.is_some_and(|node| {
+            !matches!(self.doc.view(node), View::Scalar(Scalar::Null | Scalar::Text(_)))
+        })
+    }
+}
