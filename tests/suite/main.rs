@@ -7,5 +7,6 @@ mod query;
 mod reading;
 mod tiers;
 mod reader;
+mod reports;
 mod worlds;
 mod yaml;
