@@ -18,8 +18,8 @@ pub fn review(before: &Tree, after: &Tree, config: &Config) -> Report {
     review_in_steps(before, after, config, |_| {})
 }
 
-/// [`review`], telling `done` the name of each step when it has ended: `parsing`, then `analysis`. The
-/// core has no clock; who wants to measure holds one.
+/// [`review`], telling `done` the name of each step when it has ended: `parsing`, `joining` (both sides
+/// into one world), `analysis`. The core has no clock; who wants to measure holds one.
 pub fn review_in_steps(
     before: &Tree,
     after: &Tree,
@@ -28,7 +28,9 @@ pub fn review_in_steps(
 ) -> Report {
     let (parsed_before, parsed_after) = parse_both(before, after, config);
     done("parsing");
-    let diff = diff::diff(&parsed_before.cluster, &parsed_after.cluster, config);
+    let world = World::new(&parsed_before.cluster, &parsed_after.cluster);
+    done("joining");
+    let diff = diff::diff(&world, config);
     let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff);
     done("analysis");
     report

@@ -66,7 +66,7 @@ type Result<T> = std::result::Result<T, OverBudget>;
 /// region is empty are left out.
 pub fn edits<'a>(encoder: &mut Encoder<'_, 'a>, new: Side) -> Result<Vec<Edit<'a>>> {
     let mut edits = Vec::new();
-    for (before, after) in encoder.world.changed_policies() {
+    for &(before, after) in &encoder.world.changed_policies {
         let (old_policy, new_policy) = match new {
             Side::After => (before, after),
             Side::Before => (after, before),
@@ -200,7 +200,8 @@ fn workloads<'a>(
 ) -> Result<()> {
     let world = encoder.world;
     let mut groups: BTreeMap<_, Group<'a>> = BTreeMap::new();
-    for (slot, workload) in world.changed_workloads() {
+    for &slot in &world.changed_workloads {
+        let Some(workload) = world.workloads.get(slot as usize) else { continue };
         let Some(now) = *workload.on.on(new) else { continue };
         let old = *workload.on.on(new.other());
         let kind =
@@ -244,7 +245,8 @@ fn namespaces<'a>(
     edits: &mut Vec<Edit<'a>>,
 ) -> Result<()> {
     let world = encoder.world;
-    for (index, namespace) in world.changed_namespaces() {
+    for &index in &world.changed_namespaces {
+        let Some(namespace) = world.namespaces.get(index) else { continue };
         let declared = |side| world.cluster(side).namespaces.get(&namespace.name);
         let Some((side, manifest)) = declared(new)
             .map(|manifest| (new, manifest))

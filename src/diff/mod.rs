@@ -11,7 +11,7 @@ mod witness;
 mod words;
 
 use crate::config::{Config, IpBlocksMatchPods};
-use crate::model::{Cluster, Direction};
+use crate::model::Direction;
 use crate::reach::{Encoder, Reading, Side, World};
 use crate::report::{
     Assumption, Cause, CauseKind, Change, Hides, NotEvaluated, ReachCount, Row, Severity,
@@ -22,7 +22,7 @@ use crate::set::{OverBudget, Set};
 use edits::{About, Edit};
 use rows::Draft;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// What differs between two sides.
@@ -54,11 +54,11 @@ pub struct Touched {
 type Result<T> = std::result::Result<T, OverBudget>;
 
 /// Compares two sides exactly.
-pub fn diff(before: &Cluster, after: &Cluster, config: &Config) -> Diff {
-    let world = World::new(before, after);
+pub fn diff(world: &World<'_>, config: &Config) -> Diff {
     let mut diff = Diff::default();
+    let mut targets = BTreeSet::new();
     for (new, rows) in [(Side::After, &mut diff.opened), (Side::Before, &mut diff.closed)] {
-        let whole = gained_rows(&world, config, new, None, &mut diff.touched);
+        let whole = gained_rows(world, config, new, None, &mut diff.touched, &mut targets);
         match whole {
             Ok((found, mut failed)) => {
                 *rows = found;
@@ -66,9 +66,16 @@ pub fn diff(before: &Cluster, after: &Cluster, config: &Config) -> Diff {
             }
             // Together the edits need too much room: each one alone then, in a store of its own.
             Err(OverBudget) => {
-                let count = edit_places(&world, config, new);
+                let count = edit_places(world, config, new);
                 for index in 0..count.len() {
-                    match gained_rows(&world, config, new, Some(index), &mut diff.touched) {
+                    match gained_rows(
+                        world,
+                        config,
+                        new,
+                        Some(index),
+                        &mut diff.touched,
+                        &mut targets,
+                    ) {
                         Ok((mut found, mut failed)) => {
                             rows.append(&mut found);
                             diff.not_evaluated.append(&mut failed);
@@ -85,15 +92,15 @@ pub fn diff(before: &Cluster, after: &Cluster, config: &Config) -> Diff {
         }
         sort(rows);
     }
-    let mut encoder = Encoder::new(&world, Reading::KnownAddresses, config.node_budget);
+    let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
     diff.summary = Summary {
         opened_rows: diff.opened.len(),
         closed_rows: diff.closed.len(),
-        without_effect: without_effect(&world, &diff),
-        reach: reach(&mut encoder, &diff).unwrap_or_default(),
+        without_effect: without_effect(world, &diff),
+        reach: reach(&mut encoder, &targets).unwrap_or_default(),
     };
     if config.connections {
-        match connections::changes(&world, config) {
+        match connections::changes(world, config) {
             Ok(changes) => diff.connections = Some(changes),
             Err(OverBudget) => diff.not_evaluated.push(too_large(None, Side::After)),
         }
@@ -146,6 +153,7 @@ fn gained_rows(
     new: Side,
     only: Option<usize>,
     touched: &mut Touched,
+    targets: &mut BTreeSet<u32>,
 ) -> Result<(Vec<Row>, Vec<NotEvaluated>)> {
     let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
     let edits = edits::edits(&mut encoder, new)?;
@@ -161,8 +169,13 @@ fn gained_rows(
     let mut drafts: Vec<(Draft, bool)> = Vec::new();
     let mut known = Vec::new();
     encoder.set_reading(if always { Reading::AnyAddress } else { Reading::KnownAddresses });
+    let mut met_blocks = Vec::new();
     for (index, edit) in &chosen {
+        encoder.forget_blocks();
         let gain = rows::gained(&mut encoder, new, edit)?;
+        if encoder.met_blocks() {
+            met_blocks.push((*index, *edit));
+        }
         known.push(gain.flows);
         touch(&mut encoder, End::Source, gain.flows, touched)?;
         touch(&mut encoder, End::Destination, gain.flows, touched)?;
@@ -170,11 +183,11 @@ fn gained_rows(
         drafts.extend(rows.into_iter().map(|draft| (draft, false)));
     }
     merge(&mut encoder, &mut drafts)?;
-    if encoder.met_blocks() && config.ip_blocks_match_pods == IpBlocksMatchPods::Unknown {
+    if config.ip_blocks_match_pods == IpBlocksMatchPods::Unknown && !met_blocks.is_empty() {
         encoder.set_reading(Reading::AnyAddress);
         let everything_known = encoder.d.union(known)?;
         let mut more = Vec::new();
-        for (index, edit) in &chosen {
+        for (index, edit) in &met_blocks {
             let mut gain = rows::gained(&mut encoder, new, edit)?;
             gain.flows = encoder.between_pods(gain.flows)?;
             gain.flows = encoder.d.minus(gain.flows, everything_known)?;
@@ -187,6 +200,9 @@ fn gained_rows(
     let mut rows = Vec::with_capacity(drafts.len());
     let mut failed = Vec::new();
     for (draft, assumed) in drafts {
+        if !assumed {
+            targets.extend(few_destinations(&mut encoder, draft.flows)?);
+        }
         let row = finish(&mut encoder, new, &edits, draft, assumed, always, &mut failed)?;
         rows.push(row);
     }
@@ -234,27 +250,16 @@ pub fn gained_flows(encoder: &mut Encoder<'_, '_>, new: Side) -> Result<Set> {
 
 /// Notes the namespaces of one end of a set.
 fn touch(encoder: &mut Encoder<'_, '_>, end: End, flows: Set, touched: &mut Touched) -> Result<()> {
-    use crate::reach::Slot;
     if touched.all {
         return Ok(());
     }
-    for (first, last) in encoder.slots(flows, end)? {
-        for slot in first..=last {
-            let namespace = match encoder.world.slot(slot) {
-                Slot::Workload(index) => {
-                    encoder.world.workloads.get(index).map(|w| w.id.namespace.to_string())
-                }
-                Slot::Undeclared(index) => {
-                    encoder.world.namespaces.get(index).map(|n| n.name.to_string())
-                }
-                Slot::Elsewhere => {
-                    touched.all = true;
-                    return Ok(());
-                }
-                Slot::External => None,
-            };
-            touched.namespaces.extend(namespace);
-        }
+    let slots = encoder.slots(flows, end)?;
+    let elsewhere = encoder.world.elsewhere();
+    touched.all = slots.iter().any(|(first, last)| (first..=last).contains(&&elsewhere));
+    if !touched.all {
+        let names = encoder.namespaces_of(&slots).into_iter();
+        let names = names.filter_map(|index| encoder.world.namespaces.get(index));
+        touched.namespaces.extend(names.map(|namespace| namespace.name.to_string()));
     }
     Ok(())
 }
@@ -413,8 +418,8 @@ fn without_effect(world: &World<'_>, diff: &Diff) -> Vec<String> {
         .filter_map(|cause| cause.policy.as_deref())
         .collect();
     let mut remarks = Vec::new();
-    for pair in world.changed_policies() {
-        let (policy, what) = match pair {
+    for pair in &world.changed_policies {
+        let (policy, what) = match *pair {
             (Some(before), Some(after)) if !before.same_meaning(after) => (after, "changed"),
             (Some(before), None) => (before, "removed"),
             (None, Some(after)) => (after, "added"),
@@ -431,46 +436,42 @@ fn without_effect(world: &World<'_>, diff: &Diff) -> Vec<String> {
 /// How many destinations get figures.
 const COUNTED: usize = 10;
 
-/// From how many declared workloads each destination of the rows can be reached, on both sides; for
-/// rows that lead to few destinations.
-fn reach(encoder: &mut Encoder<'_, '_>, diff: &Diff) -> Result<Vec<ReachCount>> {
-    let touched: BTreeSet<&str> = diff
-        .opened
-        .iter()
-        .chain(&diff.closed)
-        .filter(|row| row.assumes.is_none())
-        .filter_map(|row| row.to.declared.as_ref())
-        .filter(|declared| declared.count == declared.sample.len())
-        .flat_map(|declared| declared.sample.iter().map(String::as_str))
-        .collect();
+/// The declared workloads that a set of flows leads to, if it leads to few.
+fn few_destinations(encoder: &mut Encoder<'_, '_>, flows: Set) -> Result<Vec<u32>> {
+    let workloads = encoder.world.workloads.len() as u32;
+    let mut found = Vec::new();
+    for (first, last) in encoder.slots(flows, End::Destination)? {
+        for slot in first..workloads.min(last.saturating_add(1)) {
+            if found.len() == rows::SAMPLE {
+                return Ok(Vec::new());
+            }
+            found.push(slot);
+        }
+    }
+    Ok(found)
+}
+
+/// From how many declared workloads each of these can be reached, on both sides.
+fn reach(encoder: &mut Encoder<'_, '_>, targets: &BTreeSet<u32>) -> Result<Vec<ReachCount>> {
     let world = encoder.world;
     let declared = world.workloads.len() as u32;
-    let targets: BTreeMap<u32, String> = world
-        .workloads
-        .iter()
-        .enumerate()
-        .map(|(slot, workload)| (slot as u32, workload.id.to_string()))
-        .filter(|(_, id)| touched.contains(id.as_str()))
-        .take(COUNTED)
-        .collect();
     let mut counts = Vec::new();
-    for (slot, id) in targets {
+    for &slot in targets.iter().take(COUNTED) {
+        let Some(workload) = world.workloads.get(slot as usize) else { continue };
         let to = encoder.in_slots(End::Destination, &[(slot, slot)])?;
         let from = encoder.in_slots(End::Source, &[(0, declared - 1)])?;
         let own = encoder.in_slots(End::Source, &[(slot, slot)])?;
         let region = encoder.d.and(to, from)?;
         let region = encoder.d.minus(region, own)?;
         let mut on = |side| -> Result<Option<usize>> {
-            let exists =
-                world.workloads.get(slot as usize).is_some_and(|w| w.on.on(side).is_some());
             let allowed = encoder.allowed(side, region)?;
             let slots = encoder.slots(allowed, End::Source)?;
             let count = slots.iter().map(|(a, b)| (b - a) as usize + 1).sum();
-            Ok(exists.then_some(count))
+            Ok(workload.on.on(side).map(|_| count))
         };
         let (before, after) = (on(Side::Before)?, on(Side::After)?);
         if before != after {
-            counts.push(ReachCount { workload: id, before, after });
+            counts.push(ReachCount { workload: workload.id.to_string(), before, after });
         }
     }
     counts.sort_by(|a, b| a.workload.cmp(&b.workload));

@@ -8,7 +8,7 @@ use crate::set::fields::End;
 use crate::set::{OverBudget, Set};
 
 /// How many workloads a row names.
-const SAMPLE: usize = 5;
+pub const SAMPLE: usize = 5;
 
 /// A row before it has a severity, a witness and a name.
 #[derive(Clone, Debug)]
@@ -55,7 +55,8 @@ pub fn gained(encoder: &mut Encoder<'_, '_>, new: Side, edit: &Edit<'_>) -> Resu
     // A policy opens only what its own end forbade: what this end allowed before as well, an edit at the
     // other end has opened.
     if let About::Rule(direction, ..) | About::Isolation(direction, _) = edit.about {
-        let allowed_here = encoder.allowed_at(new.other(), direction, flows)?;
+        let existed = encoder.possible(new.other(), flows)?;
+        let allowed_here = encoder.allowed_at(new.other(), direction, existed)?;
         flows = encoder.d.minus(flows, allowed_here)?;
     }
     Ok(Gain { flows, now, then, pieces: peers })

@@ -99,16 +99,23 @@ pub fn replay(
         egress: admission(now.as_ref().map(|d| &d.egress), crate::model::Direction::Egress),
         ingress: admission(now.as_ref().map(|d| &d.ingress), crate::model::Direction::Ingress),
     };
-    let name = |end| match encoder.world.slot(point.value(match end {
-        End::Source => End::Source.slot(),
-        End::Destination => End::Destination.slot(),
-    })) {
-        Slot::Workload(index) => {
-            encoder.world.workloads.get(index).map(|w| w.id.to_string()).unwrap_or_default()
+    let name = |end: End| {
+        let party = party(new, end);
+        match encoder.world.slot(point.value(end.slot())) {
+            Slot::Workload(index) => {
+                let workload = encoder.world.workloads.get(index);
+                let id = workload.map(|w| w.id.to_string()).unwrap_or_default();
+                let known =
+                    workload.and_then(|w| *w.on.on(new)).is_some_and(|w| !w.addresses.is_empty());
+                match party {
+                    Some(Party::Pod(pod)) if pods_have_addresses && !known => {
+                        pod.addresses.iter().fold(id, |id, address| format!("{id},ip:{address}"))
+                    }
+                    _ => id,
+                }
+            }
+            _ => party.map(|party| crate::query::write_peer(cluster, &party)).unwrap_or_default(),
         }
-        _ => party(new, end)
-            .map(|party| crate::query::write_peer(cluster, &party))
-            .unwrap_or_default(),
     };
     let witness = Witness {
         from: name(End::Source),

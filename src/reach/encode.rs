@@ -6,7 +6,7 @@
 use super::world::{Side, Slot, World};
 use crate::model::{
     Action, Direction, IpBlock, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, PeerKind, Policy,
-    PortMatch, Ports, Protocol, Rule, Selector, Subject,
+    PortMatch, Ports, Protocol, Requirement, Rule, Selector, Subject,
 };
 use crate::set::fields::{End, Field, Fields, PORT};
 use crate::set::{Diagrams, OverBudget, Set, ports};
@@ -68,7 +68,13 @@ impl<'w, 'a> Encoder<'w, 'a> {
         }
     }
 
-    /// True iff an `ipBlock` played a part so far, so that another [`Reading`] could differ.
+    /// Starts noting anew whether an `ipBlock` plays a part.
+    pub fn forget_blocks(&mut self) {
+        self.blocks_met = false;
+    }
+
+    /// True iff an `ipBlock` was met since the last [`Self::forget_blocks`], so that another
+    /// [`Reading`] could give another result.
     pub fn met_blocks(&self) -> bool {
         self.blocks_met
     }
@@ -172,21 +178,42 @@ impl<'w, 'a> Encoder<'w, 'a> {
     ) -> Result<Vec<&'a Policy>> {
         let slots = self.slots(region, Self::subject_end(direction))?;
         let world = self.world;
-        Ok(world
-            .namespaces
-            .iter()
-            .enumerate()
-            .filter(|(_, namespace)| !namespace.policies.on(side).is_empty())
-            .filter(|(index, namespace)| {
-                let (first, end) = namespace.workloads;
-                let undeclared = world.undeclared(*index);
-                overlaps(&slots, undeclared, undeclared)
-                    || (first < end && overlaps(&slots, first, end - 1))
-            })
-            .flat_map(|(_, namespace)| namespace.policies.on(side))
+        Ok(self
+            .namespaces_of(&slots)
+            .into_iter()
+            .filter_map(|index| world.namespaces.get(index))
+            .flat_map(|namespace| namespace.policies.on(side))
             .map(|policy| &***policy)
             .filter(|policy| policy.section(direction).is_some())
             .collect())
+    }
+
+    /// The known namespaces, by index, that some of these slots belong to, in order.
+    pub fn namespaces_of(&self, slots: &[(u32, u32)]) -> Vec<usize> {
+        let world = self.world;
+        let of = |slot| match world.slot(slot) {
+            Slot::Workload(index) => world.workloads.get(index).map(|w| w.namespace),
+            Slot::Undeclared(index) => Some(index),
+            Slot::Elsewhere | Slot::External => None,
+        };
+        let mut indexes: Vec<usize> = Vec::new();
+        for &(first, last) in slots {
+            // From a workload to the end of its namespace in one step.
+            let mut slot = first;
+            while slot <= last.min(world.elsewhere()) {
+                let Some(index) = of(slot) else { break };
+                indexes.push(index);
+                slot = match world.slot(slot) {
+                    Slot::Workload(_) => {
+                        world.namespaces.get(index).map_or(slot + 1, |n| n.workloads.1)
+                    }
+                    _ => slot + 1,
+                };
+            }
+        }
+        indexes.sort_unstable();
+        indexes.dedup();
+        indexes
     }
 
     /// The flows whose end in this direction is a pod that the policy selects.
@@ -436,13 +463,19 @@ impl<'w, 'a> Encoder<'w, 'a> {
         let undeclared = self.fields.pods(&mut self.d, end, pods)?;
         let mut intervals = Vec::new();
         match (namespaces, few) {
-            (NamespaceMatch::Name(name), _) => {
-                if let Some(index) = self.world.namespace(name) {
+            (namespaces, _) if let Some(names) = by_name(namespaces) => {
+                let mut indexes: Vec<usize> =
+                    names.into_iter().filter_map(|name| self.world.namespace(name)).collect();
+                indexes.sort_unstable();
+                for &index in &indexes {
                     self.workloads_of(side, index, pods, &mut intervals);
+                }
+                for index in indexes {
                     let slot = self.world.undeclared(index);
                     intervals.push((slot, slot, undeclared));
                 }
             }
+            (NamespaceMatch::Name(_), _) => {}
             (NamespaceMatch::Labels(selector), None) => {
                 let matching = self.matching_namespaces(side, end, selector)?;
                 for (index, (matches, _)) in matching.known.iter().enumerate() {
@@ -482,7 +515,7 @@ impl<'w, 'a> Encoder<'w, 'a> {
             }
         }
         let set = self.d.node(end.slot(), intervals)?;
-        if few.is_none() || matches!(namespaces, NamespaceMatch::Name(_)) {
+        if few.is_none() || by_name(namespaces).is_some() {
             self.pods.insert(key, set);
         }
         Ok(set)
@@ -560,13 +593,22 @@ impl<'w, 'a> Encoder<'w, 'a> {
     }
 }
 
+/// The names of the namespaces, where that is all that the choice says (S7).
+fn by_name(namespaces: &NamespaceMatch) -> Option<Vec<&str>> {
+    match namespaces {
+        NamespaceMatch::Name(name) => Some(vec![name]),
+        NamespaceMatch::Labels(selector) => match selector.requirements() {
+            [Requirement { key, operator: Operator::In(values) }]
+                if **key == *NAMESPACE_NAME_LABEL =>
+            {
+                Some(values.iter().map(AsRef::as_ref).collect())
+            }
+            _ => None,
+        },
+    }
+}
+
 /// How many slots these intervals hold.
 fn count(slots: &[(u32, u32)]) -> u64 {
     slots.iter().map(|(first, last)| u64::from(last - first) + 1).sum()
-}
-
-/// True iff one of the sorted intervals meets `first..=last`.
-fn overlaps(slots: &[(u32, u32)], first: u32, last: u32) -> bool {
-    let next = slots.partition_point(|slot| slot.1 < first);
-    slots.get(next).is_some_and(|slot| slot.0 <= last)
 }

@@ -112,6 +112,12 @@ pub struct World<'a> {
     pub alone: PerSide<Vec<u32>>,
     /// Slots of the workloads whose addresses are known.
     pub addressed: PerSide<Vec<u32>>,
+    /// Slots of the workloads that do not exist, or look different to policies, on one side.
+    pub changed_workloads: Vec<u32>,
+    /// Indexes of the namespaces whose labels, as far as known, differ between the sides.
+    pub changed_namespaces: Vec<usize>,
+    /// Policies that are not one object on both sides.
+    pub changed_policies: Vec<Versions<'a, Policy>>,
     by_name: BTreeMap<Arc<str>, usize>,
     clusters: PerSide<&'a Cluster>,
 }
@@ -170,11 +176,34 @@ impl<'a> World<'a> {
             missing: PerSide::default(),
             alone: PerSide::default(),
             addressed: PerSide::default(),
+            changed_workloads: Vec::new(),
+            changed_namespaces: Vec::new(),
+            changed_policies: join(&before.policies, &after.policies, |policy| &policy.id)
+                .filter(|pair| !matches!(pair, (Some(a), Some(b)) if Arc::ptr_eq(a, b)))
+                .collect(),
             by_name,
             clusters,
         };
         world.note_exceptions();
+        world.note_changes();
         world
+    }
+
+    fn note_changes(&mut self) {
+        let changed = |workload: &WorkloadSlot| match (workload.on.before, workload.on.after) {
+            (Some(a), Some(b)) => !Arc::ptr_eq(a, b) && !a.same_to_policies(b),
+            _ => true,
+        };
+        let workloads = self.workloads.iter().enumerate();
+        self.changed_workloads =
+            workloads.filter(|(_, w)| changed(w)).map(|(slot, _)| slot as u32).collect();
+        let changed = |namespace: &NamespaceSlot| {
+            namespace.labels.before != namespace.labels.after
+                || namespace.declared.before != namespace.declared.after
+        };
+        let namespaces = self.namespaces.iter().enumerate();
+        self.changed_namespaces =
+            namespaces.filter(|(_, n)| changed(n)).map(|(index, _)| index).collect();
     }
 
     /// Lists the few workloads that need a word of their own in every analysis.
@@ -234,32 +263,6 @@ impl<'a> World<'a> {
     /// The slot of everything outside, as an interval: the rest of the field.
     pub fn external(&self) -> (u32, u32) {
         (self.elsewhere() + 1, u32::MAX)
-    }
-
-    /// Workload slots whose workload does not exist, or looks different to policies, on one side.
-    pub fn changed_workloads(&self) -> impl Iterator<Item = (u32, &WorkloadSlot<'a>)> {
-        self.workloads.iter().enumerate().filter_map(|(slot, workload)| {
-            let same = match (workload.on.before, workload.on.after) {
-                (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a.same_to_policies(b),
-                _ => false,
-            };
-            (!same).then_some((slot as u32, workload))
-        })
-    }
-
-    /// Namespaces whose labels, as far as known, differ between the sides.
-    pub fn changed_namespaces(&self) -> impl Iterator<Item = (usize, &NamespaceSlot<'a>)> {
-        self.namespaces.iter().enumerate().filter(|(_, namespace)| {
-            namespace.labels.before != namespace.labels.after
-                || namespace.declared.before != namespace.declared.after
-        })
-    }
-
-    /// Policies that are not one object on both sides: (before, after) of each identity.
-    pub fn changed_policies(&self) -> Vec<Versions<'a, Policy>> {
-        join(&self.clusters.before.policies, &self.clusters.after.policies, |policy| &policy.id)
-            .filter(|pair| !matches!(pair, (Some(a), Some(b)) if Arc::ptr_eq(a, b)))
-            .collect()
     }
 }
 

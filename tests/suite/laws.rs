@@ -93,7 +93,7 @@ fn one_rule_each(policy: &Policy) -> Vec<Policy> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(crate::worlds::config(40))]
 
     /// Swapping the sides swaps what opened and what closed, for either view of port names.
     #[test]

@@ -186,7 +186,7 @@ fn a_numbered_workload_is_found_by_its_number() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(crate::worlds::config(32))]
 
     /// Every end is read back as it was written, on either side of a change.
     #[test]

@@ -92,7 +92,7 @@ fn assert_reads_as(files: &[(String, String)], cluster: &Cluster) -> Result<(), 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(crate::worlds::config(128))]
 
     /// What was written is read again: the same cluster, and nothing that is not understood.
     #[test]

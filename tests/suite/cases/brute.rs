@@ -25,7 +25,7 @@ pub fn table(before: &Tree, after: &Tree) -> Vec<Row> {
     }
     for (side, cluster) in clusters.iter().enumerate() {
         for workload in &cluster.workloads {
-            let place = Place::Workload(format!("{}/{}", workload.id.namespace, workload.id.name));
+            let place = Place::Workload(workload.id.to_string());
             ends.entry(place).or_default()[side] =
                 Some(End::Pod(Pod::of_workload(cluster, workload)));
         }

@@ -117,7 +117,7 @@ impl Addresses {
 /// One end of a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// `namespace/name`.
+    /// `namespace/name[Kind]`, or `namespace/name` where no two kinds share a name.
     Workload(String),
     External(Addresses),
 }
@@ -146,6 +146,16 @@ pub struct Row {
     pub after: PortSet,
 }
 
+/// The same rows, workloads without their kinds.
+pub fn without_kinds(mut rows: Vec<Row>) -> Vec<Row> {
+    for place in rows.iter_mut().flat_map(|row| [&mut row.from, &mut row.to]) {
+        if let Place::Workload(name) = place {
+            name.truncate(name.find('[').unwrap_or(name.len()));
+        }
+    }
+    rows
+}
+
 /// The rows of `diff --connections`.
 pub fn rows_of_changes(changes: &[Change]) -> Vec<Row> {
     let mut rows = vec![];
@@ -166,8 +176,8 @@ pub fn rows_of_changes(changes: &[Change]) -> Vec<Row> {
 
 fn places(endpoint: &Endpoint) -> Vec<Place> {
     match endpoint {
-        Endpoint::Workload { namespace, name, .. } => {
-            vec![Place::Workload(format!("{namespace}/{name}"))]
+        Endpoint::Workload { namespace, name, kind } => {
+            vec![Place::Workload(format!("{namespace}/{name}[{kind}]"))]
         }
         Endpoint::External { cidrs } => {
             let place = |cidr: &String| Place::External(Addresses::cidr(cidr));

@@ -27,3 +27,13 @@ pub use {
     text::manifests,
     universe::{Atom, Names, Options, Point, Universe, UniverseFlow},
 };
+
+/// So many worlds, unless PROPTEST_CASES says how many. What was found is kept as a test of its own.
+pub fn config(cases: u32) -> proptest::test_runner::Config {
+    let mut config = proptest::test_runner::Config::default();
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = cases;
+    }
+    config.failure_persistence = None;
+    config
+}
