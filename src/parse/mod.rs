@@ -21,6 +21,7 @@ mod scalar;
 mod selector;
 mod sniff;
 mod split;
+mod twice;
 mod workload;
 mod yaml;
 
