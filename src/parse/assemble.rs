@@ -1,9 +1,10 @@
 //! The files of one side -> its [`crate::model::Cluster`]: one object for each identity, owners followed.
 
 use super::file::{FileRead, digest};
+use super::twice::Twice;
 use super::workload::Draft;
 use super::{Affects, Parsed, Problem, helm};
-use crate::model::{Namespace, Origin, Policy, Section, Workload};
+use crate::model::{Namespace, Policy, Workload};
 use crate::tree::Tree;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
     let not_manifests = kustomizations(tree, &paths, files, &mut parsed.problems);
     let mut policies: BTreeMap<_, Arc<Policy>> = BTreeMap::new();
     let mut drafts: BTreeMap<_, Draft> = BTreeMap::new();
+    let mut twice = Twice::default();
     let namespaces: &mut BTreeMap<Arc<str>, Arc<Namespace>> = &mut parsed.cluster.namespaces;
     for (path, file) in paths.iter().zip(files) {
         parsed.documents += file.documents;
@@ -26,37 +28,25 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
         }
         parsed.relevant += file.relevant;
         parsed.problems.extend(file.problems.iter().cloned());
+        // Of several objects of one identity the last one is kept.
         for policy in &file.policies {
-            if let Some(other) = policies.insert(policy.id.clone(), policy.clone())
-                && !same_policy(&other, policy)
-            {
-                let name = policy.id.to_string();
-                let namespace = policy.id.namespace.clone().unwrap_or_default();
-                let origins = (&other.origin, &policy.origin);
-                parsed.problems.push(twice("NetworkPolicy", name, namespace, origins));
+            if let Some(other) = policies.insert(policy.id.clone(), policy.clone()) {
+                twice.policy(&other, policy);
             }
         }
         for namespace in &file.namespaces {
-            if let Some(other) = namespaces.insert(namespace.name.clone(), namespace.clone())
-                && other.labels != namespace.labels
-            {
-                let name = namespace.name.to_string();
-                let origins = (&other.origin, &namespace.origin);
-                parsed.problems.push(twice("Namespace", name, namespace.name.clone(), origins));
+            if let Some(other) = namespaces.insert(namespace.name.clone(), namespace.clone()) {
+                twice.namespace(&other, namespace);
             }
         }
         for draft in &file.workloads {
-            let workload = &draft.workload;
-            if let Some(other) = drafts.insert(workload.id.clone(), draft.clone())
-                && !other.workload.same_to_policies(workload)
-            {
-                let name = format!("{}/{}", workload.id.namespace, workload.id.name);
-                let namespace = workload.id.namespace.clone();
-                let origins = (&other.workload.origin, &workload.origin);
-                parsed.problems.push(twice(&workload.id.kind, name, namespace, origins));
+            let id = draft.workload.id.clone();
+            if let Some(other) = drafts.insert(id, draft.clone()) {
+                twice.workload(&other.workload, &draft.workload);
             }
         }
     }
+    parsed.problems.extend(twice.problems());
     for skipped in &tree.skipped {
         parsed.problems.push(Problem {
             file: skipped.path.as_str().into(),
@@ -117,43 +107,6 @@ fn kustomizations(
         problems.extend(kustomization.problem(path, tree, below));
     }
     not_manifests
-}
-
-/// Two objects of one identity differ (M6).
-fn twice(
-    kind: &str,
-    name: String,
-    namespace: Arc<str>,
-    (first, last): (&Origin, &Origin),
-) -> Problem {
-    Problem {
-        file: last.file.clone(),
-        line: Some(last.start_line),
-        kind: Some(kind.to_string()),
-        reason: format!(
-            "`{name}` stands in {}:{} too, and differs; this one was read, keep only one of them",
-            first.file, first.start_line
-        ),
-        affects: Affects::Namespace(namespace),
-        identity: digest(format!("{kind} {name} {}", first.file).as_bytes()),
-        name: Some(name),
-    }
-}
-
-/// True iff two policies mean the same as written; where they stand plays no part.
-fn same_policy(one: &Policy, other: &Policy) -> bool {
-    let same = |one: &Option<Section>, other: &Option<Section>| match (one, other) {
-        (Some(one), Some(other)) => {
-            one.rules.len() == other.rules.len()
-                && one.rules.iter().zip(&other.rules).all(|(one, other)| one.same_meaning(other))
-        }
-        (one, other) => one.is_none() && other.is_none(),
-    };
-    one.subject == other.subject
-        && one.tier == other.tier
-        && one.priority == other.priority
-        && same(&one.ingress, &other.ingress)
-        && same(&one.egress, &other.egress)
 }
 
 /// Replaces pods and controllers that have an owner by workloads that are named after the topmost

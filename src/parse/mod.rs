@@ -3,6 +3,7 @@
 //! Reading never fails: a document that can't be read loses only itself and is said so.
 
 mod assemble;
+mod block;
 mod cidr;
 mod de;
 mod doc;
@@ -20,6 +21,7 @@ mod scalar;
 mod selector;
 mod sniff;
 mod split;
+mod twice;
 mod workload;
 mod yaml;
 

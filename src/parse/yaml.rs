@@ -4,7 +4,7 @@
 //! continuations of quoted strings, which real manifests have.
 
 use super::doc::{Builder, Doc, DocError, NodeId, Style};
-use super::limits;
+use super::{block, limits};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag};
 
 /// A parsed document.
@@ -18,6 +18,14 @@ pub(super) struct Parsed<'a> {
 
 /// Parses one document. `first_line`: the line of the file on which the text starts.
 pub(super) fn parse(text: &str, first_line: u32) -> Result<Parsed<'_>, DocError> {
+    match block::parse(text, first_line) {
+        Some(doc) => Ok(Parsed { doc: Some(doc), trailing: None }),
+        None => parse_fully(text, first_line),
+    }
+}
+
+/// Parses one document of whatever shape.
+pub(super) fn parse_fully(text: &str, first_line: u32) -> Result<Parsed<'_>, DocError> {
     let mut parsing = Parsing {
         text,
         first_line,
@@ -63,6 +71,8 @@ impl<'a> Parsing<'a> {
             Event::Scalar(value, style, anchor, tag) => {
                 let end = self.line(self.last_line(span));
                 let style = scalar_style(style, tag.as_deref());
+                // The parser calls a value that is not written `~`, also under `!!str`.
+                let value = if span.is_empty() { "".into() } else { value };
                 let id = self.builder.scalar(value, style, (start, end))?;
                 self.define(anchor, id);
             }

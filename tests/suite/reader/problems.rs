@@ -109,6 +109,16 @@ fn two_objects_of_one_identity_are_said_if_they_differ() {
     let found = problem(&parsed);
     assert_eq!((&*found.file, &found.affects), ("b.yaml", &namespace("ns")));
     assert!(found.reason.contains("a.yaml:1"), "{}", found.reason);
+
+    // Copies of an environment are one matter. An edit of the copy that is not read is one, too.
+    let copies = |one: &str| {
+        let both = |one: &str| format!("{one}---\n{}", one.replace("name: p", "name: q"));
+        let parsed = read([("a.yaml", &*both(one)), ("b.yaml", &*both(&other))]);
+        assert!(problem(&parsed).reason.contains("and 1 more objects"), "{:?}", parsed.problems);
+        problem(&parsed).identity
+    };
+    assert_eq!(copies(&one), copies(&format!("# a comment\n{one}")));
+    assert_ne!(copies(&one), copies(&policy("{policyTypes: [Ingress], egress: [null]}")));
 }
 
 #[test]

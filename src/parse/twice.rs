@@ -1,0 +1,129 @@
+//! Objects that stand in a tree more than once (M6): two environments side by side, a rendered
+//! copy, or a mistake. Silent while they mean the same.
+
+use super::file::digest;
+use super::{Affects, Problem};
+use crate::model::{Namespace, Origin, Policy, Workload};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// What differs, gathered by pairs of files and namespace: copies of a whole environment are one
+/// matter, not one for each object.
+#[derive(Default)]
+pub(super) struct Twice(BTreeMap<Key, Group>);
+
+/// The file that was read last, the other file, and the namespace.
+type Key = (Arc<str>, Arc<str>, Arc<str>);
+
+struct Group {
+    kind: String,
+    name: String,
+    line: u32,
+    first_line: u32,
+    count: usize,
+    /// What the objects mean.
+    meanings: String,
+}
+
+impl Twice {
+    /// Two policies of one identity; the second is the one that is kept.
+    pub(super) fn policy(&mut self, first: &Policy, last: &Policy) {
+        let namespace = last.id.namespace.clone().unwrap_or_default();
+        let meanings = [meaning(first), meaning(last)];
+        let origins = (&first.origin, &last.origin);
+        self.add("NetworkPolicy", last.id.to_string(), namespace, origins, meanings);
+    }
+
+    /// Two workloads of one identity; the second is the one that is kept.
+    pub(super) fn workload(&mut self, first: &Workload, last: &Workload) {
+        let meaning = |workload: &Workload| {
+            let Workload { labels, ports, host_network, addresses, .. } = workload;
+            format!("{:?}", (labels, ports, host_network, addresses))
+        };
+        let name = format!("{}/{}", last.id.namespace, last.id.name);
+        let namespace = last.id.namespace.clone();
+        let origins = (&first.origin, &last.origin);
+        self.add(&last.id.kind, name, namespace, origins, [meaning(first), meaning(last)]);
+    }
+
+    /// Two namespaces of one name; the second is the one that is kept.
+    pub(super) fn namespace(&mut self, first: &Namespace, last: &Namespace) {
+        let meanings = [format!("{:?}", first.labels), format!("{:?}", last.labels)];
+        let origins = (&first.origin, &last.origin);
+        self.add("Namespace", last.name.to_string(), last.name.clone(), origins, meanings);
+    }
+
+    fn add(
+        &mut self,
+        kind: &str,
+        name: String,
+        namespace: Arc<str>,
+        (first, last): (&Origin, &Origin),
+        meanings: [String; 2],
+    ) {
+        let [one, other] = &meanings;
+        if one == other {
+            return;
+        }
+        let group = self
+            .0
+            .entry((last.file.clone(), first.file.clone(), namespace))
+            .or_insert_with(|| Group {
+                kind: kind.to_string(),
+                name: name.clone(),
+                line: last.start_line,
+                first_line: first.start_line,
+                count: 0,
+                meanings: String::new(),
+            });
+        group.count += 1;
+        for text in [kind, &name, one, other] {
+            group.meanings.push_str(text);
+            group.meanings.push('\n');
+        }
+    }
+
+    /// One problem for each group.
+    pub(super) fn problems(self) -> impl Iterator<Item = Problem> {
+        self.0.into_iter().map(|((file, first_file, namespace), group)| {
+            const ADVICE: &str = "review one copy at a time, or keep only one";
+            let Group { name, first_line, .. } = &group;
+            let reason = match group.count {
+                1 => format!(
+                    "`{name}` stands in {first_file}:{first_line} too, and differs; this one was \
+                     read, {ADVICE}"
+                ),
+                n => format!(
+                    "`{name}` and {} more objects stand in {first_file} too, and differ; those of \
+                     this file were read, {ADVICE}",
+                    n - 1
+                ),
+            };
+            Problem {
+                file,
+                line: Some(group.line),
+                kind: Some(group.kind),
+                name: Some(group.name),
+                reason,
+                affects: Affects::Namespace(namespace),
+                identity: digest(group.meanings.as_bytes()),
+            }
+        })
+    }
+}
+
+/// What a policy says, wherever it stands.
+fn meaning(policy: &Policy) -> String {
+    let mut text = format!("{:?} {:?} {}", policy.subject, policy.tier, policy.priority);
+    for section in [&policy.ingress, &policy.egress] {
+        text.push_str(if section.is_some() { "\nsection" } else { "\nno section" });
+        for rule in section.iter().flat_map(|section| &section.rules) {
+            let peers = rule.peers.iter().flatten().map(|peer| &peer.kind);
+            let ports = rule.ports.iter().flatten().map(|port| (port.protocol, &port.ports));
+            let (peers, ports): (Vec<_>, Vec<_>) = (peers.collect(), ports.collect());
+            let _ = write!(text, "\n{:?} {peers:?} {ports:?}", rule.action);
+        }
+    }
+    text
+}
