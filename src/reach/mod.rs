@@ -2,9 +2,11 @@
 //!
 //! [`world`] lays out the domain: every declared workload of either side, the undeclared pods of
 //! every known namespace and of all others, and the addresses outside. [`encode`] turns policies
-//! into sets over it, always cut to the region that is asked about.
+//! into sets over it, always cut to the region that is asked about; `matching` does so for the
+//! selectors, blocks and ports in them.
 
 pub mod encode;
+mod matching;
 pub mod world;
 
 pub use encode::{Encoder, Reading};

@@ -47,16 +47,7 @@ fn report(before: &Tree, after: &Tree) -> Report {
     review(before, after, &Config::default())
 }
 
-/// The engine resolves port names on pods of the host network, which [`netpol_review::eval`] does not (B5).
-/// Until they agree, pairs with such a pod are left out, and
-/// [`port_names_do_not_resolve_on_the_host_network`] waits.
-fn named_on_the_host_network(pair: &Pair) -> bool {
-    let mut workloads = pair.before.workloads.iter().chain(&pair.after.workloads);
-    workloads.any(|w| w.host_network && w.ports.iter().any(|port| port.name.is_some()))
-}
-
 #[test]
-#[ignore = "the engine resolves port names on the host network"]
 fn port_names_do_not_resolve_on_the_host_network() {
     let workload = "apiVersion: v1\nkind: Pod\nmetadata: {name: w, namespace: a}\nspec:\n  hostNetwork: true\n  \
                     containers: [{name: c, image: i, ports: [{name: dns, containerPort: 53}]}]\n";
@@ -78,7 +69,6 @@ proptest! {
     /// The concrete table is the one that asking for every flow gives.
     #[test]
     fn the_concrete_table_is_exact(pair in pair()) {
-        prop_assume!(!named_on_the_host_network(&pair));
         let (before, after) = trees(&pair);
         let differences = table::differences(&reported(&before, &after), &brute::table(&before, &after));
         prop_assert!(differences.is_empty(), "{}", differences);
@@ -88,7 +78,6 @@ proptest! {
     /// an assumption widen too, so without an opened flow at least one of them is there.
     #[test]
     fn the_verdict_is_exact(pair in pair()) {
-        prop_assume!(!named_on_the_host_network(&pair));
         let (before, after) = trees(&pair);
         let report = report(&before, &after);
         prop_assert!(report.exact, "{:?}\n{}", report.not_evaluated, shown(&before, &after));
@@ -123,7 +112,6 @@ proptest! {
 
     /// So does who asks for one that assumes an address: it has to say the address.
     #[test]
-    #[ignore = "a declared end is written without the address that it is assumed to have"]
     fn assumed_witnesses_can_be_asked_again(pair in pair()) {
         check_witnesses(&pair, |row| row.assumes.is_some())?;
     }
@@ -141,7 +129,6 @@ fn in_half_declared_namespace(pair: &Pair, witness: &Witness) -> bool {
 }
 
 fn check_witnesses(pair: &Pair, of: fn(&Row) -> bool) -> Result<(), TestCaseError> {
-    prop_assume!(!named_on_the_host_network(pair));
     let (before, after) = trees(pair);
     for environment in report(&before, &after).environments {
         for (rows, without, with) in
