@@ -59,13 +59,15 @@ pub fn gained(encoder: &mut Encoder<'_, '_>, new: Side, edit: &Edit<'_>) -> Resu
         let allowed_here = encoder.allowed_at(new.other(), direction, existed)?;
         flows = encoder.d.minus(flows, allowed_here)?;
     }
-    Ok(Gain { flows, now, then, pieces: peers })
+    Ok(Gain { flows, region, now, then, pieces: peers })
 }
 
 /// What an edit gains.
 pub struct Gain {
     /// The flows.
     pub flows: Set,
+    /// Its region, ports resolved on each destination.
+    region: Set,
     /// The flows of its region that are allowed on the new side.
     now: Set,
     /// Those of them that are allowed on the old side too.
@@ -178,7 +180,7 @@ fn row(
     let own_words = own_words(encoder, edit);
     let possible = {
         // Judge ends only against flows that exist at all.
-        let shape = encoder.d.and(edit.subject, peers)?;
+        let shape = encoder.d.and(gain.region, peers)?;
         let shape = encoder.d.and(shape, ports)?;
         encoder.possible(new, shape)?
     };

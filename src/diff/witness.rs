@@ -99,6 +99,7 @@ pub fn replay(
         egress: admission(now.as_ref().map(|d| &d.egress), crate::model::Direction::Egress),
         ingress: admission(now.as_ref().map(|d| &d.ingress), crate::model::Direction::Ingress),
     };
+    let assumed = |end: End| pods_have_addresses && point.values.contains_key(&end.address());
     let name = |end: End| {
         let party = party(new, end);
         match encoder.world.slot(point.value(end.slot())) {
@@ -108,13 +109,22 @@ pub fn replay(
                 let known =
                     workload.and_then(|w| *w.on.on(new)).is_some_and(|w| !w.addresses.is_empty());
                 match party {
-                    Some(Party::Pod(pod)) if pods_have_addresses && !known => {
+                    Some(Party::Pod(pod)) if assumed(end) && !known => {
                         pod.addresses.iter().fold(id, |id, address| format!("{id},ip:{address}"))
                     }
                     _ => id,
                 }
             }
-            _ => party.map(|party| crate::query::write_peer(cluster, &party)).unwrap_or_default(),
+            _ => party
+                .map(|mut party| {
+                    if let Party::Pod(pod) = &mut party
+                        && !assumed(end)
+                    {
+                        pod.addresses.clear();
+                    }
+                    crate::query::write_peer(cluster, &party)
+                })
+                .unwrap_or_default(),
         }
     };
     let witness = Witness {
@@ -238,8 +248,10 @@ fn free_labels(encoder: &Encoder<'_, '_>, point: &Point, end: End, of_namespace:
 /// An address that a value stands for: one reserved for documentation where there is one, else the
 /// first.
 fn address(encoder: &Encoder<'_, '_>, value: u32) -> IpAddr {
-    let documentation: [IpAddr; 2] = [
+    let documentation: [IpAddr; 4] = [
         std::net::Ipv4Addr::new(203, 0, 113, 10).into(),
+        std::net::Ipv4Addr::new(198, 51, 100, 10).into(),
+        std::net::Ipv4Addr::new(192, 0, 2, 10).into(),
         std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10).into(),
     ];
     let ranges = encoder.world.addresses.ranges(value, value);

@@ -31,13 +31,30 @@ pub(super) struct Notes {
     pub duplicates: Vec<Fault>,
 }
 
+/// Decodes a node of which the type has a part only: fields that it does not have go unnoticed.
+pub(super) fn decode_part<'d, T: de::Deserialize<'d>>(
+    doc: &'d Doc<'d>,
+    node: NodeId,
+) -> Result<(T, Notes), Fault> {
+    decode_as(doc, node, false)
+}
+
 /// Decodes a node.
 pub(super) fn decode<'d, T: de::Deserialize<'d>>(
     doc: &'d Doc<'d>,
     node: NodeId,
 ) -> Result<(T, Notes), Fault> {
+    decode_as(doc, node, true)
+}
+
+fn decode_as<'d, T: de::Deserialize<'d>>(
+    doc: &'d Doc<'d>,
+    node: NodeId,
+    whole: bool,
+) -> Result<(T, Notes), Fault> {
     let notes = RefCell::default();
-    let value = T::deserialize(De { doc, node, path: &Path::Root, notes: &notes, depth: 0 })?;
+    let de = De { doc, node, path: &Path::Root, notes: &notes, whole, depth: 0 };
+    let value = T::deserialize(de)?;
     Ok((value, notes.into_inner()))
 }
 
@@ -65,6 +82,8 @@ struct De<'d, 'p> {
     node: NodeId,
     path: &'p Path<'p>,
     notes: &'p RefCell<Notes>,
+    /// The type has every field that the API has.
+    whole: bool,
     depth: usize,
 }
 
@@ -312,11 +331,13 @@ impl<'d> Deserializer<'d> for De<'d, '_> {
 
     /// Serde asks for this where the type has no such field.
     fn deserialize_ignored_any<V: Visitor<'d>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let message = match self.path {
-            Path::Key(_, key) => format!("there is no field `{key}` here"),
-            _ => "there is no such field".to_string(),
-        };
-        self.notes.borrow_mut().unknown.push(self.fault(message));
+        if self.whole {
+            let message = match self.path {
+                Path::Key(_, key) => format!("there is no field `{key}` here"),
+                _ => "there is no such field".to_string(),
+            };
+            self.notes.borrow_mut().unknown.push(self.fault(message));
+        }
         visitor.visit_unit()
     }
 

@@ -103,9 +103,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Unknown and repeated fields of a policy (M4).
+    /// Unknown and repeated fields (M4).
     fn notes(&mut self, object: &Object<'_>, notes: Notes, namespace: &Arc<str>) {
-        let affects = |fault: &Fault| match fault.path.starts_with("metadata.") {
+        let aside =
+            |path: &str| path.starts_with("metadata.") && !path.starts_with("metadata.labels");
+        let affects = |fault: &Fault| match aside(&fault.path) {
             true => Affects::Nothing,
             false => Affects::Namespace(namespace.clone()),
         };
@@ -137,12 +139,13 @@ impl Reader<'_> {
         struct Written {
             metadata: Metadata,
         }
-        let (written, _): (Written, Notes) = de::decode(object.doc, object.node)?;
+        let (written, notes): (Written, Notes) = de::decode_part(object.doc, object.node)?;
         let place = Place::root(object.doc, object.node);
         let metadata = place.key("metadata");
         let name = written.metadata.any_name();
         selector::check(names::dns_label(name), name, &metadata.key("name"))?;
         let (labels, _) = workload::lower_labels(&written.metadata.labels, &metadata, self.file)?;
+        self.notes(object, notes, &name.into());
         self.read.namespaces.push(Arc::new(Namespace {
             name: name.into(),
             labels,
@@ -162,11 +165,21 @@ impl Reader<'_> {
             place: &place,
             file: self.file,
         };
-        let draft = match kind {
-            Kind::Pod => Some(lowering.pod(&de::decode(object.doc, object.node)?.0)?),
-            Kind::CronJob => Some(lowering.cron_job(&de::decode(object.doc, object.node)?.0)?),
-            _ => lowering.controller(&de::decode(object.doc, object.node)?.0)?,
+        let (draft, notes) = match kind {
+            Kind::Pod => {
+                let (pod, notes) = de::decode_part(object.doc, object.node)?;
+                (Some(lowering.pod(&pod)?), notes)
+            }
+            Kind::CronJob => {
+                let (job, notes) = de::decode_part(object.doc, object.node)?;
+                (Some(lowering.cron_job(&job)?), notes)
+            }
+            _ => {
+                let (controller, notes) = de::decode_part(object.doc, object.node)?;
+                (lowering.controller(&controller)?, notes)
+            }
         };
+        self.notes(object, notes, &namespace);
         self.read.workloads.extend(draft);
         Ok(())
     }
