@@ -117,11 +117,21 @@ fn rules<'a>(
             None if slept && woke => (CauseKind::DirectionAdded, subject),
             _ => (CauseKind::RuleAdded, subject),
         };
+        // A change of the whole policy shows on its lines after the change, whichever way it is read.
+        let edited = match (new, old_policy) {
+            (Side::Before, Some(old)) => old,
+            _ => policy,
+        };
+        let (side, origin) = match kind {
+            CauseKind::SelectorWidened => (Side::After, &edited.subject_origin),
+            CauseKind::DirectionAdded => (Side::After, &edited.directions_origin),
+            _ => (new, &rule.origin),
+        };
         edits.push(Edit {
             kind,
             places: vec![Place {
-                side: new,
-                origin: &rule.origin,
+                side,
+                origin,
                 rule: Some(index),
                 object: None,
                 whole: old_policy.is_none(),
@@ -168,10 +178,16 @@ fn lost_isolation<'a>(
     // What another policy still isolates gains nothing by this edit.
     let isolated = encoder.isolated(new, direction, subject)?;
     let subject = encoder.d.minus(subject, isolated)?;
+    // What was edited: the directions, or what chooses the pods.
+    let kept = policy.is_some_and(|policy| policy.section(direction).is_some());
+    let cut_back = |policy: &'a Policy| {
+        if kept { &policy.subject_origin } else { &policy.directions_origin }
+    };
     // The lines as they are after the change, unless it takes the policy away.
     let (side, origin) = match (new, policy) {
-        (Side::Before, _) => (Side::After, &old.origin),
-        (Side::After, Some(policy)) => (Side::After, &policy.origin),
+        (Side::Before, Some(_)) => (Side::After, cut_back(old)),
+        (Side::Before, None) => (Side::After, &old.origin),
+        (Side::After, Some(policy)) => (Side::After, cut_back(policy)),
         (Side::After, None) => (Side::Before, &old.origin),
     };
     edits.push(Edit {

@@ -3,7 +3,7 @@
 use super::edits::{About, Edit};
 use super::{describe, exceptions, port_list, words};
 use crate::reach::{Encoder, Side, Slot};
-use crate::report::{DeclaredPeers, Peers, Undeclared};
+use crate::report::{CauseKind, DeclaredPeers, Peers, Undeclared};
 use crate::set::fields::End;
 use crate::set::{OverBudget, Set};
 
@@ -203,7 +203,10 @@ fn row(
         End::Destination => (peer_words, own_words),
     };
     let lines = match edit.about {
-        About::Rule(_, _, rule) if rule.peers.as_ref().is_some_and(|p| p.len() > pieces.len()) => {
+        About::Rule(_, _, rule)
+            if matches!(edit.kind, CauseKind::RuleAdded | CauseKind::RuleWidened)
+                && rule.peers.as_ref().is_some_and(|p| p.len() > pieces.len()) =>
+        {
             let lines: Vec<(u32, u32)> = pieces.iter().filter_map(|piece| piece.lines).collect();
             let first = lines.iter().map(|l| l.0).min();
             first.zip(lines.iter().map(|l| l.1).max())

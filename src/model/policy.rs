@@ -25,6 +25,10 @@ pub struct Policy {
     pub egress: Option<Section>,
     /// Lines of the whole object.
     pub origin: Origin,
+    /// Lines of what chooses the subject; of the whole object where nothing is written.
+    pub subject_origin: Origin,
+    /// Lines of what chooses the directions; of the whole object where nothing is written.
+    pub directions_origin: Origin,
     /// Sections that are written but have no effect, because `policyTypes` leaves them out (N4).
     pub dead: Vec<(Direction, Section)>,
 }

@@ -32,6 +32,11 @@ impl<'d, 'p> Place<'d, 'p> {
         Self { doc, node, key_node: None, written: true, step: Step::Root, parent: None }
     }
 
+    /// Is it there, whatever its value?
+    pub(super) fn written(&self) -> bool {
+        self.written
+    }
+
     /// A field of a map.
     pub(super) fn key<'q>(&'q self, key: &'q str) -> Place<'d, 'q>
     where

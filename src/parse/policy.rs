@@ -55,6 +55,9 @@ pub(super) fn lower(
     }
 
     let origin = root.origin(file);
+    let or_all = |at: Place<'_, '_>| if at.written() { at.origin(file) } else { origin.clone() };
+    let subject_origin = or_all(place.key("podSelector"));
+    let directions_origin = or_all(place.key("policyTypes"));
     let mut dead = Vec::new();
     let mut section = |direction, on, written: bool, rules, at: &Place<'_, '_>| {
         let section = Section {
@@ -88,7 +91,9 @@ pub(super) fn lower(
         subject: Subject { namespaces: NamespaceMatch::Name(namespace.clone()), pods },
         ingress,
         egress,
-        origin,
+        origin: origin.clone(),
+        subject_origin,
+        directions_origin,
         dead,
     })
 }

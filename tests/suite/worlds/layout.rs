@@ -46,6 +46,8 @@ pub fn empty_policy(namespace: &str, name: &str, pods: Selector) -> Policy {
         ingress: None,
         egress: None,
         origin: origin("", 1, 1),
+        subject_origin: origin("", 1, 1),
+        directions_origin: origin("", 1, 1),
         dead: vec![],
     }
 }
@@ -55,6 +57,8 @@ pub fn policy(mut policy: Policy) -> Arc<Policy> {
     let own = policy.id.namespace.clone().expect("a NetworkPolicy has a namespace");
     let file = format!("policies/{own}-{}.yaml", policy.id.name);
     policy.origin = origin(&file, 1, 999);
+    policy.subject_origin = origin(&file, 10, 19);
+    policy.directions_origin = origin(&file, 20, 29);
     for direction in Direction::BOTH {
         let start = match direction {
             Direction::Ingress => 100,
