@@ -19,13 +19,15 @@ use std::process::ExitCode;
 
 const WORKLOADS_IN_A_NAMESPACE: usize = 25;
 const USAGE: &str = "usage: generate [--workloads N] [--policies M] [--seed S] \
-                     [--change bounded|open-to-all|drop-deny] DIR\n       generate --read DIR";
+                     [--change bounded|block|open-to-all|drop-deny] DIR\n       generate --read DIR";
 
 /// What `after` has that `before` has not.
 #[derive(Clone, Copy, PartialEq)]
 enum Change {
-    /// Three policies gain a peer or a range that stays small.
+    /// Three policies gain a peer that stays small.
     Bounded,
+    /// One policy gains a range of addresses.
+    Block,
     /// One peer becomes `namespaceSelector: {}`.
     OpenToAll,
     /// The default-deny of one namespace is deleted.
@@ -78,6 +80,7 @@ fn arguments() -> Option<(Settings, bool)> {
             "--change" => {
                 settings.change = match arguments.next()?.as_str() {
                     "bounded" => Change::Bounded,
+                    "block" => Change::Block,
                     "open-to-all" => Change::OpenToAll,
                     "drop-deny" => Change::DropDeny,
                     _ => return None,
@@ -341,9 +344,14 @@ impl Namespace {
                 1 => "        - namespaceSelector:\n            matchLabels:\n              \
                       kubernetes.io/metadata.name: monitoring\n          podSelector:\n            matchLabels:\n              \
                       app.kubernetes.io/name: prometheus\n",
-                2 => "        - ipBlock:\n            cidr: 198.51.100.0/24\n",
+                2 => "        - namespaceSelector:\n            matchLabels:\n              \
+                      kubernetes.io/metadata.name: monitoring\n          podSelector:\n            matchLabels:\n              \
+                      app.kubernetes.io/name: reports\n",
                 _ => "",
             });
+        }
+        if policy == 0 && self.index == 2 && self.change == Some(Change::Block) {
+            out.push_str("        - ipBlock:\n            cidr: 198.51.100.0/24\n");
         }
         out.push_str("      ports:\n");
         match random.below(4) {

@@ -26,7 +26,7 @@ DOCUMENT = ROOT / "docs" / "PERFORMANCE.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 POLICIES = {500: 250, 5_000: 2_500, 20_000: 10_000, 100_000: 20_000}
-CHANGES = ["bounded", "open-to-all", "drop-deny"]
+CHANGES = ["bounded", "block", "open-to-all", "drop-deny"]
 
 PYYAML = """
 import sys, time, yaml
