@@ -1,7 +1,7 @@
 //! One concrete flow out of a set, and its replay on the executable specification.
 
 use crate::eval::{self, End as Party, Flow, Pod};
-use crate::model::{ContainerPort, Labels, NAMESPACE_NAME_LABEL};
+use crate::model::{Cluster, ContainerPort, Labels, NAMESPACE_NAME_LABEL, Policy};
 use crate::reach::{Encoder, Side, Slot};
 use crate::report::{Admission, AdmittedBy, Location, RuleRef, Side as ReportSide, Witness};
 use crate::set::fields::{End, Field, PORT};
@@ -73,10 +73,14 @@ pub fn replay(
     let decide = |side| {
         let (from, to) = (party(side, End::Source)?, party(side, End::Destination)?);
         let flow = Flow { from: &from, to: &to, protocol, port };
-        Some(eval::evaluate(encoder.world.cluster(side), &flow))
+        let policies = policies_of(encoder, side, [&from, &to]);
+        Some((eval::evaluate(&policies, &flow), policies))
     };
     let (now, then) = (decide(new), decide(new.other()));
-    let agrees = now.as_ref().is_some_and(|d| d.allowed) && !then.is_some_and(|d| d.allowed);
+    let agrees =
+        now.as_ref().is_some_and(|(d, _)| d.allowed) && !then.is_some_and(|(d, _)| d.allowed);
+    let (now, policies) = now.unzip();
+    let policies = policies.unwrap_or_default();
     let cluster = encoder.world.cluster(new);
     let admission = |side: Option<&eval::Side>, direction| match side {
         Some(side) if !side.applies => Admission::Open("outside the cluster"),
@@ -84,7 +88,7 @@ pub fn replay(
             .by
             .first()
             .and_then(|(policy, rule)| {
-                let policy = cluster.policies.get(*policy)?;
+                let policy = policies.policies.get(*policy)?;
                 let origin = &policy.section(direction)?.rules.get(*rule)?.origin;
                 Some(Admission::Rule(RuleRef {
                     policy: policy.id.to_string(),
@@ -134,6 +138,27 @@ pub fn replay(
         port,
     };
     Replayed { witness, admitted_by, agrees }
+}
+
+/// The policies of a side that could say something of a flow between these ends: those of their
+/// namespaces, and those of none.
+fn policies_of(encoder: &Encoder<'_, '_>, side: Side, ends: [&Party; 2]) -> Cluster {
+    let all = &encoder.world.cluster(side).policies;
+    let mut namespaces: Vec<Option<&Arc<str>>> = vec![None];
+    namespaces.extend(ends.into_iter().filter_map(|end| match end {
+        Party::Pod(pod) => Some(Some(&pod.namespace)),
+        Party::External(_) => None,
+    }));
+    namespaces.sort();
+    namespaces.dedup();
+    let mut policies = Vec::new();
+    for namespace in namespaces {
+        // Policies stand in the order of their identities, namespaces first.
+        let first = all.partition_point(|policy| policy.id.namespace.as_ref() < namespace);
+        let of_it = |policy: &&Arc<Policy>| policy.id.namespace.as_ref() == namespace;
+        policies.extend(all.iter().skip(first).take_while(of_it).cloned());
+    }
+    Cluster { policies, ..Cluster::default() }
 }
 
 /// Lines of an object, for a report.
