@@ -177,8 +177,9 @@ fn gained_rows(
             met_blocks.push((*index, *edit));
         }
         known.push(gain.flows);
-        touch(&mut encoder, End::Source, gain.flows, touched)?;
-        touch(&mut encoder, End::Destination, gain.flows, touched)?;
+        for end in [End::Source, End::Destination] {
+            touch(&mut encoder, end, gain.within_reach, touched)?;
+        }
         let rows = rows::draft(&mut encoder, new, *index, edit, &gain)?;
         drafts.extend(rows.into_iter().map(|draft| (draft, false)));
     }

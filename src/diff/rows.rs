@@ -59,13 +59,34 @@ pub fn gained(encoder: &mut Encoder<'_, '_>, new: Side, edit: &Edit<'_>) -> Resu
         let allowed_here = encoder.allowed_at(new.other(), direction, existed)?;
         flows = encoder.d.minus(flows, allowed_here)?;
     }
-    Ok(Gain { flows, region, now, then, pieces: peers })
+    let within_reach = within_reach(encoder, new, edit, region)?;
+    Ok(Gain { flows, within_reach, region, now, then, pieces: peers })
+}
+
+/// The flows that an edit could gain, whatever the policies of the other end say: those that its own
+/// end newly allows. An edit of labels, ports or addresses can count at either end.
+fn within_reach(
+    encoder: &mut Encoder<'_, '_>,
+    new: Side,
+    edit: &Edit<'_>,
+    region: Set,
+) -> Result<Set> {
+    let (About::Rule(direction, ..) | About::Isolation(direction, _)) = edit.about else {
+        return Ok(region);
+    };
+    let region = encoder.possible(new, region)?;
+    let now = encoder.allowed_at(new, direction, region)?;
+    let existed = encoder.possible(new.other(), now)?;
+    let then = encoder.allowed_at(new.other(), direction, existed)?;
+    encoder.d.minus(now, then)
 }
 
 /// What an edit gains.
 pub struct Gain {
     /// The flows.
     pub flows: Set,
+    /// Those, and the flows that the policies of the other end, as far as known, keep it from gaining.
+    pub within_reach: Set,
     /// Its region, ports resolved on each destination.
     region: Set,
     /// The flows of its region that are allowed on the new side.

@@ -103,7 +103,6 @@ pub fn replay(
         egress: admission(now.as_ref().map(|d| &d.egress), crate::model::Direction::Egress),
         ingress: admission(now.as_ref().map(|d| &d.ingress), crate::model::Direction::Ingress),
     };
-    let assumed = |end: End| pods_have_addresses && point.values.contains_key(&end.address());
     let name = |end: End| {
         let party = party(new, end);
         match encoder.world.slot(point.value(end.slot())) {
@@ -113,22 +112,13 @@ pub fn replay(
                 let known =
                     workload.and_then(|w| *w.on.on(new)).is_some_and(|w| !w.addresses.is_empty());
                 match party {
-                    Some(Party::Pod(pod)) if assumed(end) && !known => {
+                    Some(Party::Pod(pod)) if pods_have_addresses && !known => {
                         pod.addresses.iter().fold(id, |id, address| format!("{id},ip:{address}"))
                     }
                     _ => id,
                 }
             }
-            _ => party
-                .map(|mut party| {
-                    if let Party::Pod(pod) = &mut party
-                        && !assumed(end)
-                    {
-                        pod.addresses.clear();
-                    }
-                    crate::query::write_peer(cluster, &party)
-                })
-                .unwrap_or_default(),
+            _ => party.map(|party| crate::query::write_peer(cluster, &party)).unwrap_or_default(),
         }
     };
     let witness = Witness {
@@ -191,7 +181,7 @@ pub fn party(
 ) -> Option<Party> {
     let world = encoder.world;
     let cluster = world.cluster(side);
-    let address = || address(encoder, point.value(end.address()));
+    let address = || address(encoder, point.values.get(&end.address()).copied());
     let mut pod = match world.slot(point.value(end.slot())) {
         Slot::External => return Some(Party::External(address())),
         Slot::Workload(index) => {
@@ -272,13 +262,15 @@ fn free_labels(encoder: &Encoder<'_, '_>, point: &Point, end: End, of_namespace:
 
 /// An address that a value stands for: one reserved for documentation where there is one, else the
 /// first.
-fn address(encoder: &Encoder<'_, '_>, value: u32) -> IpAddr {
+fn address(encoder: &Encoder<'_, '_>, value: Option<u32>) -> IpAddr {
     let documentation: [IpAddr; 4] = [
         std::net::Ipv4Addr::new(203, 0, 113, 10).into(),
         std::net::Ipv4Addr::new(198, 51, 100, 10).into(),
         std::net::Ipv4Addr::new(192, 0, 2, 10).into(),
         std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10).into(),
     ];
+    // Where any address will do, the first of them will.
+    let Some(value) = value else { return documentation[0] };
     let ranges = encoder.world.addresses.ranges(value, value);
     let first = ranges.first().map_or(documentation[0], |range| range.0);
     documentation

@@ -2,6 +2,7 @@
 
 mod cases;
 mod engine;
+mod hidden;
 mod laws;
 mod query;
 mod reading;

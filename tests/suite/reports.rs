@@ -43,7 +43,7 @@ fn shown(before: &Tree, after: &Tree) -> String {
     format!("{}{}", files(before), files(after))
 }
 
-fn report(before: &Tree, after: &Tree) -> Report {
+pub fn report(before: &Tree, after: &Tree) -> Report {
     review(before, after, &Config::default())
 }
 
