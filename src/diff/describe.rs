@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const MOST_GROUPS: usize = 12;
 
 /// The words for one end, taken from a set that tests fields of that end only. `None` if there
-/// would be more than [`MOST_GROUPS`].
+/// would be more than [`MOST_GROUPS`], or if addresses of pods tell them apart.
 pub fn describe(encoder: &mut Encoder<'_, '_>, end: End, set: Set) -> Option<Vec<Peers>> {
     let world = encoder.world;
     let mut workloads: Vec<usize> = Vec::new();
@@ -63,6 +63,7 @@ pub fn describe(encoder: &mut Encoder<'_, '_>, end: End, set: Set) -> Option<Vec
             groups.push(words::pods(&place, &labels));
         }
     }
+    groups.sort_by(|a: &Peers, b: &Peers| a.text.cmp(&b.text));
     // Workloads are named where no words for undeclared pods stand for them.
     if groups.is_empty() && !workloads.is_empty() {
         groups.push(workloads_words(encoder, &workloads));
@@ -91,7 +92,8 @@ pub fn workloads_words(encoder: &Encoder<'_, '_>, indexes: &[usize]) -> Peers {
     }
     let common: Vec<String> = common.unwrap_or_default().into_iter().collect();
     let labels = if common.is_empty() { "any".into() } else { common.join(",") };
-    let ids: Vec<_> = slots.iter().map(|slot| slot.id).collect();
+    let mut ids: Vec<_> = slots.iter().map(|slot| slot.id).collect();
+    ids.sort_unstable();
     words::workloads(&ids, &labels)
 }
 
@@ -110,7 +112,8 @@ pub fn addresses(encoder: &Encoder<'_, '_>, end: End, set: Set) -> Vec<IpNet> {
 
 /// A selector on the name that leaves these out.
 fn except<'n>(known: impl Iterator<Item = &'n str>, names: &BTreeSet<String>) -> String {
-    let missing: Vec<&str> = known.filter(|name| !names.contains(*name)).collect();
+    let mut missing: Vec<&str> = known.filter(|name| !names.contains(*name)).collect();
+    missing.sort_unstable();
     format!("kubernetes.io/metadata.name notin ({})", missing.join(","))
 }
 
@@ -129,11 +132,17 @@ fn label_cubes(
     }
     let field = encoder.d.level(set).and_then(|level| encoder.fields.at(level)).cloned();
     let Some(field) = field else {
-        // The full set, or addresses, which no words on labels can name.
+        // The full set; or addresses, which words on labels would leave out.
+        if set != Set::FULL {
+            return None;
+        }
         let (namespace, pod): (Vec<_>, Vec<_>) =
             path.iter().partition(|(field, _)| matches!(field, Field::NamespaceLabel(..)));
-        let texts =
-            |part: Vec<&(Field, String)>| part.into_iter().map(|(_, t)| t.clone()).collect();
+        let texts = |part: Vec<&(Field, String)>| {
+            let mut texts: Vec<String> = part.into_iter().map(|(_, text)| text.clone()).collect();
+            texts.sort();
+            texts
+        };
         cubes.push((texts(namespace), texts(pod)));
         return (cubes.len() <= MOST_GROUPS).then_some(());
     };

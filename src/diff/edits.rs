@@ -8,7 +8,8 @@
 //! allowing. On the old side that end was isolated. On the new side either it is not, so some
 //! policy stopped isolating it (`IsolationLost`), or a rule matches that did not match before: the
 //! rule is new or different (`RuleAdded`, `RuleWidened`), or its policy did not select the pod
-//! (`SelectorWidened`) or did not speak of the direction (`DirectionAdded`).
+//! (`SelectorWidened`) or did not speak of the direction (`DirectionAdded`). A policy whose selector is as
+//! it was selects the same of these pods on both sides, so an edit of its lines alone has no region.
 
 use crate::model::{Direction, Origin, Policy, Rule, Section};
 use crate::reach::{Encoder, Side};
@@ -67,6 +68,10 @@ type Result<T> = std::result::Result<T, OverBudget>;
 pub fn edits<'a>(encoder: &mut Encoder<'_, 'a>, new: Side) -> Result<Vec<Edit<'a>>> {
     let mut edits = Vec::new();
     for &(before, after) in &encoder.world.changed_policies {
+        // Other lines or another order of rules.
+        if before.zip(after).is_some_and(|(before, after)| before.same_meaning(after)) {
+            continue;
+        }
         let (old_policy, new_policy) = match new {
             Side::After => (before, after),
             Side::Before => (after, before),
@@ -103,7 +108,11 @@ fn rules<'a>(
         (Some(old), Some(_)) => encoder.subject(new.other(), direction, old)?,
         _ => Set::EMPTY,
     };
-    let newly_selected = encoder.d.minus(subject, old_subject)?;
+    // Where the selector is as it was, the pods are what was edited.
+    let newly_selected = match old_policy.is_some_and(|old| old.subject == policy.subject) {
+        true => Set::EMPTY,
+        false => encoder.d.minus(subject, old_subject)?,
+    };
     let slept = old_policy
         .is_some_and(|old| old_section.is_none() && old.dead.iter().any(|d| d.0 == direction));
     for (index, rule) in section.rules.iter().enumerate() {
@@ -172,6 +181,9 @@ fn lost_isolation<'a>(
     }
     let mut subject = encoder.subject(new.other(), direction, old)?;
     if let Some(policy) = policy.filter(|policy| policy.section(direction).is_some()) {
+        if policy.subject == old.subject {
+            return Ok(());
+        }
         let kept = encoder.subject(new, direction, policy)?;
         subject = encoder.d.minus(subject, kept)?;
     }

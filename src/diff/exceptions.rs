@@ -23,6 +23,18 @@ pub struct Exceptions {
 
 type Result<T> = std::result::Result<T, OverBudget>;
 
+/// What the exceptions are exceptions from.
+pub struct Of<'a> {
+    /// The flows of the row.
+    pub flows: Set,
+    /// Its ports.
+    pub ports: &'a [PortRange],
+    /// The words for its sources.
+    pub from: &'a str,
+    /// The words for its destinations.
+    pub to: &'a str,
+}
+
 /// Explains `rest`: flows of the region, of which `now` are allowed on the new side, and `then` on
 /// the old side too.
 pub fn explain(
@@ -32,15 +44,15 @@ pub fn explain(
     rest: Set,
     now: Set,
     then: Set,
-    row_ports: &[PortRange],
+    of: &Of<'_>,
 ) -> Result<Exceptions> {
     if rest.is_empty() {
         return Ok(Exceptions::default());
     }
     let allowed = encoder.d.and(rest, then)?;
     let denied = encoder.d.minus(rest, now)?;
-    let allowed = already(encoder, new.other(), allowed, row_ports)?;
-    let denied = still(encoder, new, edit, denied, row_ports)?;
+    let allowed = already(encoder, new.other(), allowed, of)?;
+    let denied = still(encoder, new, edit, denied, of)?;
     let all = allowed
         .iter()
         .map(|text| (ExceptionKind::AlreadyAllowed, text))
@@ -55,7 +67,7 @@ fn already(
     encoder: &mut Encoder<'_, '_>,
     old: Side,
     flows: Set,
-    row_ports: &[PortRange],
+    of: &Of<'_>,
 ) -> Result<Vec<String>> {
     if flows.is_empty() {
         return Ok(Vec::new());
@@ -74,9 +86,15 @@ fn already(
                 }
                 explained.push(matched);
                 let ports = port_list::of(encoder, matched)?;
-                let word = match direction {
-                    Direction::Ingress => "from",
-                    Direction::Egress => "to",
+                let (word, own_word, own_end) = match direction {
+                    Direction::Ingress => ("from", "to", of.to),
+                    Direction::Egress => ("to", "from", of.from),
+                };
+                // The rule's own pods, where they are not all that the row speaks of.
+                let own = words::subject(&policy.subject).text;
+                let own = match own == own_end {
+                    true => String::new(),
+                    false => format!(" {own_word} {own}"),
                 };
                 let peers = match &rule.peers {
                     None => "anything".to_string(),
@@ -85,8 +103,8 @@ fn already(
                     }
                 };
                 texts.push(format!(
-                    "{word} {peers}{} ({direction} rule {} of {})",
-                    on(&ports, row_ports),
+                    "{word} {peers}{own}{} ({direction} rule {} of {})",
+                    on(&ports, of.ports),
                     index + 1,
                     policy.id
                 ));
@@ -100,15 +118,26 @@ fn already(
     Ok(texts)
 }
 
+/// Flows that stay denied for the pods of one subject.
+struct Denied {
+    flows: Set,
+    subject: Set,
+    /// The subject is at the end of the edit.
+    own: bool,
+    direction: Direction,
+    who: String,
+    policies: Vec<String>,
+}
+
 /// The policies of the new side that deny these flows, at either end.
 fn still(
     encoder: &mut Encoder<'_, '_>,
     new: Side,
     edit: &Edit<'_>,
     flows: Set,
-    row_ports: &[PortRange],
+    of: &Of<'_>,
 ) -> Result<Vec<String>> {
-    let mut texts: Vec<(Set, bool, String, Vec<String>)> = Vec::new();
+    let mut texts: Vec<Denied> = Vec::new();
     for direction in Direction::BOTH {
         let passed = encoder.allowed_at(new, direction, flows)?;
         let denied = encoder.d.minus(flows, passed)?;
@@ -128,16 +157,27 @@ fn still(
             let who = format!("{word} {}", words::subject(&policy.subject).text);
             let own = Encoder::subject_end(direction) == edit.end;
             let id = policy.id.to_string();
-            match texts.iter_mut().find(|t| t.0 == cut && t.1 == own) {
-                Some(text) => text.3.push(id),
-                None => texts.push((cut, own, who, vec![id])),
+            match texts.iter_mut().find(|t| t.flows == cut && t.own == own) {
+                Some(text) => text.policies.push(id),
+                None => {
+                    let policies = vec![id];
+                    texts.push(Denied { flows: cut, subject, own, direction, who, policies });
+                }
             }
         }
     }
     let mut lines = Vec::with_capacity(texts.len());
-    for (cut, _, who, policies) in texts {
-        let ports = port_list::of(encoder, cut)?;
-        lines.push(format!("{who}{} (isolated by {})", on(&ports, row_ports), policies.join(", ")));
+    for denied in texts {
+        let projected = port_list::projection(encoder, denied.flows)?;
+        let ports = port_list::list(encoder, projected);
+        // Where the row has flows of these very pods on these ports, the words must not deny them.
+        let same = encoder.d.and(of.flows, denied.subject)?;
+        let beyond = match encoder.d.and(same, projected)?.is_empty() {
+            true => String::new(),
+            false => format!(" beyond what their {} rules allow", denied.direction),
+        };
+        let (who, policies) = (denied.who, denied.policies.join(", "));
+        lines.push(format!("{who}{beyond}{} (isolated by {policies})", on(&ports, of.ports)));
     }
     Ok(lines)
 }

@@ -14,7 +14,7 @@ use crate::config::{Config, IpBlocksMatchPods};
 use crate::model::Direction;
 use crate::reach::{Encoder, Reading, Side, World};
 use crate::report::{
-    Assumption, Cause, CauseKind, Change, Hides, NotEvaluated, ReachCount, Row, Severity,
+    Assumption, Cause, CauseKind, Change, Hides, NotEvaluated, Peers, ReachCount, Row, Severity,
     Side as ReportSide, Summary,
 };
 use crate::set::fields::End;
@@ -57,41 +57,36 @@ type Result<T> = std::result::Result<T, OverBudget>;
 pub fn diff(world: &World<'_>, config: &Config) -> Diff {
     let mut diff = Diff::default();
     let mut targets = BTreeSet::new();
+    let mut too_much = Vec::new();
     for (new, rows) in [(Side::After, &mut diff.opened), (Side::Before, &mut diff.closed)] {
-        let whole = gained_rows(world, config, new, None, &mut diff.touched, &mut targets);
-        match whole {
-            Ok((found, mut failed)) => {
-                *rows = found;
-                diff.not_evaluated.append(&mut failed);
-            }
+        // A store for each try, so that what one of them made takes no room from the next.
+        let mut gain = |only: Option<usize>| {
+            let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
+            let (touched, targets) = (&mut diff.touched, &mut targets);
+            let (found, mut failed) =
+                gained_rows(&mut encoder, config, new, only, touched, targets)?;
+            diff.not_evaluated.append(&mut failed);
+            rows.extend(found.into_iter().map(|(row, _)| row));
+            Ok(())
+        };
+        match gain(None) {
+            Ok(()) => {}
             // Together the edits need too much room: each one alone then, in a store of its own.
             Err(OverBudget) => {
                 let count = edit_places(world, config, new);
-                for index in 0..count.len() {
-                    match gained_rows(
-                        world,
-                        config,
-                        new,
-                        Some(index),
-                        &mut diff.touched,
-                        &mut targets,
-                    ) {
-                        Ok((mut found, mut failed)) => {
-                            rows.append(&mut found);
-                            diff.not_evaluated.append(&mut failed);
-                        }
-                        Err(OverBudget) => {
-                            diff.not_evaluated.push(too_large(count.get(index), new));
-                        }
+                for (index, place) in count.iter().enumerate() {
+                    if gain(Some(index)) == Err(OverBudget) {
+                        too_much.push(too_large(Some(place), new));
                     }
                 }
                 if count.is_empty() {
-                    diff.not_evaluated.push(too_large(None, new));
+                    too_much.push(too_large(None, new));
                 }
             }
         }
         sort(rows);
     }
+    diff.not_evaluated.append(&mut too_much);
     let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
     diff.summary = Summary {
         opened_rows: diff.opened.len(),
@@ -146,19 +141,31 @@ fn too_large(place: Option<&(String, u32, String)>, new: Side) -> NotEvaluated {
     }
 }
 
+/// A row and exactly its flows.
+pub type RowWithFlows = (Row, Set);
+
+/// The rows of one side, each with exactly its flows: what tests hold a report to.
+pub fn rows_with_flows(
+    encoder: &mut Encoder<'_, '_>,
+    config: &Config,
+    new: Side,
+) -> Result<Vec<RowWithFlows>> {
+    let (touched, targets) = (&mut Touched::default(), &mut BTreeSet::new());
+    Ok(gained_rows(encoder, config, new, None, touched, targets)?.0)
+}
+
 /// The rows of all edits, or of one of them, gained on a side; and what failed its check.
 fn gained_rows(
-    world: &World<'_>,
+    encoder: &mut Encoder<'_, '_>,
     config: &Config,
     new: Side,
     only: Option<usize>,
     touched: &mut Touched,
     targets: &mut BTreeSet<u32>,
-) -> Result<(Vec<Row>, Vec<NotEvaluated>)> {
-    let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
-    let edits = edits::edits(&mut encoder, new)?;
+) -> Result<(Vec<RowWithFlows>, Vec<NotEvaluated>)> {
+    let edits = edits::edits(encoder, new)?;
     for edit in &edits {
-        touch(&mut encoder, edit.end, edit.subject, touched)?;
+        touch(encoder, edit.end, edit.subject, touched)?;
     }
     let chosen: Vec<(usize, &Edit)> = edits
         .iter()
@@ -172,47 +179,51 @@ fn gained_rows(
     let mut met_blocks = Vec::new();
     for (index, edit) in &chosen {
         encoder.forget_blocks();
-        let gain = rows::gained(&mut encoder, new, edit)?;
+        let gain = rows::gained(encoder, new, edit)?;
         if encoder.met_blocks() {
             met_blocks.push((*index, *edit));
         }
         known.push(gain.flows);
         for end in [End::Source, End::Destination] {
-            touch(&mut encoder, end, gain.within_reach, touched)?;
+            touch(encoder, end, gain.within_reach, touched)?;
         }
-        let rows = rows::draft(&mut encoder, new, *index, edit, &gain)?;
+        let rows = rows::draft(encoder, new, *index, edit, &gain)?;
         drafts.extend(rows.into_iter().map(|draft| (draft, false)));
     }
-    merge(&mut encoder, &mut drafts)?;
+    merge(encoder, &mut drafts)?;
     if config.ip_blocks_match_pods == IpBlocksMatchPods::Unknown && !met_blocks.is_empty() {
         encoder.set_reading(Reading::AnyAddress);
         let everything_known = encoder.d.union(known)?;
         let mut more = Vec::new();
         for (index, edit) in &met_blocks {
-            let mut gain = rows::gained(&mut encoder, new, edit)?;
+            let mut gain = rows::gained(encoder, new, edit)?;
             gain.flows = encoder.between_pods(gain.flows)?;
             gain.flows = encoder.d.minus(gain.flows, everything_known)?;
-            let rows = rows::draft(&mut encoder, new, *index, edit, &gain)?;
+            let rows = rows::draft(encoder, new, *index, edit, &gain)?;
             more.extend(rows.into_iter().map(|draft| (draft, true)));
         }
-        merge(&mut encoder, &mut more)?;
+        merge(encoder, &mut more)?;
         drafts.append(&mut more);
     }
     let mut rows = Vec::with_capacity(drafts.len());
     let mut failed = Vec::new();
     for (draft, assumed) in drafts {
         if !assumed {
-            targets.extend(few_destinations(&mut encoder, draft.flows)?);
+            targets.extend(few_destinations(encoder, draft.flows)?);
         }
-        let row = finish(&mut encoder, new, &edits, draft, assumed, always, &mut failed)?;
-        rows.push(row);
+        let flows = draft.flows;
+        rows.push((finish(encoder, new, &edits, draft, assumed, always, &mut failed)?, flows));
     }
     Ok((rows, failed))
 }
 
 /// Joins drafts with the same flows, and those whose flows another one contains: one row then, with
-/// every cause.
+/// every cause. Of equal flows the shortest words stay, whatever the order of the edits.
 fn merge(encoder: &mut Encoder<'_, '_>, drafts: &mut Vec<(Draft, bool)>) -> Result<()> {
+    drafts.sort_by_cached_key(|(draft, _)| {
+        let (from, to) = (draft.from.text.clone(), draft.to.text.clone());
+        (from.len() + to.len(), from, to)
+    });
     let mut kept: Vec<(Draft, bool)> = Vec::with_capacity(drafts.len());
     'next: for (draft, assumed) in drafts.drain(..) {
         for (other, _) in &mut kept {
@@ -385,7 +396,11 @@ fn fingerprint(row: &Row) -> String {
         .collect();
     let canonical = format!(
         "{}\n{}\n{:?}\n{:?}\n{:?}",
-        row.from.text, row.to.text, row.ports, kinds, row.assumes
+        canonical_peers(&row.from),
+        canonical_peers(&row.to),
+        row.ports,
+        kinds,
+        row.assumes
     );
     Sha256::digest(canonical.as_bytes()).iter().take(16).fold(String::new(), |mut hex, byte| {
         // Writing to a string cannot fail.
@@ -394,9 +409,16 @@ fn fingerprint(row: &Row) -> String {
     })
 }
 
+/// All that the words of one end stand for, where the text leaves some out; which workloads happen to be
+/// declared plays no part.
+fn canonical_peers(peers: &Peers) -> String {
+    let any_of: Vec<String> = peers.any_of.iter().map(canonical_peers).collect();
+    format!("{} {:?} {:?} {any_of:?}", peers.text, peers.pods, peers.external)
+}
+
 /// Most severe first, then by how many declared workloads take part.
 fn sort(rows: &mut [Row]) {
-    let count = |peers: &crate::report::Peers| peers.declared.as_ref().map_or(1, |d| d.count);
+    let count = |peers: &Peers| peers.declared.as_ref().map_or(1, |d| d.count);
     rows.sort_by_cached_key(|row| {
         (
             std::cmp::Reverse(row.severity),
@@ -409,7 +431,8 @@ fn sort(rows: &mut [Row]) {
     });
 }
 
-/// Edits of policies that mean something else as written and change no flow (R3).
+/// Edits of policies that mean something else as written and change no flow (R3). Of those that were not
+/// evaluated, nothing is said.
 fn without_effect(world: &World<'_>, diff: &Diff) -> Vec<String> {
     let named: BTreeSet<&str> = diff
         .opened
@@ -417,7 +440,11 @@ fn without_effect(world: &World<'_>, diff: &Diff) -> Vec<String> {
         .chain(&diff.closed)
         .flat_map(|row| &row.causes)
         .filter_map(|cause| cause.policy.as_deref())
+        .chain(diff.not_evaluated.iter().filter_map(|entry| entry.name.as_deref()))
         .collect();
+    if diff.not_evaluated.iter().any(|entry| entry.name.is_none()) {
+        return Vec::new();
+    }
     let mut remarks = Vec::new();
     for pair in &world.changed_policies {
         let (policy, what) = match *pair {

@@ -195,13 +195,15 @@ fn row(
         peers = encoder.d.minus(peers, outside)?;
         match whole {
             true => words::any_pod(),
-            false => words::any_of(pieces.iter().map(|piece| piece.words.clone()).collect()),
+            false => words::any_of(needed(encoder, pieces)?),
         }
     };
     let own_words = own_words(encoder, edit);
     let possible = {
         // Judge ends only against flows that exist at all.
-        let shape = encoder.d.and(gain.region, peers)?;
+        let besides = besides(encoder, new, edit, peers)?;
+        let shape = encoder.d.or(gain.region, besides)?;
+        let shape = encoder.d.and(shape, peers)?;
         let shape = encoder.d.and(shape, ports)?;
         encoder.possible(new, shape)?
     };
@@ -215,13 +217,20 @@ fn row(
     let shape = encoder.d.and(possible, own_set)?;
     let shape = encoder.d.and(shape, peer_set)?;
     let rest = encoder.d.minus(shape, flows)?;
-    let exceptions = {
-        let ports = port_list::of(encoder, flows)?;
-        exceptions::explain(encoder, new, edit, rest, gain.now, gain.then, &ports)?
-    };
     let (from, to) = match own {
         End::Source => (own_words, peer_words),
         End::Destination => (peer_words, own_words),
+    };
+    let exceptions = {
+        let ports = port_list::of(encoder, flows)?;
+        let of = exceptions::Of { flows, ports: &ports, from: &from.text, to: &to.text };
+        // What the words name and the edit does not concern can be allowed as well.
+        let besides = encoder.d.minus(rest, edit.subject)?;
+        let besides = encoder.allowed(new, besides)?;
+        let now = encoder.d.or(gain.now, besides)?;
+        let besides = encoder.allowed(new.other(), besides)?;
+        let then = encoder.d.or(gain.then, besides)?;
+        exceptions::explain(encoder, new, edit, rest, now, then, &of)?
     };
     let lines = match edit.about {
         About::Rule(_, _, rule)
@@ -235,6 +244,53 @@ fn row(
         _ => None,
     };
     Ok(Draft { flows, edits: vec![index], lines, from, to, exceptions })
+}
+
+/// How many peers of a rule are looked at for one that another contains.
+const COMPARED: usize = 50;
+
+/// The words of the peers, without those that others contain, in an order of their own: how the rule
+/// orders its peers plays no part.
+fn needed(encoder: &mut Encoder<'_, '_>, pieces: &[&Piece]) -> Result<Vec<Peers>> {
+    let mut pieces = pieces.to_vec();
+    pieces.sort_by(|a, b| a.words.text.cmp(&b.words.text));
+    pieces.dedup_by(|a, b| a.words.text == b.words.text);
+    let mut needed: Vec<&Piece> = Vec::new();
+    for piece in &pieces {
+        let mut contained = false;
+        for other in pieces.iter().filter(|_| pieces.len() <= COMPARED) {
+            let within = encoder.d.minus(piece.set, other.set)?.is_empty();
+            let first = piece.set != other.set || other.words.text < piece.words.text;
+            contained |= within && first;
+        }
+        if !contained {
+            needed.push(piece);
+        }
+    }
+    Ok(needed.into_iter().map(|piece| piece.words.clone()).collect())
+}
+
+/// Flows that the words for an edit take in and its region does not: a policy's own words name all its
+/// pods, not only those that are newly selected, or no longer isolated.
+fn besides(encoder: &mut Encoder<'_, '_>, new: Side, edit: &Edit<'_>, peers: Set) -> Result<Set> {
+    let (named, rule) = match edit.about {
+        About::Rule(direction, policy, rule) => {
+            (encoder.subject(new, direction, policy)?, Some(rule))
+        }
+        About::Isolation(direction, policy) => {
+            (encoder.subject(new.other(), direction, policy)?, None)
+        }
+        About::Workloads | About::Namespace(_) => return Ok(Set::EMPTY),
+    };
+    let besides = encoder.d.minus(named, edit.subject)?;
+    let besides = encoder.d.and(besides, peers)?;
+    match rule.and_then(|rule| rule.ports.as_ref()) {
+        Some(ports) => {
+            let ports = encoder.ports(new, ports, besides)?;
+            encoder.d.and(besides, ports)
+        }
+        None => Ok(besides),
+    }
 }
 
 fn own_words(encoder: &Encoder<'_, '_>, edit: &Edit<'_>) -> Peers {

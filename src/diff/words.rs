@@ -61,11 +61,13 @@ pub enum Place {
 pub fn pods(place: &Place, labels: &str) -> Peers {
     let who = match labels {
         "any" => "any pod".to_string(),
-        labels => format!("pods {labels}"),
+        labels => format!("pods {}", shortened(labels)),
     };
     let (place, namespaces) = match place {
         Place::Any => ("in any namespace".to_string(), "any".to_string()),
-        Place::Labelled(selector) => (format!("in namespaces with {selector}"), selector.clone()),
+        Place::Labelled(selector) => {
+            (format!("in namespaces with {}", shortened(selector)), selector.clone())
+        }
         Place::Names(names) => match names.as_slice() {
             [name] => (format!("in namespace {name}"), name.clone()),
             names => {
@@ -85,6 +87,30 @@ pub fn pods(place: &Place, labels: &str) -> Peers {
     }
 }
 
+/// How many values of a list a text names.
+const LISTED: usize = 4;
+
+/// A selector whose long lists of values are cut: `app notin (a,b,c,d,... 12 more)`.
+fn shortened(selector: &str) -> String {
+    let mut short = String::new();
+    for (index, part) in selector.split('(').enumerate() {
+        // The first part stands before any list, each other one begins with a list.
+        let Some((list, rest)) = part.split_once(')').filter(|_| index > 0) else {
+            short.push_str(part);
+            continue;
+        };
+        let values: Vec<&str> = list.split(',').collect();
+        let shown = match values.get(..LISTED) {
+            Some(first) if values.len() > LISTED + 1 => {
+                format!("{},... {} more", first.join(","), values.len() - LISTED)
+            }
+            _ => list.to_string(),
+        };
+        short.push_str(&format!("({shown}){rest}"));
+    }
+    short
+}
+
 /// The words for addresses outside, given as few blocks as possible.
 pub fn external(cidrs: &[IpNet]) -> Peers {
     Peers {
@@ -99,8 +125,25 @@ pub fn any_of(mut all: Vec<Peers>) -> Peers {
     if all.len() == 1 {
         return all.remove(0);
     }
-    let texts: Vec<&str> = all.iter().map(|peers| peers.text.as_str()).collect();
-    Peers { text: texts.join(", or "), any_of: all, ..Peers::default() }
+    Peers { text: one_of(&all), any_of: all, ..Peers::default() }
+}
+
+/// `pods app=a or app=b in namespace web` where the place is one, else each in full.
+fn one_of(all: &[Peers]) -> String {
+    let parts = |peers: &Peers| -> Option<(String, String)> {
+        let pods = peers.pods.as_ref().filter(|pods| pods.labels != "any")?;
+        let who = shortened(&pods.labels);
+        let place = peers.text.strip_prefix("pods ")?.strip_prefix(who.as_str())?;
+        Some((who, place.to_string()))
+    };
+    let parts: Option<Vec<_>> = all.iter().map(parts).collect();
+    if let Some([(_, place), others @ ..]) = parts.as_deref()
+        && others.iter().all(|other| other.1 == *place)
+    {
+        let who: Vec<&str> = parts.iter().flatten().map(|part| part.0.as_str()).collect();
+        return format!("pods {}{place}", who.join(" or "));
+    }
+    all.iter().map(|peers| peers.text.as_str()).collect::<Vec<_>>().join(", or ")
 }
 
 fn external_text(cidrs: &[IpNet]) -> String {

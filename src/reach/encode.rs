@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::set::fields::{End, Fields};
 use crate::set::{Diagrams, OverBudget, Set};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 
 /// Which pods an `ipBlock` matches (I3, U1).
@@ -41,6 +41,7 @@ pub struct Encoder<'w, 'a> {
     pub(super) namespaces: FxHashMap<(Side, End, Selector), Rc<MatchingNamespaces>>,
     pub(super) named: FxHashMap<(Side, Protocol, Box<str>), Set>,
     impossible: FxHashMap<Side, Set>,
+    mentioned: FxHashSet<*const Policy>,
 }
 
 pub(super) type Result<T> = std::result::Result<T, OverBudget>;
@@ -58,6 +59,7 @@ impl<'w, 'a> Encoder<'w, 'a> {
             namespaces: FxHashMap::default(),
             named: FxHashMap::default(),
             impossible: FxHashMap::default(),
+            mentioned: FxHashSet::default(),
         }
     }
 
@@ -211,6 +213,10 @@ impl<'w, 'a> Encoder<'w, 'a> {
 
     /// The flows whose end in this direction is a pod that the policy selects.
     pub fn subject(&mut self, side: Side, direction: Direction, policy: &Policy) -> Result<Set> {
+        // In what order a policy writes its rules must not decide which fields come first.
+        if self.mentioned.insert(policy) {
+            self.fields.mention(policy);
+        }
         let Subject { namespaces, pods } = &policy.subject;
         self.matching_pods(side, Self::subject_end(direction), namespaces, pods, None)
     }

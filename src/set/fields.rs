@@ -5,8 +5,12 @@
 //! which keeps diagrams small), the two addresses.
 
 use super::diagram::{Diagrams, Level, OverBudget, Set};
-use crate::model::{Operator, Protocol, Selector};
+use crate::model::{
+    Direction, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, PeerKind, Policy, Ports, Protocol,
+    Rule, Selector,
+};
 use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,6 +128,54 @@ impl Fields {
             self.fields.push(new);
         }
         self.levels.get(field).copied().unwrap_or(FIRST_NAMED)
+    }
+
+    /// Makes the fields and values that a policy's selectors and port names need, in an order of their own.
+    pub fn mention(&mut self, policy: &Policy) {
+        let (mut labels, mut names) = (BTreeMap::new(), BTreeSet::new());
+        let mut note = |selector: &Selector, of_namespace: bool| {
+            for requirement in selector.requirements() {
+                let key = (of_namespace, requirement.key.clone());
+                let values: &mut BTreeSet<Box<str>> = labels.entry(key).or_default();
+                if let Operator::In(listed) | Operator::NotIn(listed) = &requirement.operator {
+                    values.extend(listed.iter().cloned());
+                }
+            }
+        };
+        let subject = &policy.subject;
+        let rules = Direction::BOTH.into_iter().filter_map(|direction| policy.section(direction));
+        let rules: Vec<&Rule> = rules.flat_map(|section| &section.rules).collect();
+        let peers = rules.iter().flat_map(|rule| rule.peers.iter().flatten());
+        let peers = peers.filter_map(|peer| match &peer.kind {
+            PeerKind::Pods { namespaces, pods } => Some((namespaces, pods)),
+            PeerKind::Block(_) => None,
+        });
+        for (namespaces, pods) in peers.chain([(&subject.namespaces, &subject.pods)]) {
+            note(pods, false);
+            if let NamespaceMatch::Labels(selector) = namespaces {
+                note(selector, true);
+            }
+        }
+        for entry in rules.iter().flat_map(|rule| rule.ports.iter().flatten()) {
+            if let Ports::Named(name) = &entry.ports {
+                names.insert((entry.protocol, name.clone()));
+            }
+        }
+        for ((of_namespace, key), values) in labels {
+            // The name of a namespace is its slot.
+            if of_namespace && *key == *NAMESPACE_NAME_LABEL {
+                continue;
+            }
+            let field = match of_namespace {
+                true => Field::NamespaceLabel(End::Destination, key.clone()),
+                false => Field::PodLabel(End::Destination, key.clone()),
+            };
+            self.level(&field);
+            self.intervals(&key, values.iter());
+        }
+        for (protocol, name) in names {
+            self.level(&Field::PortName(protocol, name));
+        }
     }
 
     /// What a value of a label field means: `None` absent, `Some(Some(value))` a mentioned value,

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 const BUDGET: usize = 1_000_000;
 
 /// Is the flow a member of the set?
-fn contains(encoder: &Encoder, mut set: Set, flow: &UniverseFlow) -> bool {
+pub fn contains(encoder: &Encoder, mut set: Set, flow: &UniverseFlow) -> bool {
     let world = encoder.world;
     let point = |end| match end {
         End::Source => flow.from,

@@ -68,7 +68,7 @@ fn reorder_lists(value: &mut Value, seed: u64) {
 }
 
 /// The same objects in other files and another order, with everything in them in another order.
-fn reordered(cluster: &Cluster, seed: u64) -> Vec<(String, String)> {
+pub fn reordered(cluster: &Cluster, seed: u64) -> Vec<(String, String)> {
     let mut objects = text::objects(cluster);
     objects.sort_by_cached_key(|(path, _)| yaml::mix(seed, path));
     let mut files = BTreeMap::<String, Vec<String>>::new();

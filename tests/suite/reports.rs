@@ -11,7 +11,7 @@ use netpol_review::tree::Tree;
 use proptest::prelude::*;
 
 /// The two sides as manifests. Files that are the same on both sides share their content.
-fn trees(pair: &Pair) -> (Tree, Tree) {
+pub fn trees(pair: &Pair) -> (Tree, Tree) {
     let tree = |name, cluster| {
         let files = manifests(cluster);
         Tree::from_texts(name, files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
@@ -33,7 +33,7 @@ fn allowed(tree: &Tree, witness: &Witness) -> bool {
 }
 
 /// The files of both sides, for messages.
-fn shown(before: &Tree, after: &Tree) -> String {
+pub fn shown(before: &Tree, after: &Tree) -> String {
     let files = |tree: &Tree| {
         let text = |(path, content): (&std::sync::Arc<str>, &netpol_review::tree::Content)| {
             format!("# {}: {path}\n{}", tree.name, String::from_utf8_lossy(content.bytes()))

@@ -2,7 +2,7 @@
 
 use super::Phrase;
 use super::Piece::{Count, Name, Words};
-use crate::report::{Cause, CauseKind};
+use crate::report::{Cause, CauseKind, Side};
 
 /// `ingress rule 1 of policy payments/db was widened`.
 pub fn cause(cause: &Cause) -> Phrase {
@@ -26,7 +26,19 @@ pub fn cause(cause: &Cause) -> Phrase {
         Some("egress") => Words(egress),
         _ => Words(both),
     };
+    // A rule of a policy that is new or gone as a whole.
+    let with_policy = |what: &'static str| {
+        let rule = match cause.direction {
+            Some("ingress") => "its ingress rule ",
+            Some("egress") => "its egress rule ",
+            _ => "its rule ",
+        };
+        let number = Count(cause.rule.map_or(1, |index| index + 1));
+        vec![Words("policy "), policy(), Words(what), Words(rule), number]
+    };
     match cause.kind {
+        CauseKind::RuleAdded if cause.whole => with_policy(" is new: by "),
+        CauseKind::RuleRemoved if cause.whole => with_policy(" was deleted, and with it "),
         CauseKind::RuleAdded => rule(" was added"),
         CauseKind::RuleWidened => rule(" was widened"),
         CauseKind::RuleRemoved => rule(" was removed"),
@@ -98,6 +110,13 @@ pub fn cause(cause: &Cause) -> Phrase {
         CauseKind::WorkloadRemoved => vec![Words("workload "), object(), Words(" was removed")],
         CauseKind::WorkloadChanged => {
             vec![Words("labels, ports or network of workload "), object(), Words(" changed")]
+        }
+        CauseKind::NamespaceChanged if cause.whole => {
+            let what = match cause.location.side {
+                Side::Before => " lost its manifest: its labels are not known any more",
+                _ => " has a manifest now: its labels are known",
+            };
+            vec![Words("namespace "), object(), Words(what)]
         }
         CauseKind::NamespaceChanged => {
             vec![Words("labels of namespace "), object(), Words(" changed")]

@@ -150,11 +150,20 @@ impl Seen {
                 vec![atoms.collect()]
             }
             Names::Clashing => {
-                let numbers: BTreeSet<u16> = self.ports.iter().map(|(_, number)| *number).collect();
                 let same = |number| self.port_names.iter().map(|name| port(name, number)).collect();
-                [BTreeSet::new()].into_iter().chain(numbers.into_iter().map(same)).collect()
+                [BTreeSet::new()].into_iter().chain(self.numbers().map(same)).collect()
             }
+            Names::Alone => self
+                .numbers()
+                .flat_map(|number| self.port_names.iter().map(move |name| port(name, number)))
+                .map(|port| [port].into())
+                .collect(),
         }
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u16> {
+        let numbers: BTreeSet<u16> = self.ports.iter().map(|(_, number)| *number).collect();
+        numbers.into_iter()
     }
 
     /// Each port name with a number that nothing mentions and that is the first of no interval.

@@ -18,6 +18,8 @@ pub enum Names {
     Fresh,
     /// All names of a pod have the same one of the interesting numbers, or none; one pod for each.
     Clashing,
+    /// A pod has one name for one of the interesting numbers; one pod for each.
+    Alone,
 }
 
 /// What to enumerate.
@@ -85,6 +87,8 @@ pub struct Universe<'a> {
     points: Vec<Point>,
     /// Each point on each side.
     ends: Vec<[Option<End>; 2]>,
+    /// The same without the addresses that are only assumed.
+    unassumed: Vec<[Option<End>; 2]>,
     atoms: Vec<Atom>,
     budget: usize,
 }
@@ -119,6 +123,17 @@ impl Point {
         };
         Some(End::Pod(pod))
     }
+
+    /// The same end without the address that it is only assumed to have.
+    fn unassumed(&self) -> Point {
+        let mut point = self.clone();
+        if let Point::Workload { assumed_address, .. } | Point::Undeclared { assumed_address, .. } =
+            &mut point
+        {
+            *assumed_address = None;
+        }
+        point
+    }
 }
 
 impl<'a> Universe<'a> {
@@ -133,8 +148,11 @@ impl<'a> Universe<'a> {
         }
         points.extend(seen.addresses.iter().copied().map(Point::External));
         let ends = points.iter().map(|point| clusters.map(|cluster| point.on(cluster)));
+        let unassumed = points.iter().map(Point::unassumed);
+        let unassumed = unassumed.map(|point| clusters.map(|cluster| point.on(cluster)));
         Self {
             ends: ends.collect(),
+            unassumed: unassumed.collect(),
             points,
             atoms: seen.atoms(options.names),
             clusters,
@@ -185,15 +203,22 @@ impl<'a> Universe<'a> {
 
     /// Is the flow allowed before, is it allowed after? A flow whose ends do not exist is not.
     pub fn decide(&self, flow: &UniverseFlow) -> (bool, bool) {
-        let side =
-            |side: usize| match (&self.ends[flow.ends.0][side], &self.ends[flow.ends.1][side]) {
-                (Some(from), Some(to)) => {
-                    let flow =
-                        Flow { from, to, protocol: flow.atom.protocol, port: flow.atom.number };
-                    evaluate(self.clusters[side], &flow).allowed
-                }
-                _ => false,
-            };
+        self.decide_between(&self.ends, flow)
+    }
+
+    /// [`Universe::decide`], where no address is assumed.
+    pub fn decide_unassumed(&self, flow: &UniverseFlow) -> (bool, bool) {
+        self.decide_between(&self.unassumed, flow)
+    }
+
+    fn decide_between(&self, ends: &[[Option<End>; 2]], flow: &UniverseFlow) -> (bool, bool) {
+        let side = |side: usize| match (&ends[flow.ends.0][side], &ends[flow.ends.1][side]) {
+            (Some(from), Some(to)) => {
+                let flow = Flow { from, to, protocol: flow.atom.protocol, port: flow.atom.number };
+                evaluate(self.clusters[side], &flow).allowed
+            }
+            _ => false,
+        };
         (side(0), side(1))
     }
 
