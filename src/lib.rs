@@ -12,6 +12,8 @@ pub mod eval;
 pub mod reach;
 pub mod report;
 pub mod diff;
+pub mod settings;
+pub mod gate;
 pub mod problems;
 pub mod query;
 pub mod nearest;

@@ -1,0 +1,133 @@
+//! What a team decides: `.github/netpol-review.yml` as data.
+//!
+//! [`Settings`] is what the rest of the program sees; `file` is what can be written, strictly, and turns
+//! text into settings or into errors that name the line.
+
+use crate::config::Config;
+use crate::report::Severity;
+use chrono::NaiveDate;
+use std::collections::BTreeMap;
+
+/// Where the file is, in the commit before the change: a change cannot loosen its own gate.
+pub const PATH: &str = ".github/netpol-review.yml";
+
+/// Everything that can be decided, with a default for each.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What is looked at in the repository, as paths from its root; empty: everything.
+    pub paths: Vec<String>,
+    /// What changes the meaning of a review: namespaces, facts about the cluster, protected places, limits.
+    pub config: Config,
+    /// Does a verdict fail, or only warn?
+    pub mode: Mode,
+    /// The least that fails; `None` leaves it to the command, each of which has its own default.
+    pub fail_on: Option<FailOn>,
+    /// Levels for rows by the kind of their cause (`isolation-lost`), in place of the computed ones where
+    /// that is lower.
+    pub severity: BTreeMap<String, Severity>,
+    /// Who may accept what opens.
+    pub approvers: Approvers,
+    /// What has been accepted.
+    pub waivers: Vec<Waiver>,
+    /// How a pull request is told.
+    pub comment: CommentOptions,
+}
+
+/// Does a verdict fail, or only warn?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// It is told, and nothing fails.
+    Warn,
+    /// What is at or above the threshold fails, and so does what could not be evaluated.
+    #[default]
+    Enforce,
+}
+
+/// The least that makes a command fail. Ordered from the loosest to the strictest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum FailOn {
+    /// Nothing that is found: the exit code is 0.
+    #[default]
+    Never,
+    /// Rows of severity critical.
+    Critical,
+    /// Rows of severity high and above.
+    High,
+    /// Rows of severity medium and above.
+    Medium,
+    /// Rows of severity low and above.
+    Low,
+    /// Anything that opened.
+    Any,
+}
+
+impl FailOn {
+    /// The least severity that counts; `None` where none does.
+    pub fn threshold(self) -> Option<Severity> {
+        match self {
+            FailOn::Never => None,
+            FailOn::Any => Some(Severity::Info),
+            FailOn::Low => Some(Severity::Low),
+            FailOn::Medium => Some(Severity::Medium),
+            FailOn::High => Some(Severity::High),
+            FailOn::Critical => Some(Severity::Critical),
+        }
+    }
+}
+
+/// Who may accept what opens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approvers {
+    /// Logins.
+    pub users: Vec<String>,
+    /// `organisation/team`.
+    pub teams: Vec<String>,
+    /// Owners of the touched files, as CODEOWNERS of the base branch has them.
+    pub codeowners: bool,
+    /// The author of the pull request too, if one of the above.
+    pub author: bool,
+}
+
+/// An opened row that is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiver {
+    /// The row's fingerprint, or at least the first 12 digits of it.
+    pub fingerprint: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds.
+    pub expires: Option<NaiveDate>,
+    /// Who accepted it.
+    pub by: Option<String>,
+    /// Its first line in the file.
+    pub line: u32,
+}
+
+/// How a pull request is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommentOptions {
+    /// When there is a comment.
+    pub when: CommentWhen,
+    /// Comments on the causing lines.
+    pub inline: bool,
+}
+
+impl Default for CommentOptions {
+    fn default() -> Self {
+        Self { when: CommentWhen::OnChange, inline: true }
+    }
+}
+
+/// When a pull request gets a comment. One that exists is always brought up to date.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum CommentWhen {
+    /// On every pull request that was reviewed.
+    Always,
+    /// Where something opened or closed, or could not be evaluated.
+    #[default]
+    OnChange,
+    /// Where the check fails or would fail in `enforce`.
+    OnFailure,
+    /// On none.
+    Never,
+}
