@@ -8,6 +8,7 @@ mod args;
 mod exit;
 mod failure;
 mod output;
+mod pr;
 mod progress;
 mod run;
 mod timings;
@@ -32,7 +33,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match run::run(arguments) {
-        Ok(outcome) => outcome.code().into(),
+        Ok(code) => code.into(),
         Err(failure) => {
             failure.tell();
             failure.code().into()

@@ -19,6 +19,7 @@ pub mod query;
 pub mod nearest;
 pub mod render;
 pub mod source;
+pub mod github;
 pub mod cli;
 
 mod review;

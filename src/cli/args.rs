@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use super::exit::FailOn;
+use super::pr::Pr;
 use crate::config::{Config, IpBlocksMatchPods};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub(super) enum Command {
     Query(Query),
     /// One row of a diff at length
     Explain(Explain),
+    /// Review a pull request on GitHub: comment, check, annotations
+    Pr(Pr),
     /// A completion script for a shell
     Completions {
         /// The shell

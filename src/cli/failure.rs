@@ -1,6 +1,7 @@
 //! A command that could not do its work: what it says, and its exit code.
 
 use super::exit;
+use crate::github;
 use crate::query::QueryError;
 use crate::source;
 use std::io::{self, Write};
@@ -20,6 +21,15 @@ pub(super) enum Failure {
     /// A snapshot could not be read.
     #[error(transparent)]
     Source(#[from] source::Error),
+    /// A file could not be read or written; the text says which.
+    #[error("{0}")]
+    Unreadable(String),
+    /// GitHub did not answer as needed.
+    #[error(transparent)]
+    GitHub(#[from] github::Error),
+    /// A review came to nothing.
+    #[error(transparent)]
+    Review(#[from] github::RunError),
     /// The result could not be written.
     #[error("could not write to standard output: {}", source::io_reason(.0))]
     Output(#[from] io::Error),
@@ -31,7 +41,12 @@ impl Failure {
             Failure::Usage(_) | Failure::Query(_) => exit::WRONG_USAGE,
             Failure::Nothing(_) => exit::NOTHING_TO_ANALYSE,
             Failure::Source(error) if error.is_usage() => exit::WRONG_USAGE,
-            Failure::Source(_) | Failure::Output(_) => exit::UNREADABLE,
+            Failure::Review(github::RunError::Internal) => exit::INTERNAL_ERROR,
+            Failure::Source(_)
+            | Failure::Output(_)
+            | Failure::Unreadable(_)
+            | Failure::GitHub(_)
+            | Failure::Review(_) => exit::UNREADABLE,
         }
     }
 
@@ -60,21 +75,30 @@ pub(super) fn say(message: &str) {
 /// result looks like a whole one, and no thread waits for one that is gone.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
-        let text = panic
-            .payload()
-            .downcast_ref::<&str>()
-            .map(|text| text.to_string())
-            .or_else(|| panic.payload().downcast_ref::<String>().cloned())
-            .unwrap_or_default();
-        let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
-        say(&format!(
-            "error: internal error{place}: {text}\n  this is a bug in {name} {version}; no result can be \
-             trusted\n  try: report it at {repository}/issues, with the command and the manifests that \
-             led here",
-            name = env!("CARGO_PKG_NAME"),
-            version = env!("CARGO_PKG_VERSION"),
-            repository = env!("CARGO_PKG_REPOSITORY"),
-        ));
+        tell_of(panic);
         std::process::exit(exit::INTERNAL_ERROR.into());
     }));
+}
+
+/// Tells of a panic and lets it go on, for whoever catches it and has something to conclude first.
+pub(super) fn install_gentle_panic_hook() {
+    std::panic::set_hook(Box::new(tell_of));
+}
+
+fn tell_of(panic: &std::panic::PanicHookInfo<'_>) {
+    let text = panic
+        .payload()
+        .downcast_ref::<&str>()
+        .map(|text| text.to_string())
+        .or_else(|| panic.payload().downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
+    say(&format!(
+        "error: internal error{place}: {text}\n  this is a bug in {name} {version}; no result can be \
+         trusted\n  try: report it at {repository}/issues, with the command and the manifests that \
+         led here",
+        name = env!("CARGO_PKG_NAME"),
+        version = env!("CARGO_PKG_VERSION"),
+        repository = env!("CARGO_PKG_REPOSITORY"),
+    ));
 }

@@ -25,18 +25,20 @@ type Result<T> = std::result::Result<T, Failure>;
 /// How many fingerprints an error names.
 const SUGGESTIONS: usize = 3;
 
-pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
+/// Runs a command; the exit code.
+pub(super) fn run(arguments: Arguments) -> Result<u8> {
     let style = Style { colour: output::coloured(arguments.color), width: output::width() };
     match arguments.command {
-        Command::Diff(diff) => run_diff(&diff, &style),
-        Command::List(list) => run_list(&list, &style).map(|()| Outcome::Done),
-        Command::Query(query) => run_query(&query, &style).map(|()| Outcome::Done),
-        Command::Explain(explain) => run_explain(&explain, &style).map(|()| Outcome::Done),
+        Command::Diff(diff) => run_diff(&diff, &style).map(Outcome::code),
+        Command::List(list) => run_list(&list, &style).map(|()| Outcome::Done.code()),
+        Command::Query(query) => run_query(&query, &style).map(|()| Outcome::Done.code()),
+        Command::Explain(explain) => run_explain(&explain, &style).map(|()| Outcome::Done.code()),
+        Command::Pr(pr) => super::pr::run(&pr, &style),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "netpol-review", &mut script);
             output::write(&String::from_utf8_lossy(&script))?;
-            Ok(Outcome::Done)
+            Ok(Outcome::Done.code())
         }
     }
 }

@@ -100,6 +100,16 @@ pub enum Error {
         /// Existing paths with almost the same name.
         nearest: Vec<String>,
     },
+    /// Commits could not be fetched.
+    #[error(
+        "could not fetch from `{url}`: {reason}\n  try: a token that may read the repository's contents"
+    )]
+    Fetch {
+        /// Where from.
+        url: String,
+        /// What git said.
+        reason: String,
+    },
     /// A commit is here, its files' names are not.
     #[error("could not list the files of `{revision}`: {reason}\n  try: {REFETCH}")]
     IncompleteRevision {

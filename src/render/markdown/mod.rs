@@ -1,9 +1,12 @@
 //! The Markdown body of a review comment, in the order of what a reviewer needs.
 
 mod body;
+mod gate;
+mod note;
 mod row;
 
 use super::{mermaid, unread, untrusted, words};
+use crate::gate::Gate;
 use crate::report::ports;
 use crate::report::{
     Change, Environment, Hides, Location, NotEvaluated, Report, Severity, Verdict,
@@ -13,6 +16,8 @@ use unread::Scope;
 use words::{Phrase, Piece};
 
 pub use body::{LIMIT, RESERVED};
+pub use gate::line as gate_line;
+pub use note::{Note, on_lines};
 
 /// Makes the URL of some lines, where there is one. Only `https` ones are used.
 pub type Link<'a> = &'a dyn Fn(&Location) -> Option<String>;
@@ -22,12 +27,20 @@ pub type Link<'a> = &'a dyn Fn(&Location) -> Option<String>;
 pub struct Options<'a> {
     /// Links for places; without it they are shown as `file:12-18`.
     pub link: Option<Link<'a>>,
+    /// Whether the check passes, with the waivers.
+    pub gate: Option<&'a Gate>,
+    /// What the reader has to know about how the report came about; each is a sentence.
+    pub notes: &'a [Phrase],
+    /// Something had opened here, and nothing does any more.
+    pub resolved: bool,
 }
 
 /// How many bytes each section may use; together they stay under [`LIMIT`].
 mod share {
-    pub const OPENED: usize = 28_000;
+    pub const OPENED: usize = 23_000;
     pub const NOT_EVALUATED: usize = 9_000;
+    pub const WAIVERS: usize = 3_000;
+    pub const NOTES: usize = 2_000;
     pub const WITHOUT_EFFECT: usize = 3_000;
     pub const REACH: usize = 3_000;
     pub const PICTURE: usize = 8_000;
@@ -44,11 +57,14 @@ const ELSEWHERE: &str = "see the JSON report, or run the command at the end";
 /// The body, at most [`LIMIT`] less [`RESERVED`] bytes.
 pub fn report(report: &Report, options: &Options<'_>) -> String {
     let mut body = Body::default();
-    head(&mut body, report);
+    head(&mut body, report, options);
     let several = report.environments.len() > 1;
     let writer = Writer { options };
     opened(&mut body, report, writer, several);
     not_evaluated(&mut body, &report.not_evaluated);
+    if let Some(gate) = options.gate {
+        gate::waivers(&mut body, gate);
+    }
     without_effect(&mut body, report);
     reach(&mut body, report);
     picture(&mut body, report);
@@ -58,7 +74,7 @@ pub fn report(report: &Report, options: &Options<'_>) -> String {
     body.finish()
 }
 
-fn head(body: &mut Body, report: &Report) {
+fn head(body: &mut Body, report: &Report, options: &Options<'_>) {
     let worst = report.environments.iter().flat_map(|e| &e.opened).map(|row| row.severity).max();
     let sign = match (report.result, worst) {
         (Verdict::Widened, Some(worst)) => sign(worst),
@@ -66,7 +82,11 @@ fn head(body: &mut Body, report: &Report) {
         (Verdict::Narrowed | Verdict::Unchanged, _) => "✅",
     };
     let verdict = capital(&words::verdict(report));
-    body.put(&format!("### {sign} {verdict}\n\n"));
+    let resolved = if options.resolved { "Resolved, nothing opens any more: " } else { "" };
+    body.put(&format!("### {sign} {resolved}{verdict}\n\n"));
+    if let Some(gate) = options.gate {
+        body.put(&format!("{}\n\n", gate::line(gate)));
+    }
     let sides = [&report.before, &report.after].map(|side| {
         let commit = side.commit.as_deref().unwrap_or("");
         let short: String = commit.chars().take(7).collect();
@@ -84,6 +104,13 @@ fn head(body: &mut Body, report: &Report) {
     });
     if let [Some(before), Some(after)] = sides {
         body.put(&format!("<sub>{before} → {after}</sub>\n\n"));
+    }
+    let writer = Writer { options };
+    let notes = options.notes.iter();
+    let notes: Vec<Item> =
+        notes.map(|note| Item::new(format!("> {}\n>\n", writer.phrase(note)))).collect();
+    if !notes.is_empty() {
+        body.section(share::NOTES, "> [!NOTE]\n", &notes, more, "\n");
     }
     if let Some(warning) = words::warning(report) {
         body.put(&format!("> [!WARNING]\n> **{}.** See \"Not evaluated\".\n\n", capital(&warning)));

@@ -51,7 +51,7 @@ pub fn closed(row: &Row, writer: Writer<'_>) -> Item {
     Item { full, short }
 }
 
-fn ends(row: &Row) -> String {
+pub(super) fn ends(row: &Row) -> String {
     format!(
         "{} → {} on {}",
         untrusted::markdown(&row.from.text),
@@ -60,7 +60,7 @@ fn ends(row: &Row) -> String {
     )
 }
 
-fn cause_text(cause: &Cause, writer: Writer<'_>) -> String {
+pub(super) fn cause_text(cause: &Cause, writer: Writer<'_>) -> String {
     let words: Phrase = words::cause(cause);
     format!("{}, {}", writer.phrase(&words), writer.place(&cause.location))
 }

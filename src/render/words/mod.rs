@@ -31,6 +31,17 @@ pub type Phrase = Vec<Piece>;
 
 use Piece::{Count, Name, Place, Words};
 
+/// The phrase as plain text, with names as they are: for formats that take no markup.
+pub fn plain(phrase: &Phrase) -> String {
+    let pieces = phrase.iter().map(|piece| match piece {
+        Words(words) => (*words).to_string(),
+        Count(count) => count.to_string(),
+        Name(name) => name.clone(),
+        Place(location) => place(location),
+    });
+    pieces.collect()
+}
+
 /// `file:12-18`, or `file:12`.
 pub fn place(location: &Location) -> String {
     let Location { file, start_line, end_line, .. } = location;

@@ -9,10 +9,12 @@ mod objects;
 mod paths;
 mod program;
 mod range;
+mod repository;
 mod revision;
 mod worktree;
 
 pub use range::Range;
+pub use repository::{Remote, Repository};
 
 use super::{Error, Loaded, Meter, Pair, share::share};
 use crate::report::Snapshot;

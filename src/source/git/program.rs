@@ -57,6 +57,13 @@ impl Git {
         }
     }
 
+    /// A new bare repository in an empty directory.
+    pub(super) fn bare(directory: &Path) -> Result<Self, Error> {
+        let git = Self { directory: directory.to_path_buf(), named: true };
+        git.run("init", ["--quiet", "--bare", "--template="])?;
+        Ok(git)
+    }
+
     /// The repository as the user named it.
     pub(super) fn name(&self) -> String {
         self.directory.display().to_string()

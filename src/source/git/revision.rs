@@ -142,6 +142,6 @@ const SHALLOW: &str = "`git fetch --unshallow` (this clone is shallow, older com
      for actions/checkout, `fetch-depth: 0`)";
 
 /// Hexadecimal digits and nothing else: safe as an argument, and what git prints for an object.
-fn is_object_id(text: &str) -> bool {
+pub(super) fn is_object_id(text: &str) -> bool {
     text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -1,0 +1,346 @@
+//! The routes in use, one function each, with the few fields that are needed of their answers.
+
+use super::client::{Client, Result};
+use serde::{Deserialize, Serialize};
+
+/// The most of one list that is read, in pages of a hundred. A pull request with more comments than that is
+/// not one that people read.
+const PAGES: u32 = 50;
+
+/// `OWNER/NAME`, with nothing in it that would lead to another route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryName(String);
+
+impl RepositoryName {
+    /// `None` if it is not two names of letters, digits, `.`, `_` and `-`.
+    pub fn new(text: &str) -> Option<Self> {
+        let (owner, name) = text.split_once('/')?;
+        let good = |part: &str| {
+            !part.is_empty()
+                && part.chars().any(|c| c != '.')
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+        };
+        (good(owner) && good(name)).then(|| Self(text.to_string()))
+    }
+
+    /// As GitHub writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A pull request.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct Pull {
+    pub number: u64,
+    pub state: String,
+    pub head: Branch,
+    pub base: Branch,
+    /// The commit that merging would make, where GitHub has built one; it may be of an older head.
+    pub merge_commit_sha: Option<String>,
+    /// None while GitHub is still finding out.
+    pub mergeable: Option<bool>,
+}
+
+/// One end of a pull request.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct Branch {
+    pub sha: String,
+    #[serde(rename = "ref")]
+    pub name: String,
+}
+
+/// Where a branch and a commit parted.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct Comparison {
+    /// The tip of the branch.
+    pub base_commit: Commit,
+    pub merge_base_commit: Commit,
+}
+
+/// A commit.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct Commit {
+    pub sha: String,
+}
+
+/// A comment on a pull request as a whole.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct IssueComment {
+    pub id: u64,
+    pub body: Option<String>,
+    pub user: Option<User>,
+    pub html_url: String,
+}
+
+/// An account.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct User {
+    pub login: String,
+}
+
+/// A comment on a line of a pull request.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct ReviewComment {
+    pub id: u64,
+    pub body: String,
+    pub user: Option<User>,
+    pub in_reply_to_id: Option<u64>,
+}
+
+/// A comment on a line that is to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct NewReviewComment {
+    pub path: String,
+    pub body: String,
+    pub line: u32,
+    pub side: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_side: Option<&'static str>,
+}
+
+/// A check run.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct CheckRun {
+    pub id: u64,
+    pub external_id: Option<String>,
+}
+
+/// An annotation of a check run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct Annotation {
+    pub path: String,
+    pub start_line: u32,
+    pub end_line: u32,
+    pub annotation_level: &'static str,
+    pub title: String,
+    pub message: String,
+}
+
+/// What a check run says.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct CheckOutput<'a> {
+    pub title: &'a str,
+    pub summary: &'a str,
+    pub annotations: &'a [Annotation],
+}
+
+/// One repository, through one client.
+pub struct Api<'a> {
+    client: &'a Client,
+    repository: &'a RepositoryName,
+}
+
+impl<'a> Api<'a> {
+    /// Everything of one repository.
+    pub fn new(client: &'a Client, repository: &'a RepositoryName) -> Self {
+        Self { client, repository }
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/repos/{}/{rest}", self.repository.as_str())
+    }
+
+    /// Who the token is. Apps and Actions answer as `NAME[bot]`.
+    pub async fn viewer(&self) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Answer {
+            data: Data,
+        }
+        #[derive(Deserialize)]
+        struct Data {
+            viewer: User,
+        }
+        let answer: Answer =
+            self.client.query("ask who the token is", "query { viewer { login } }").await?;
+        Ok(answer.data.viewer.login)
+    }
+
+    /// A pull request.
+    pub async fn pull(&self, number: u64) -> Result<Pull> {
+        self.client.get("read the pull request", &self.path(&format!("pulls/{number}"))).await
+    }
+
+    /// Compares a branch with a commit.
+    pub async fn compare(&self, branch: &str, head: &str) -> Result<Comparison> {
+        let branch =
+            percent_encoding::utf8_percent_encode(branch, percent_encoding::NON_ALPHANUMERIC);
+        let path = self.path(&format!("compare/{branch}...{head}?per_page=1"));
+        self.client.get("find the merge base", &path).await
+    }
+
+    /// All comments on a pull request as a whole, oldest first.
+    pub async fn comments(&self, number: u64) -> Result<Vec<IssueComment>> {
+        self.list("read the comments", &format!("issues/{number}/comments")).await
+    }
+
+    /// Makes a comment.
+    pub async fn comment(&self, number: u64, body: &str) -> Result<IssueComment> {
+        let path = self.path(&format!("issues/{number}/comments"));
+        self.client.post("write the comment", &path, &serde_json::json!({ "body": body })).await
+    }
+
+    /// Rewrites a comment.
+    pub async fn edit_comment(&self, id: u64, body: &str) -> Result<IssueComment> {
+        let path = self.path(&format!("issues/comments/{id}"));
+        self.client.patch("edit the comment", &path, &serde_json::json!({ "body": body })).await
+    }
+
+    /// Removes a comment.
+    pub async fn delete_comment(&self, id: u64) -> Result<()> {
+        let path = self.path(&format!("issues/comments/{id}"));
+        self.client.delete("delete a comment that there is twice", &path).await
+    }
+
+    /// All comments on lines of a pull request, oldest first.
+    pub async fn review_comments(&self, number: u64) -> Result<Vec<ReviewComment>> {
+        self.list("read the comments on lines", &format!("pulls/{number}/comments")).await
+    }
+
+    /// Makes comments on lines, all or none.
+    pub async fn review(
+        &self,
+        number: u64,
+        commit: &str,
+        comments: &[NewReviewComment],
+    ) -> Result<()> {
+        let body = serde_json::json!({
+            "commit_id": commit, "event": "COMMENT", "comments": comments
+        });
+        let path = self.path(&format!("pulls/{number}/reviews"));
+        let _: serde_json::Value = self.client.post("comment on lines", &path, &body).await?;
+        Ok(())
+    }
+
+    /// Makes a comment on a file.
+    pub async fn file_comment(
+        &self,
+        number: u64,
+        commit: &str,
+        file: &str,
+        body: &str,
+    ) -> Result<()> {
+        let body = serde_json::json!({
+            "commit_id": commit, "path": file, "subject_type": "file", "body": body
+        });
+        let path = self.path(&format!("pulls/{number}/comments"));
+        let _: serde_json::Value = self.client.post("comment on a file", &path, &body).await?;
+        Ok(())
+    }
+
+    /// Removes a comment on a line.
+    pub async fn delete_review_comment(&self, id: u64) -> Result<()> {
+        let path = self.path(&format!("pulls/comments/{id}"));
+        self.client.delete("delete a comment on a line", &path).await
+    }
+
+    /// The check runs of a name on a commit, newest first.
+    pub async fn check_runs(&self, commit: &str, name: &str) -> Result<Vec<CheckRun>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            check_runs: Vec<CheckRun>,
+        }
+        let path = format!("commits/{commit}/check-runs?check_name={name}&filter=all&per_page=100");
+        let answer: Answer = self.client.get("read the checks", &self.path(&path)).await?;
+        Ok(answer.check_runs)
+    }
+
+    /// Begins a check run.
+    pub async fn begin_check(
+        &self,
+        commit: &str,
+        name: &str,
+        external_id: &str,
+    ) -> Result<CheckRun> {
+        let body = serde_json::json!({
+            "name": name, "head_sha": commit, "status": "in_progress", "external_id": external_id
+        });
+        self.client.post("begin the check", &self.path("check-runs"), &body).await
+    }
+
+    /// Adds annotations to a check run, at most 50.
+    pub async fn annotate(&self, id: u64, output: &CheckOutput<'_>) -> Result<()> {
+        let path = self.path(&format!("check-runs/{id}"));
+        let body = serde_json::json!({ "output": output });
+        let _: serde_json::Value = self.client.patch("annotate the check", &path, &body).await?;
+        Ok(())
+    }
+
+    /// Ends a check run.
+    pub async fn conclude_check(
+        &self,
+        id: u64,
+        conclusion: &str,
+        output: &CheckOutput<'_>,
+    ) -> Result<()> {
+        let path = self.path(&format!("check-runs/{id}"));
+        let body = serde_json::json!({
+            "status": "completed", "conclusion": conclusion, "output": output
+        });
+        let _: serde_json::Value = self.client.patch("conclude the check", &path, &body).await?;
+        Ok(())
+    }
+
+    /// Sets the commit status of a context.
+    pub async fn status(
+        &self,
+        commit: &str,
+        context: &str,
+        state: &str,
+        description: &str,
+    ) -> Result<()> {
+        let path = self.path(&format!("statuses/{commit}"));
+        let body = serde_json::json!({
+            "state": state, "context": context, "description": description
+        });
+        let _: serde_json::Value = self.client.post("set the commit status", &path, &body).await?;
+        Ok(())
+    }
+
+    /// All pages of a list. Pages are asked for by number: links to the next one may lead elsewhere.
+    async fn list<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &'static str,
+        rest: &str,
+    ) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        for page in 1..=PAGES {
+            let path = self.path(&format!("{rest}?per_page=100&page={page}"));
+            let mut items: Vec<T> = self.client.get(what, &path).await?;
+            let last = items.len() < 100;
+            all.append(&mut items);
+            if last {
+                break;
+            }
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_repositories() {
+        for good in ["a/b", "octo-org/hello_world.yaml", "o/.github"] {
+            assert!(RepositoryName::new(good).is_some(), "{good}");
+        }
+        for bad in ["", "a", "a/", "/b", "a/b/c", "a/..", "../b", "a/b?x", "a/b c", "a/b#"] {
+            assert!(RepositoryName::new(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The check run of a review: its conclusion, its words, its annotations.
+
+use super::api::Annotation;
+use super::review::Facts;
+use crate::gate::{Gate, GateVerdict};
+use crate::render::{markdown, untrusted, words};
+use crate::report::{Hides, Severity, Side};
+use crate::settings::Mode;
+
+/// The one stable name, so that it can be a required check.
+pub const NAME: &str = "netpol-review";
+
+/// The most annotations of one check: two requests of fifty.
+const MOST: usize = 100;
+
+/// The longest title and message of an annotation, in characters; GitHub takes 255 and 64 KB.
+const TITLE: usize = 200;
+const MESSAGE: usize = 2_000;
+
+/// What a check run says in the end.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// `success`, `failure` or `neutral`.
+    pub conclusion: &'static str,
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub summary: String,
+    /// On lines of the head.
+    pub annotations: Vec<Annotation>,
+}
+
+/// The check of a review, whose comment has this body.
+pub fn check(facts: &Facts<'_>, body: &str) -> Check {
+    Check {
+        conclusion: conclusion(facts.gate),
+        title: title(facts),
+        summary: body.to_string(),
+        annotations: annotations(facts),
+    }
+}
+
+/// REVIEW.md's table. GitHub lets `neutral` pass a required check.
+pub fn conclusion(gate: &Gate) -> &'static str {
+    match (gate.verdict, gate.mode) {
+        (GateVerdict::Pass, _) => "success",
+        (_, Mode::Enforce) => "failure",
+        (_, Mode::Warn) => "neutral",
+    }
+}
+
+fn title(facts: &Facts<'_>) -> String {
+    let verdict = words::verdict(facts.report);
+    let waived = match facts.gate.waived.len() {
+        0 => String::new(),
+        count => format!("; {} waived", words::count(count, "path", "paths")),
+    };
+    match facts.gate.verdict {
+        GateVerdict::Unknown => {
+            let entries = words::hiding(&facts.report.not_evaluated, Hides::Widening);
+            match entries {
+                0 => format!("not evaluated: the configuration; {verdict}"),
+                entries => format!(
+                    "{} not evaluated that could hide a widening; {verdict}",
+                    words::count(entries, "thing", "things")
+                ),
+            }
+        }
+        GateVerdict::Fail | GateVerdict::Pass => format!("{verdict}{waived}"),
+    }
+}
+
+/// One for each edit that opens a row, and for each entry that could hide one. Only lines of the head can
+/// have one.
+fn annotations(facts: &Facts<'_>) -> Vec<Annotation> {
+    let mut annotations = Vec::new();
+    for environment in &facts.report.environments {
+        for row in &environment.opened {
+            let blocking = facts.gate.blocking.iter().any(|(_, print)| *print == row.fingerprint);
+            let level = match (blocking && facts.gate.mode == Mode::Enforce, row.severity) {
+                (true, _) => "failure",
+                (false, Severity::Info) => "notice",
+                (false, _) => "warning",
+            };
+            for cause in &row.causes {
+                let place = &cause.location;
+                if place.side == Side::Before {
+                    continue;
+                }
+                let Some((first, last)) =
+                    facts.files.in_head(&place.file, place.start_line, place.end_line)
+                else {
+                    continue;
+                };
+                let message = format!(
+                    "{}\n{} -> {} on {}\nfor example {} -> {}, {}/{}",
+                    words::plain(&words::cause(cause)),
+                    row.from.text,
+                    row.to.text,
+                    crate::report::ports::words(&row.ports),
+                    row.witness.from,
+                    row.witness.to,
+                    row.witness.protocol,
+                    row.witness.port,
+                );
+                annotations.push(Annotation {
+                    path: place.file.clone(),
+                    start_line: first,
+                    end_line: last,
+                    annotation_level: level,
+                    title: format!("{}: this opens a path", row.severity.as_str()),
+                    message: capped(&message, MESSAGE),
+                });
+            }
+        }
+    }
+    for entry in facts.report.not_evaluated.iter().filter(|e| e.hides == Hides::Widening) {
+        let line = entry.line.unwrap_or(1);
+        if entry.side == Side::Before {
+            continue;
+        }
+        let Some((line, _)) = facts.files.in_head(&entry.file, line, line) else { continue };
+        annotations.push(Annotation {
+            path: entry.file.clone(),
+            start_line: line,
+            end_line: line,
+            annotation_level: if facts.gate.mode == Mode::Enforce { "failure" } else { "warning" },
+            title: "not evaluated, and could hide something that opens".to_string(),
+            message: capped(&entry.reason, MESSAGE),
+        });
+    }
+    annotations.truncate(MOST);
+    for annotation in &mut annotations {
+        annotation.title = capped(&annotation.title, TITLE);
+    }
+    annotations
+}
+
+/// At most so many characters, with nothing that steers a display. Annotations are plain text.
+fn capped(text: &str, most: usize) -> String {
+    let lines: Vec<String> = text.lines().map(untrusted::plain).collect();
+    let text = lines.join("\n");
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+/// The check of a run that came to no report.
+pub fn failed(mode: Mode, what: &str) -> Check {
+    Check {
+        conclusion: if mode == Mode::Enforce { "failure" } else { "neutral" },
+        title: "could not evaluate this change".to_string(),
+        summary: format!(
+            "netpol-review could not evaluate this change, so nobody knows what it opens.\n\n{}\n",
+            untrusted::markdown(what)
+        ),
+        annotations: Vec::new(),
+    }
+}
+
+/// The check of a run that gives way to one of a newer head.
+pub fn cancelled() -> Check {
+    Check {
+        conclusion: "cancelled",
+        title: "a newer head came".to_string(),
+        summary: "The pull request has a newer head; its own check tells of it.\n".to_string(),
+        annotations: Vec::new(),
+    }
+}
+
+/// The longest summary of a check run, in bytes; the limit of comments is the same.
+pub const SUMMARY: usize = markdown::LIMIT;

@@ -1,0 +1,182 @@
+//! Commits to a report, judged by the configuration of the base, and to the objects of a review.
+
+use super::action::{Error, Inputs};
+use super::pull::Commits;
+use super::review::{Facts, Files, Review, review};
+use crate::gate::{Gate, GateVerdict, judge};
+use crate::render::words::{Phrase, Piece};
+use crate::report::Report;
+use crate::settings::{self, FailOn, Mode, Settings, SettingsError};
+use crate::source::git::{Range, Repository, load_pair};
+use crate::source::{Meter, Pair};
+use chrono::NaiveDate;
+use std::path::PathBuf;
+
+/// What a pull request's review fails on where neither the configuration nor an input says: every widening
+/// by an edit of policies or labels, but not what only came with a new workload.
+const FAIL_ON: FailOn = FailOn::Low;
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// The report.
+    pub report: Report,
+    /// Whether it passes.
+    pub gate: Gate,
+    /// What is made of it for GitHub.
+    pub review: Review,
+    /// Sentences on how it came about, for the log.
+    pub notes: Vec<Phrase>,
+}
+
+/// Compares two commits of a repository that has them.
+pub fn evaluate(
+    repository: &Repository,
+    commits: Commits,
+    home: String,
+    inputs: &Inputs,
+    unsafe_checkout: bool,
+    today: NaiveDate,
+) -> Result<Evaluated, Error> {
+    let mut notes = Vec::new();
+    if unsafe_checkout {
+        notes.push(vec![Piece::Words(
+            "**This workflow checks out the head of the pull request in `pull_request_target`**, where its \
+             code can use this repository's secrets; netpol-review needs no checkout, so leave that step out.",
+        )]);
+    }
+    if !commits.merged {
+        notes.push(vec![Piece::Words(
+            "GitHub has built no merge of this head, so the head is compared with its merge base: what the \
+             base branch changed meanwhile is not seen.",
+        )]);
+    }
+    let (base, broken) = of_base(repository, &commits, inputs, &mut notes)?;
+    let settings = base.tightened_by(&workflow(inputs));
+    let Pair { before, after } = load(repository, &commits, &settings)?;
+    let mut report = crate::review(&before.tree, &after.tree, &settings.config);
+    report.before = before.snapshot;
+    report.after = after.snapshot;
+    let fail_on = settings.fail_on.unwrap_or(FAIL_ON);
+    let mut gate = judge(&report, &settings, fail_on, today);
+    if broken {
+        // Nobody knows what the team wanted.
+        gate.verdict = GateVerdict::Unknown;
+    }
+    preview(repository, &commits, inputs, &gate, today, &mut notes)?;
+    let read = |commit: &str, path: &str| repository.file(commit, path).ok().flatten();
+    let files = Files::new(&commits, &read);
+    let review = review(&Facts {
+        report: &report,
+        gate: &gate,
+        commits: &commits,
+        home,
+        notes: &notes,
+        when: inputs.comment.unwrap_or(settings.comment.when),
+        inline: inputs.inline.unwrap_or(settings.comment.inline),
+        files: &files,
+    });
+    Ok(Evaluated { report, gate, review, notes })
+}
+
+fn workflow(inputs: &Inputs) -> settings::Inputs {
+    settings::Inputs { mode: inputs.mode, fail_on: inputs.fail_on, paths: inputs.paths.clone() }
+}
+
+/// The settings of the base commit, and whether they could not be read. Another file counts only where the
+/// usual place is empty: a workflow is part of the change, and must not choose a looser one.
+fn of_base(
+    repository: &Repository,
+    commits: &Commits,
+    inputs: &Inputs,
+    notes: &mut Vec<Phrase>,
+) -> Result<(Settings, bool), Error> {
+    let mut path = settings::PATH;
+    let mut bytes = repository.file(&commits.base, path)?;
+    if let (None, Some(other)) = (&bytes, &inputs.config_file) {
+        path = other;
+        bytes = repository.file(&commits.base, path)?;
+    }
+    let Some(bytes) = bytes else { return Ok((Settings::default(), false)) };
+    match parse(&bytes) {
+        Ok(settings) => Ok((settings, false)),
+        Err(errors) => {
+            notes.push(wrong("The configuration on the base branch is not valid: ", path, &errors));
+            Ok((Settings::default(), true))
+        }
+    }
+}
+
+/// What a change of the configuration would mean, said and not done.
+fn preview(
+    repository: &Repository,
+    commits: &Commits,
+    inputs: &Inputs,
+    gate: &Gate,
+    today: NaiveDate,
+    notes: &mut Vec<Phrase>,
+) -> Result<(), Error> {
+    let path = settings::PATH;
+    let [old, new] = [&commits.before, &commits.after].map(|id| repository.file(id, path));
+    let (old, new) = (old?, new?);
+    if old == new {
+        return Ok(());
+    }
+    let settings = match new.as_deref().map(parse) {
+        None => Settings::default(),
+        Some(Ok(settings)) => settings,
+        Some(Err(errors)) => {
+            notes.push(wrong(
+                "The configuration in this pull request is not valid: ",
+                path,
+                &errors,
+            ));
+            return Ok(());
+        }
+    };
+    let settings = settings.tightened_by(&workflow(inputs));
+    let Pair { before, after } = load(repository, commits, &settings)?;
+    let report = crate::review(&before.tree, &after.tree, &settings.config);
+    let would = judge(&report, &settings, settings.fail_on.unwrap_or(FAIL_ON), today);
+    notes.push(vec![
+        Piece::Words("This pull request changes the configuration, which counts once it is merged; with it, the check "),
+        Piece::Words(would_be(&would)),
+        Piece::Words(if would.outcome() == gate.outcome() { ", as it does now." } else { "." }),
+    ]);
+    Ok(())
+}
+
+fn would_be(gate: &Gate) -> &'static str {
+    match (gate.verdict, gate.mode) {
+        (GateVerdict::Pass, _) => "would pass",
+        (GateVerdict::Fail, Mode::Enforce) => "would fail",
+        (GateVerdict::Unknown, Mode::Enforce) => "would fail, as not everything can be evaluated",
+        (_, Mode::Warn) => "would only warn",
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Settings, Vec<SettingsError>> {
+    settings::parse(&String::from_utf8_lossy(bytes))
+}
+
+/// The first error of a configuration, and how many there are more.
+fn wrong(what: &'static str, path: &str, errors: &[SettingsError]) -> Phrase {
+    let mut phrase = vec![Piece::Words(what)];
+    if let Some(first) = errors.first() {
+        phrase.push(Piece::Name(format!("{path}:{}: {}", first.line, first.message)));
+    }
+    if errors.len() > 1 {
+        phrase.extend([
+            Piece::Words(" and "),
+            Piece::Count(errors.len() - 1),
+            Piece::Words(" more"),
+        ]);
+    }
+    phrase
+}
+
+fn load(repository: &Repository, commits: &Commits, settings: &Settings) -> Result<Pair, Error> {
+    let range = Range::Between(commits.before.clone(), commits.after.clone());
+    let paths: Vec<PathBuf> = settings.paths.iter().map(PathBuf::from).collect();
+    Ok(load_pair(&range, Some(repository.directory()), &paths, &Meter::default())?)
+}

@@ -1,0 +1,112 @@
+//! Opened rows -> comments on the lines that opened them.
+
+use super::api::NewReviewComment;
+use super::review::{Facts, Files};
+use crate::render::markdown::{Note, Options, on_lines};
+use crate::report::{Cause, Side};
+use std::collections::BTreeMap;
+
+/// The most comments on lines of one review.
+pub const MOST: usize = 30;
+
+/// What begins the hidden line that says which rows a comment is about.
+pub const MARKER: &str = "<!-- netpol-review:rows ";
+
+/// A comment on lines, and the rows that it tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineComment {
+    /// The fingerprints.
+    pub rows: Vec<String>,
+    /// The comment.
+    pub comment: NewReviewComment,
+}
+
+/// A place in the diff that GitHub shows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    path: String,
+    side: &'static str,
+    first: u32,
+    last: u32,
+}
+
+/// The comments of a review, at most [`MOST`], those of the most severe rows. One place has one comment,
+/// whatever number of rows it opens.
+pub fn comments(facts: &Facts<'_>, options: &Options<'_>) -> Vec<LineComment> {
+    let mut order: Vec<Place> = Vec::new();
+    let mut notes: BTreeMap<Place, Vec<Note<'_>>> = BTreeMap::new();
+    let rows = facts.report.environments.iter().flat_map(|environment| &environment.opened);
+    for row in rows {
+        for cause in &row.causes {
+            let Some(place) = place(facts.files, cause) else { continue };
+            let here = notes.entry(place.clone()).or_default();
+            if here.is_empty() {
+                order.push(place);
+            }
+            if here.iter().all(|note| note.row.fingerprint != row.fingerprint) {
+                here.push(Note { row, cause });
+            }
+        }
+    }
+    let written = order.into_iter().take(MOST).filter_map(|place| {
+        let here = notes.get(&place)?;
+        let rows: Vec<String> = here.iter().map(|note| note.row.fingerprint.clone()).collect();
+        let body = format!("{}\n{MARKER}{} -->\n", on_lines(here, options), rows.join(" "));
+        let several = place.first < place.last;
+        let comment = NewReviewComment {
+            path: place.path,
+            body,
+            line: place.last,
+            side: place.side,
+            start_line: several.then_some(place.first),
+            start_side: several.then_some(place.side),
+        };
+        Some(LineComment { rows, comment })
+    });
+    written.collect()
+}
+
+/// Where a comment on an edit can stand. On what is there now: the lines of the edit that the change adds,
+/// or else those that the diff shows. On what is gone: the removed lines, on the left.
+fn place(files: &Files<'_>, cause: &Cause) -> Option<Place> {
+    let location = &cause.location;
+    let lines = files.lines(&location.file);
+    let range = location.start_line..=location.end_line;
+    let path = location.file.clone();
+    if location.side == Side::Before {
+        let (first, last) = run(range, |line| lines.change.shows_old(line, line))?;
+        if !lines.change.shows_old(first, last) {
+            return None;
+        }
+        // The left side has the lines of the merge base: those before, less what the base branch has added
+        // since, which shows between the merge result and the head.
+        let kept = (1..first).rev().find_map(|line| lines.change.new_of(line));
+        let moved = match kept {
+            Some(kept) => i64::from(kept) - i64::from(lines.to_head.new_of(kept)?),
+            None => 0,
+        };
+        let shifted = |line: u32| u32::try_from(i64::from(line) - moved).ok();
+        return Some(Place { path, side: "LEFT", first: shifted(first)?, last: shifted(last)? });
+    }
+    let added = run(range.clone(), |line| lines.change.is_added(line));
+    let (first, last) = added.or_else(|| run(range, |line| lines.change.shows_new(line, line)))?;
+    if !lines.change.shows_new(first, last) {
+        return None;
+    }
+    let (first, last) = (lines.to_head.new_of(first)?, lines.to_head.new_of(last)?);
+    (first <= last).then_some(Place { path, side: "RIGHT", first, last })
+}
+
+/// The first run of lines that are as wanted.
+fn run(lines: std::ops::RangeInclusive<u32>, wanted: impl Fn(u32) -> bool) -> Option<(u32, u32)> {
+    let end = *lines.end();
+    let first = lines.clone().find(|line| wanted(*line))?;
+    let last = (first..=end).take_while(|line| wanted(*line)).last()?;
+    Some((first, last))
+}
+
+/// The fingerprints that a comment on lines is about; `None` if it is not one of ours.
+pub fn rows_of(body: &str) -> Option<Vec<&str>> {
+    let line = body.lines().find_map(|line| line.strip_prefix(MARKER))?;
+    Some(line.trim_end_matches("-->").split_whitespace().collect())
+}

@@ -1,0 +1,26 @@
+//! Pull requests on GitHub: an event to two trees and a report, the report to what a reviewer sees.
+//!
+//! Reading order: `action` (everything, from an event to an outcome), `event` (what happened), `pull`
+//! (the commits that are compared), `compare` (commits to a report), `review` (a report to GitHub's
+//! objects) with `lines`, `inline` and `check` beside it, `publish` (objects to GitHub), `client` and
+//! `api` (calls).
+
+mod action;
+mod api;
+mod check;
+mod client;
+mod compare;
+mod event;
+mod inline;
+mod lines;
+mod publish;
+mod pull;
+mod review;
+
+pub use action::{Clock, Error as RunError, Inputs, Outcome, run};
+pub use api::RepositoryName;
+pub use client::{Addresses, Client, Error};
+pub use compare::Evaluated;
+pub use event::{Event, EventError, Named, Subject};
+pub use publish::Told;
+pub use review::Review;

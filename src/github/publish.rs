@@ -1,0 +1,243 @@
+//! A review to GitHub, so that the next run that ends finds or leaves exactly one comment, whatever run or
+//! fault came in between.
+//!
+//! GitHub has no compare-and-swap. So each run that sees more than one comment of ours keeps the oldest and
+//! deletes the rest, and after it made one it looks again. A POST whose effect is unknown is never repeated
+//! before a look at what is there.
+
+use super::api::{Api, CheckOutput, IssueComment, ReviewComment};
+use super::check::{Check, NAME, SUMMARY};
+use super::client::{Error, Result};
+use super::inline::{self, LineComment};
+use super::review::{CommentText, Review, marker};
+use std::collections::BTreeSet;
+
+/// GitHub takes so many annotations in one request.
+const BATCH: usize = 50;
+
+/// Who `GITHUB_TOKEN` is, where GitHub does not say.
+const ACTIONS: &str = "github-actions[bot]";
+
+/// What became of a review.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The page of the comment.
+    pub comment_url: Option<String>,
+    /// What could not be told, in sentences without an end.
+    pub problems: Vec<String>,
+}
+
+/// Who the token is, for finding our own comments again.
+pub async fn viewer(api: &Api<'_>) -> String {
+    api.viewer().await.unwrap_or_else(|_| ACTIONS.to_string())
+}
+
+/// Writes the comment and the comments on lines. What a token may not do is a problem, not a failure: a
+/// fork's can only read.
+pub async fn tell(api: &Api<'_>, number: u64, head: &str, review: &Review) -> Result<Told> {
+    let mut told = Told::default();
+    let me = viewer(api).await;
+    match comment(api, number, &me, &review.comment).await {
+        Ok(url) => told.comment_url = url,
+        Err(error) if error.is_forbidden() => told.problems.push(error.to_string()),
+        Err(error) => return Err(error),
+    }
+    match lines(api, number, head, &me, review).await {
+        Ok(()) => {}
+        // The comment says all of it, so the review does not depend on these.
+        Err(error) => told.problems.push(error.to_string()),
+    }
+    Ok(told)
+}
+
+/// Leaves one comment of ours, the oldest, with the present text; or none where there is nothing to say.
+async fn comment(
+    api: &Api<'_>,
+    number: u64,
+    me: &str,
+    text: &CommentText,
+) -> Result<Option<String>> {
+    if !text.allowed {
+        return Ok(None);
+    }
+    let mut mine = ours(api, number, me).await?;
+    if mine.is_empty() {
+        if !text.wanted {
+            return Ok(None);
+        }
+        match api.comment(number, &text.body).await {
+            Ok(_) => {}
+            Err(error) if error.is_unclear() => {
+                // It may be there. If it is not, this is the one repetition.
+                if ours(api, number, me).await?.is_empty() {
+                    api.comment(number, &text.body).await?;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        // Another run may have made one at the same time.
+        mine = ours(api, number, me).await?;
+    }
+    let mut mine = mine.into_iter();
+    let Some(kept) = mine.next() else { return Ok(None) };
+    for spare in mine {
+        api.delete_comment(spare.id).await?;
+    }
+    let body = text.instead_of(kept.body.as_deref().unwrap_or_default());
+    if marker(kept.body.as_deref().unwrap_or_default()) != marker(body) {
+        api.edit_comment(kept.id, body).await?;
+    }
+    Ok(Some(kept.html_url))
+}
+
+/// Our comments, oldest first: by marker and author, since anybody can write a marker.
+async fn ours(api: &Api<'_>, number: u64, me: &str) -> Result<Vec<IssueComment>> {
+    let mut mine = api.comments(number).await?;
+    mine.retain(|comment| {
+        comment.user.as_ref().is_some_and(|user| user.login == me)
+            && comment.body.as_deref().is_some_and(|body| marker(body).is_some())
+    });
+    mine.sort_by_key(|comment| comment.id);
+    Ok(mine)
+}
+
+/// Adds comments on lines for rows that have none yet, and deletes those whose rows are gone and that
+/// nobody answered.
+async fn lines(api: &Api<'_>, number: u64, head: &str, me: &str, review: &Review) -> Result<()> {
+    let all = api.review_comments(number).await?;
+    let mine: Vec<(&ReviewComment, Vec<&str>)> = all
+        .iter()
+        .filter(|comment| comment.user.as_ref().is_some_and(|user| user.login == me))
+        .filter_map(|comment| Some((comment, inline::rows_of(&comment.body)?)))
+        .collect();
+    let answered: BTreeSet<u64> = all.iter().filter_map(|comment| comment.in_reply_to_id).collect();
+    for (comment, rows) in &mine {
+        let stale = rows.iter().all(|row| review.opened.iter().all(|opened| opened != row));
+        if stale && !answered.contains(&comment.id) {
+            api.delete_review_comment(comment.id).await?;
+        }
+    }
+    let told: BTreeSet<&str> = mine.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
+    let new = |line: &&LineComment| line.rows.iter().any(|row| !told.contains(row.as_str()));
+    let wanted: Vec<&LineComment> = review.lines.iter().filter(new).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let comments: Vec<_> = wanted.iter().map(|line| line.comment.clone()).collect();
+    match api.review(number, head, &comments).await {
+        Ok(()) => Ok(()),
+        // GitHub's hunks are not ours: on the files then.
+        Err(error) if error.is_unprocessable() => on_files(api, number, head, &wanted).await,
+        Err(error) if error.is_unclear() => {
+            let there = api.review_comments(number).await?;
+            let rows: BTreeSet<&str> =
+                there.iter().filter_map(|c| inline::rows_of(&c.body)).flatten().collect();
+            let missing =
+                wanted.iter().flat_map(|line| &line.rows).any(|row| !rows.contains(row.as_str()));
+            if missing { api.review(number, head, &comments).await } else { Ok(()) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// One comment a file. Where GitHub does not take that either, the comment on the whole has it all.
+async fn on_files(api: &Api<'_>, number: u64, head: &str, wanted: &[&LineComment]) -> Result<()> {
+    let files: BTreeSet<&str> = wanted.iter().map(|line| line.comment.path.as_str()).collect();
+    for file in files {
+        let here = wanted.iter().filter(|line| line.comment.path == file);
+        let bodies: Vec<&str> = here
+            .clone()
+            .filter_map(|line| line.comment.body.split(inline::MARKER).next())
+            .collect();
+        let rows: Vec<&str> = here.flat_map(|line| &line.rows).map(String::as_str).collect();
+        let body = format!("{}\n{}{} -->\n", bodies.join("\n"), inline::MARKER, rows.join(" "));
+        match api.file_comment(number, head, file, &body).await {
+            Err(error) if !error.is_unprocessable() => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A check run that was begun, or what stands in for one.
+#[derive(Debug)]
+pub enum Begun {
+    /// A check run.
+    Run(u64),
+    /// The token can't write checks: a commit status in the end.
+    Status,
+}
+
+/// Begins the check run of a commit. `external_id` names this run, so that it is found again where the
+/// answer was lost.
+pub async fn begin(api: &Api<'_>, commit: &str, external_id: &str) -> Result<Begun> {
+    for last in [false, true] {
+        match api.begin_check(commit, NAME, external_id).await {
+            Ok(run) => return Ok(Begun::Run(run.id)),
+            Err(error) if error.is_forbidden() => return Ok(Begun::Status),
+            Err(error) if error.is_unclear() => {
+                let runs = api.check_runs(commit, NAME).await?;
+                let same = |id: &Option<String>| id.as_deref() == Some(external_id);
+                if let Some(run) = runs.iter().find(|run| same(&run.external_id)) {
+                    return Ok(Begun::Run(run.id));
+                }
+                if last {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Begun::Status)
+}
+
+/// Ends a check: with its annotations, in batches.
+pub async fn conclude(api: &Api<'_>, begun: &Begun, commit: &str, check: &Check) -> Result<()> {
+    let Begun::Run(id) = begun else {
+        return status(api, commit, check).await;
+    };
+    let summary = cut(&check.summary, SUMMARY);
+    let mut batches = check.annotations.chunks(BATCH).peekable();
+    let mut rest: &[_] = &[];
+    while let Some(batch) = batches.next() {
+        if batches.peek().is_none() {
+            rest = batch;
+            break;
+        }
+        let output = CheckOutput { title: &check.title, summary, annotations: batch };
+        // Without some annotations the check still has to end.
+        if let Err(error) = api.annotate(*id, &output).await
+            && error.is_forbidden()
+        {
+            return Err(error);
+        }
+    }
+    let output = CheckOutput { title: &check.title, summary, annotations: rest };
+    match api.conclude_check(*id, check.conclusion, &output).await {
+        // Whatever is wrong with an annotation, the check ends.
+        Err(Error::Refused { status: 422, .. }) if !rest.is_empty() => {
+            let bare = CheckOutput { annotations: &[], ..output };
+            api.conclude_check(*id, check.conclusion, &bare).await
+        }
+        concluded => concluded,
+    }
+}
+
+async fn status(api: &Api<'_>, commit: &str, check: &Check) -> Result<()> {
+    let state = match check.conclusion {
+        "failure" => "failure",
+        "cancelled" => return Ok(()),
+        _ => "success",
+    };
+    // GitHub takes 140 characters.
+    let description: String = check.title.chars().take(140).collect();
+    api.status(commit, NAME, state, &description).await
+}
+
+fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

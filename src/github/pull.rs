@@ -1,0 +1,161 @@
+//! Which commits are compared, and a repository that has them.
+
+use super::api::{Api, Pull};
+use super::client;
+use super::event::{Event, Subject};
+use crate::source::git::{Remote, Repository};
+use crate::source::{self};
+use secrecy::SecretString;
+use std::time::Duration;
+
+/// How often GitHub is asked for a merge commit that it is still building.
+const MERGE_TRIES: u32 = 3;
+
+/// The commits of a review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commits {
+    /// The side before the change.
+    pub before: String,
+    /// What merging would give; the head where GitHub built no merge commit.
+    pub after: String,
+    /// The head of the pull request: where lines, links and checks belong.
+    pub head: String,
+    /// Whose configuration holds: the tip of the base branch.
+    pub base: String,
+    /// False where the head is compared with the merge base instead.
+    pub merged: bool,
+}
+
+/// Why the commits of a review are not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// GitHub did not answer as needed.
+    #[error(transparent)]
+    GitHub(#[from] client::Error),
+    /// git did not.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+}
+
+/// Fetches what is missing.
+pub struct Fetcher<'a> {
+    event: &'a Event,
+    token: Option<&'a SecretString>,
+    checkout: Option<Repository>,
+}
+
+impl<'a> Fetcher<'a> {
+    /// Uses the event's checkout where there is one.
+    pub fn new(event: &'a Event, token: Option<&'a SecretString>) -> Self {
+        let checkout = event.workspace.as_deref().and_then(|path| Repository::open(path).ok());
+        Self { event, token, checkout }
+    }
+
+    /// What is checked out.
+    pub fn checked_out(&self) -> Option<String> {
+        self.checkout.as_ref().and_then(|checkout| checkout.commit("HEAD"))
+    }
+
+    /// The commits to compare, and a repository that has them.
+    pub async fn commits(
+        mut self,
+        api: &Api<'_>,
+        pull: Option<&Pull>,
+        pause: Duration,
+    ) -> Result<(Commits, Repository), Error> {
+        match (&self.event.subject, pull) {
+            (Subject::Group { base, head }, _) => {
+                let commits = Commits {
+                    before: base.clone(),
+                    after: head.clone(),
+                    head: head.clone(),
+                    base: base.clone(),
+                    merged: true,
+                };
+                let repository = self.with(&[base, head], 1)?;
+                Ok((commits, repository))
+            }
+            (Subject::Pull(_), Some(pull)) => {
+                if let Some(found) = self.merge_commit(api, pull, pause).await? {
+                    return Ok(found);
+                }
+                let head = pull.head.sha.clone();
+                let comparison = api.compare(&pull.base.name, &head).await?;
+                let (base, before) = (comparison.base_commit.sha, comparison.merge_base_commit.sha);
+                let repository = self.with(&[&before, &head, &base], 1)?;
+                let commits = Commits { before, after: head.clone(), head, base, merged: false };
+                Ok((commits, repository))
+            }
+            (Subject::Pull(number), None) => Err(Error::GitHub(client::Error::Unclear {
+                what: "read the pull request",
+                reason: format!("number {number} was not read"),
+            })),
+        }
+    }
+
+    /// The commit that merging would make, if GitHub has built one of this head.
+    async fn merge_commit(
+        &mut self,
+        api: &Api<'_>,
+        pull: &Pull,
+        pause: Duration,
+    ) -> Result<Option<(Commits, Repository)>, Error> {
+        let mut seen = pull.clone();
+        for attempt in 1..=MERGE_TRIES {
+            let candidates = [self.event.commit.clone(), seen.merge_commit_sha.clone()];
+            for candidate in candidates.into_iter().flatten() {
+                if let Some(found) = self.merge_of(&candidate, &pull.head.sha) {
+                    return Ok(Some(found));
+                }
+            }
+            // `null` is "not yet known"; asking makes GitHub find out.
+            if attempt == MERGE_TRIES || seen.mergeable.is_some() || seen.state != "open" {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            seen = api.pull(pull.number).await?;
+        }
+        Ok(None)
+    }
+
+    /// The sides of a merge commit, if its second parent is the head.
+    fn merge_of(&mut self, merge: &str, head: &str) -> Option<(Commits, Repository)> {
+        let sides = |repository: &Repository| -> Option<Commits> {
+            match repository.parents(merge).ok()?.as_slice() {
+                [base, second] if second == head => Some(Commits {
+                    before: base.clone(),
+                    after: merge.to_string(),
+                    head: head.to_string(),
+                    base: base.clone(),
+                    merged: true,
+                }),
+                _ => None,
+            }
+        };
+        if let Some(checkout) = &self.checkout
+            && let Some(commits) = sides(checkout)
+            && [&commits.before, &commits.after, &commits.head].iter().all(|id| checkout.has(id))
+        {
+            return Some((commits, self.checkout.take()?));
+        }
+        // Two generations hold the merge commit and both its parents, whole.
+        let fetched = Repository::fetch(&self.remote(), &[merge], 2).ok()?;
+        Some((sides(&fetched)?, fetched))
+    }
+
+    /// A repository with these commits.
+    fn with(&mut self, commits: &[&str], depth: u32) -> Result<Repository, Error> {
+        match self.checkout.take() {
+            Some(checkout) if commits.iter().all(|id| checkout.has(id)) => Ok(checkout),
+            _ => Ok(Repository::fetch(&self.remote(), commits, depth)?),
+        }
+    }
+
+    fn remote(&self) -> Remote {
+        let Event { addresses, repository, .. } = self.event;
+        Remote {
+            url: format!("{}/{}.git", addresses.git, repository.as_str()),
+            token: self.token.cloned(),
+        }
+    }
+}
