@@ -1,10 +1,11 @@
 //! The command line: arguments in, exit code out. Results go to standard output, everything else to
 //! standard error.
 //!
-//! Reading order: `args` (what can be typed), `exit` (what the codes mean), `run` (one function a
+//! Reading order: `args` (what can be typed), `config` (which configuration counts), `exit` (what the codes mean), `run` (one function a
 //! command), `output`, `progress`, `failure`.
 
 mod args;
+mod config;
 mod exit;
 mod failure;
 mod output;
@@ -13,7 +14,8 @@ mod progress;
 mod run;
 mod timings;
 
-pub use exit::{FailOn, Outcome, outcome};
+pub use crate::settings::FailOn;
+pub use exit::{Outcome, outcome};
 pub use failure::install_panic_hook;
 
 use args::Arguments;

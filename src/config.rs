@@ -1,5 +1,11 @@
 //! Settings that change what a review means.
 
+use crate::report::{CauseKind, Severity};
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
 /// What the reviewer was told about the cluster and the repository.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -7,6 +13,23 @@ pub struct Config {
     pub default_namespace: String,
     /// Does an `ipBlock` match pods whose address lies in it (I3, U1)?
     pub ip_blocks_match_pods: IpBlocksMatchPods,
+    /// Where pods have their addresses; empty: anywhere. It counts where blocks may match a pod whose
+    /// address is not known.
+    pub pod_ranges: Vec<IpNet>,
+    /// Where Services have their addresses.
+    pub service_ranges: Vec<IpNet>,
+    /// Where nodes, and so pods on the host network, have their addresses; empty: anywhere.
+    pub node_ranges: Vec<IpNet>,
+    /// What pods on the host network are to policies (B5).
+    pub host_network_pods: HostNetworkPods,
+    /// Does the network plugin know `endPort`? Otherwise it applies `port` alone (P4).
+    pub end_port: bool,
+    /// Does the network plugin know SCTP? Otherwise nobody can say what a rule for it does (P5).
+    pub sctp: bool,
+    /// What is worth more than the rest: one level up for rows that lead there.
+    pub protected: Protected,
+    /// The least level of a row, by the kind of its cause.
+    pub least_severity: BTreeMap<CauseKind, Severity>,
     /// How much the symbolic engine may build before it gives up, in nodes of its diagrams.
     pub node_budget: usize,
     /// Add the concrete table of declared workloads to a report.
@@ -14,7 +37,8 @@ pub struct Config {
 }
 
 /// What is known of ipBlocks and pods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum IpBlocksMatchPods {
     /// Unknown: both readings are computed, and rows say which one they need.
     Unknown,
@@ -24,11 +48,38 @@ pub enum IpBlocksMatchPods {
     Always,
 }
 
+/// What pods on the host network are to policies (B5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostNetworkPods {
+    /// Part of their node: no selector matches them and no policy binds them.
+    Node,
+    /// Pods like any other.
+    Pods,
+}
+
+/// Places that are worth more than the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Protected {
+    /// Namespaces, by name.
+    pub namespaces: BTreeSet<String>,
+    /// Ranges of addresses.
+    pub ranges: Vec<IpNet>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             default_namespace: "default".into(),
             ip_blocks_match_pods: IpBlocksMatchPods::Unknown,
+            pod_ranges: Vec::new(),
+            service_ranges: Vec::new(),
+            node_ranges: Vec::new(),
+            host_network_pods: HostNetworkPods::Node,
+            end_port: true,
+            sctp: true,
+            protected: Protected::default(),
+            least_severity: BTreeMap::new(),
             node_budget: 1_000_000,
             connections: false,
         }

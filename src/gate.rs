@@ -1,7 +1,7 @@
 //! A report and the settings -> does it pass: severities, thresholds, waivers.
 
 use crate::report::{Hides, Report, Row};
-use crate::settings::{FailOn, Mode, Settings, Waiver};
+use crate::settings::{FINGERPRINT_DIGITS, FailOn, Mode, Settings, Waiver};
 use chrono::NaiveDate;
 
 /// What the gate says of a report.
@@ -15,9 +15,11 @@ pub struct Gate {
     pub verdict: GateVerdict,
     /// Opened rows at or above the threshold that no waiver covers: environment's name, fingerprint.
     pub blocking: Vec<(String, String)>,
-    /// Waivers that cover an opened row, with the row's whole fingerprint.
+    /// Waivers that cover an opened row, with the row's whole fingerprint. A row that several
+    /// environments have is there once.
     pub waived: Vec<(Waiver, String)>,
-    /// Waivers that would cover an opened row but have expired. Their rows count as not waived.
+    /// Waivers that would cover an opened row but have expired, where no other covers it. Their rows
+    /// count as not waived.
     pub expired: Vec<(Waiver, String)>,
 }
 
@@ -28,11 +30,21 @@ pub enum GateVerdict {
     Pass,
     /// Something at or above the threshold opened.
     Fail,
-    /// Something that could hide a widening was not evaluated.
+    /// Something that could hide a widening was not evaluated. No waiver covers that.
     Unknown,
 }
 
-/// Judges a report on a day.
+impl Gate {
+    /// The verdict as the mode leaves it: where it only warns, everything passes.
+    pub fn outcome(&self) -> GateVerdict {
+        match self.mode {
+            Mode::Enforce => self.verdict,
+            Mode::Warn => GateVerdict::Pass,
+        }
+    }
+}
+
+/// Judges a report on a day. The threshold is the caller's, as commands have defaults of their own.
 pub fn judge(report: &Report, settings: &Settings, fail_on: FailOn, today: NaiveDate) -> Gate {
     let mut gate = Gate {
         fail_on,
@@ -45,14 +57,14 @@ pub fn judge(report: &Report, settings: &Settings, fail_on: FailOn, today: Naive
     let hidden = report.not_evaluated.iter().any(|entry| entry.hides == Hides::Widening);
     for environment in &report.environments {
         for row in &environment.opened {
-            let waiver = settings.waivers.iter().find(|waiver| covers(waiver, row));
-            match waiver {
-                Some(waiver) if waiver.expires.is_none_or(|last| last >= today) => {
-                    gate.waived.push((waiver.clone(), row.fingerprint.clone()));
-                    continue;
-                }
-                Some(waiver) => gate.expired.push((waiver.clone(), row.fingerprint.clone())),
-                None => {}
+            let mut covering = settings.waivers.iter().filter(|waiver| covers(waiver, row));
+            let first = covering.clone().next();
+            if let Some(waiver) = covering.find(|waiver| waiver.holds_on(today)) {
+                note(&mut gate.waived, waiver, row);
+                continue;
+            }
+            if let Some(waiver) = first {
+                note(&mut gate.expired, waiver, row);
             }
             if fail_on.threshold().is_some_and(|threshold| row.severity >= threshold) {
                 gate.blocking.push((environment.name.clone(), row.fingerprint.clone()));
@@ -68,6 +80,14 @@ pub fn judge(report: &Report, settings: &Settings, fail_on: FailOn, today: Naive
     gate
 }
 
+fn note(list: &mut Vec<(Waiver, String)>, waiver: &Waiver, row: &Row) {
+    if !list.iter().any(|(_, fingerprint)| *fingerprint == row.fingerprint) {
+        list.push((waiver.clone(), row.fingerprint.clone()));
+    }
+}
+
+/// Too short a beginning could be that of many rows, and an empty one is that of all.
 fn covers(waiver: &Waiver, row: &Row) -> bool {
-    row.fingerprint.starts_with(&waiver.fingerprint)
+    waiver.fingerprint.len() >= *FINGERPRINT_DIGITS.start()
+        && row.fingerprint.starts_with(&waiver.fingerprint)
 }

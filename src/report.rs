@@ -4,7 +4,8 @@
 
 pub mod ports;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The version of the JSON shape.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -263,7 +264,9 @@ pub enum PortRange {
 }
 
 /// How bad an opened row or a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// No policy changed: a workload or namespace is new.

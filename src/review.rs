@@ -28,7 +28,7 @@ pub fn review_in_steps(
 ) -> Report {
     let (parsed_before, parsed_after) = parse_both(before, after, config);
     done("parsing");
-    let world = World::new(&parsed_before.cluster, &parsed_after.cluster);
+    let world = World::of(&parsed_before.cluster, &parsed_after.cluster, config);
     done("joining");
     let diff = diff::diff(&world, config);
     let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff);
@@ -76,7 +76,7 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff) -> Report {
 /// The effective reachability of one snapshot.
 pub fn list(tree: &Tree, config: &Config) -> Listing {
     let (_, parsed) = parse_both(&Tree::default(), tree, config);
-    let world = World::new(&parsed.cluster, &parsed.cluster);
+    let world = World::of(&parsed.cluster, &parsed.cluster, config);
     let mut entries: Vec<NotEvaluated> = parsed
         .problems
         .iter()

@@ -1,8 +1,9 @@
 //! What can be typed.
 
-use super::exit::FailOn;
 use super::pr::Pr;
 use crate::config::{Config, IpBlocksMatchPods};
+use crate::settings::{FailOn, check_namespace};
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -65,9 +66,10 @@ pub(super) struct Diff {
     /// Add the table of declared workloads and external ranges whose connections differ
     #[arg(long)]
     pub(super) connections: bool,
-    /// End with code 10 when something of this severity or above opened, with 11 when nobody can say
-    #[arg(long, value_name = "LEVEL", default_value = "never")]
-    pub(super) fail_on: FailOn,
+    /// End with code 10 when something of this severity or above opened and no waiver covers it, with 11
+    /// when nobody can say [default: `failOn` of the configuration, else never]
+    #[arg(long, value_name = "LEVEL")]
+    pub(super) fail_on: Option<FailOn>,
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
 }
@@ -140,28 +142,59 @@ A PEER is a declared workload, an address, or a pod that is not declared:
   namespace:web,pod:app=api,tier=backend
   namespace:web,nslabel:team=shop,pod:app=api";
 
-/// What is known of the cluster.
+/// What is known of the cluster. An option beats the configuration.
 #[derive(Debug, Args)]
 pub(super) struct ClusterOptions {
-    /// The namespace of objects that name none
-    #[arg(long, value_name = "NAME", default_value = "default", value_parser = namespace)]
-    default_namespace: String,
-    /// Do ipBlocks match pods whose address lies in them? It depends on the network plugin
-    #[arg(long, value_name = "ANSWER", default_value = "unknown")]
-    ip_blocks_match_pods: IpBlocks,
+    /// The configuration [default: .github/netpol-review.yml of BEFORE, BASE or DIR, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The namespace of objects that name none [default: default]
+    #[arg(long, value_name = "NAME", value_parser = check_namespace)]
+    default_namespace: Option<String>,
+    /// Do ipBlocks match pods whose address lies in them? It depends on the network plugin [default:
+    /// unknown]
+    #[arg(long, value_name = "ANSWER")]
+    ip_blocks_match_pods: Option<IpBlocks>,
 }
 
 impl ClusterOptions {
-    pub(super) fn config(&self) -> Config {
-        Config {
-            default_namespace: self.default_namespace.clone(),
-            ip_blocks_match_pods: match self.ip_blocks_match_pods {
+    /// Puts what was typed in place of what is configured.
+    pub(super) fn apply(&self, config: &mut Config) {
+        if let Some(namespace) = &self.default_namespace {
+            config.default_namespace.clone_from(namespace);
+        }
+        if let Some(answer) = self.ip_blocks_match_pods {
+            config.ip_blocks_match_pods = match answer {
                 IpBlocks::Unknown => IpBlocksMatchPods::Unknown,
                 IpBlocks::Never => IpBlocksMatchPods::Never,
                 IpBlocks::Always => IpBlocksMatchPods::Always,
-            },
-            ..Config::default()
+            };
         }
+    }
+}
+
+impl ValueEnum for FailOn {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            FailOn::Never,
+            FailOn::Any,
+            FailOn::Low,
+            FailOn::Medium,
+            FailOn::High,
+            FailOn::Critical,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            FailOn::Never => ("never", "Nothing that is found: the exit code is 0"),
+            FailOn::Any => ("any", "Anything that opened"),
+            FailOn::Low => ("low", "Rows of severity low and above"),
+            FailOn::Medium => ("medium", "Rows of severity medium and above"),
+            FailOn::High => ("high", "Rows of severity high and above"),
+            FailOn::Critical => ("critical", "Rows of severity critical"),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }
 
@@ -204,20 +237,6 @@ pub(super) enum Color {
     Never,
 }
 
-/// A namespace's name as Kubernetes takes it: an RFC 1123 label.
-fn namespace(text: &str) -> Result<String, String> {
-    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let good = (1..=63).contains(&text.len())
-        && text.bytes().all(|byte| inside(byte) || byte == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-');
-    if good {
-        Ok(text.to_string())
-    } else {
-        Err("a namespace's name has 1 to 63 of a-z, 0-9 and `-`, and neither begins nor ends with `-`".into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,10 +250,10 @@ mod tests {
     #[test]
     fn namespaces() {
         for good in ["default", "a", "team-1", "0"] {
-            assert_eq!(namespace(good).as_deref(), Ok(good));
+            assert_eq!(check_namespace(good).as_deref(), Ok(good));
         }
         for bad in ["", "-a", "a-", "A", "a.b", "a b", &"a".repeat(64)] {
-            assert!(namespace(bad).is_err(), "{bad}");
+            assert!(check_namespace(bad).is_err(), "{bad}");
         }
     }
 }

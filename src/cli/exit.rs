@@ -1,7 +1,9 @@
 //! The exit codes: a contract, people script against them.
 
-use crate::report::{Hides, Report, Severity};
-use clap::ValueEnum;
+use crate::gate::{GateVerdict, judge};
+use crate::report::Report;
+use crate::settings::{FailOn, Settings};
+use chrono::NaiveDate;
 
 /// A bug in this program.
 pub(super) const INTERNAL_ERROR: u8 = 1;
@@ -11,38 +13,6 @@ pub(super) const WRONG_USAGE: u8 = 2;
 pub(super) const NOTHING_TO_ANALYSE: u8 = 3;
 /// A file or a repository could not be read or written.
 pub(super) const UNREADABLE: u8 = 4;
-
-/// The least that makes a command fail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// Nothing that is found: the exit code is 0.
-    #[default]
-    Never,
-    /// Anything that opened.
-    Any,
-    /// Rows of severity low and above.
-    Low,
-    /// Rows of severity medium and above.
-    Medium,
-    /// Rows of severity high and above.
-    High,
-    /// Rows of severity critical.
-    Critical,
-}
-
-impl FailOn {
-    /// The least severity that counts; `None` where none does.
-    fn threshold(self) -> Option<Severity> {
-        match self {
-            FailOn::Never => None,
-            FailOn::Any => Some(Severity::Info),
-            FailOn::Low => Some(Severity::Low),
-            FailOn::Medium => Some(Severity::Medium),
-            FailOn::High => Some(Severity::High),
-            FailOn::Critical => Some(Severity::Critical),
-        }
-    }
-}
 
 /// How a command that did its work ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,16 +36,19 @@ impl Outcome {
     }
 }
 
-/// How a comparison ends under a threshold. The format has no say in it.
-pub fn outcome(report: &Report, fail_on: FailOn) -> Outcome {
-    let Some(threshold) = fail_on.threshold() else {
-        return Outcome::Done;
-    };
-    if report.not_evaluated.iter().any(|entry| entry.hides == Hides::Widening) {
-        return Outcome::Unknown;
+impl From<GateVerdict> for Outcome {
+    fn from(verdict: GateVerdict) -> Self {
+        match verdict {
+            GateVerdict::Pass => Outcome::Done,
+            GateVerdict::Fail => Outcome::Failed,
+            GateVerdict::Unknown => Outcome::Unknown,
+        }
     }
-    let mut opened = report.environments.iter().flat_map(|environment| &environment.opened);
-    if opened.any(|row| row.severity >= threshold) { Outcome::Failed } else { Outcome::Done }
+}
+
+/// How a comparison ends under a threshold and no settings. The format has no say in it.
+pub fn outcome(report: &Report, fail_on: FailOn) -> Outcome {
+    judge(report, &Settings::default(), fail_on, NaiveDate::default()).outcome().into()
 }
 
 #[cfg(test)]

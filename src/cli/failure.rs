@@ -3,6 +3,7 @@
 use super::exit;
 use crate::github;
 use crate::query::QueryError;
+use crate::settings::SettingsError;
 use crate::source;
 use std::io::{self, Write};
 
@@ -15,6 +16,14 @@ pub(super) enum Failure {
     /// A question can't be understood, or names what is not declared.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// The configuration says what it can't say.
+    #[error("the configuration can't be read{}", lines(.file, .errors))]
+    Settings {
+        /// Its name.
+        file: String,
+        /// Everything that is wrong.
+        errors: Vec<SettingsError>,
+    },
     /// No manifest was found.
     #[error("{0}")]
     Nothing(String),
@@ -38,7 +47,7 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn code(&self) -> u8 {
         match self {
-            Failure::Usage(_) | Failure::Query(_) => exit::WRONG_USAGE,
+            Failure::Usage(_) | Failure::Query(_) | Failure::Settings { .. } => exit::WRONG_USAGE,
             Failure::Nothing(_) => exit::NOTHING_TO_ANALYSE,
             Failure::Source(error) if error.is_usage() => exit::WRONG_USAGE,
             Failure::Review(github::RunError::Internal) => exit::INTERNAL_ERROR,
@@ -54,6 +63,11 @@ impl Failure {
     pub(super) fn tell(&self) {
         say(&format!("error: {self}"));
     }
+}
+
+/// A line for each error, with its place as editors know it.
+fn lines(file: &str, errors: &[SettingsError]) -> String {
+    errors.iter().map(|error| format!("\n  {file}:{error}")).collect()
 }
 
 /// Writes a line to standard error, where that is possible. File names and revisions come from

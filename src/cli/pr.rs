@@ -116,7 +116,7 @@ pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
         Format::Text => render::text::report(&found.report, style),
         Format::Json => render::json::report(&found.report),
         Format::Markdown => markdown::report(&found.report, &markdown::Options::default()),
-        Format::Sarif => render::sarif::report(&found.report, Some(&found.gate)),
+        Format::Sarif => render::json::report(&found.report),
     })?;
     failure::say(&markdown::gate_line(&found.gate).replace("**", ""));
     Ok(match found.gate.outcome() {
@@ -267,14 +267,14 @@ fn write_files(
     }
     // A check run has the same annotations, and twice is noise.
     if !has_check {
-        output::write(&render::github::report(&found.report, Some(&found.gate)))?;
+        output::write(&"")?;
     }
     let workspace = event.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
     if variable("GITHUB_OUTPUT").is_some() {
         create(&workspace.join(REPORT), &render::json::report(&found.report))?;
     }
     if let Some(file) = &given.sarif {
-        create(&workspace.join(file), &render::sarif::report(&found.report, Some(&found.gate)))?;
+        create(&workspace.join(file), &render::json::report(&found.report))?;
     }
     Ok(())
 }

@@ -3,21 +3,25 @@
 use super::args::{
     AnswerFormat, Arguments, Command, Diff, Explain, Inputs, List, ListFormat, Query, ReportFormat,
 };
-use super::exit::{Outcome, outcome};
-use super::failure::Failure;
+use super::config::Configuration;
+use super::exit::Outcome;
+use super::failure::{Failure, say};
 use super::output;
 use super::progress::Progress;
 use super::timings::Timings;
-use crate::config::Config;
+use crate::gate::{Gate, judge};
 use crate::nearest::nearest;
 use crate::render::text::Style;
 use crate::render::{self, Found};
 use crate::report::Report;
+use crate::settings::Mode;
 use crate::source::git::{self, Range};
 use crate::source::{Loaded, Meter, Pair, directory};
 use crate::tree::Tree;
+use chrono::Utc;
 use clap::CommandFactory;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::str::FromStr;
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -44,9 +48,10 @@ pub(super) fn run(arguments: Arguments) -> Result<u8> {
 }
 
 fn run_diff(diff: &Diff, style: &Style) -> Result<Outcome> {
-    let config = Config { connections: diff.connections, ..diff.cluster.config() };
+    let mut configuration = Configuration::of_pair(&diff.inputs, &diff.cluster)?;
+    configuration.settings.config.connections = diff.connections;
     let mut timings = Timings::start();
-    let report = compare(&diff.inputs, &config, &mut timings)?;
+    let report = compare(&diff.inputs, &configuration, &mut timings)?;
     timings.done("freeing");
     output::write(&match diff.format {
         ReportFormat::Text => render::text::report(&report, style),
@@ -56,21 +61,47 @@ fn run_diff(diff: &Diff, style: &Style) -> Result<Outcome> {
         }
     })?;
     timings.done("writing");
-    Ok(outcome(&report, diff.fail_on))
+    let settings = &mut configuration.settings;
+    // Who asks for an exit code gets one.
+    if diff.fail_on.is_some() {
+        settings.mode = Mode::Enforce;
+    }
+    let fail_on = diff.fail_on.or(settings.fail_on).unwrap_or_default();
+    let gate = judge(&report, settings, fail_on, Utc::now().date_naive());
+    tell_waivers(&gate, configuration.name.as_deref().unwrap_or_default());
+    Ok(gate.outcome().into())
+}
+
+/// A waiver leaves a trail, and one that has expired says so.
+fn tell_waivers(gate: &Gate, file: &str) {
+    for (waiver, fingerprint) in &gate.waived {
+        let until = waiver.expires.map(|day| format!(" until {day}")).unwrap_or_default();
+        let by = waiver.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let (line, reason) = (waiver.line, &waiver.reason);
+        say(&format!("note: {fingerprint} is waived{by}{until}: {reason} ({file}:{line})"));
+    }
+    for (waiver, fingerprint) in &gate.expired {
+        let day = waiver.expires.map(|day| day.to_string()).unwrap_or_default();
+        say(&format!(
+            "warning: the waiver of {fingerprint} expired on {day} ({file}:{})",
+            waiver.line
+        ));
+    }
 }
 
 fn run_explain(explain: &Explain, style: &Style) -> Result<()> {
-    let report = compare(&explain.inputs, &explain.cluster.config(), &mut Timings::start())?;
+    let configuration = Configuration::of_pair(&explain.inputs, &explain.cluster)?;
+    let report = compare(&explain.inputs, &configuration, &mut Timings::start())?;
     let rows = chosen(&report, &explain.fingerprint)?;
     let texts: Vec<String> = rows.iter().map(|row| render::text::explain(row, style)).collect();
     Ok(output::write(&texts.join("\n"))?)
 }
 
 fn run_list(list: &List, style: &Style) -> Result<()> {
+    let configuration = Configuration::of_snapshot(&list.directory, &list.cluster)?;
     let progress = Progress::start();
-    let Loaded { tree, .. } = directory::load(&list.directory, &progress.meter)?;
-    something(&[&tree])?;
-    let listing = crate::list(&tree, &list.cluster.config());
+    let tree = snapshot(&list.directory, &configuration, &progress)?;
+    let listing = crate::list(&tree, &configuration.settings.config);
     drop(progress);
     Ok(output::write(&match list.format {
         ListFormat::Text => render::text::listing(&listing, style),
@@ -82,16 +113,24 @@ fn run_list(list: &List, style: &Style) -> Result<()> {
 }
 
 fn run_query(query: &Query, style: &Style) -> Result<()> {
+    let configuration = Configuration::of_snapshot(&query.directory, &query.cluster)?;
     let progress = Progress::start();
-    let Loaded { tree, .. } = directory::load(&query.directory, &progress.meter)?;
-    something(&[&tree])?;
-    let config = query.cluster.config();
-    let answer = crate::query::query(&tree, &config, &query.from, &query.to, &query.port)?;
+    let tree = snapshot(&query.directory, &configuration, &progress)?;
+    let config = &configuration.settings.config;
+    let answer = crate::query::query(&tree, config, &query.from, &query.to, &query.port)?;
     drop(progress);
     Ok(output::write(&match query.format {
         AnswerFormat::Text => render::text::answer(&answer, style),
         AnswerFormat::Json => render::json::answer(&answer),
     })?)
+}
+
+/// What is to be looked at in one directory, or a file.
+fn snapshot(path: &Path, configuration: &Configuration, progress: &Progress) -> Result<Tree> {
+    let Loaded { mut tree, .. } = directory::load(path, &progress.meter)?;
+    configuration.limit(&mut tree, path);
+    something(&[&tree])?;
+    Ok(tree)
 }
 
 /// The rows that a fingerprint, or the beginning of one, means: the same row in one environment or
@@ -134,9 +173,14 @@ fn chosen<'a>(report: &'a Report, wanted: &str) -> Result<Vec<Found<'a>>> {
 }
 
 /// Reads both sides and compares them.
-fn compare(inputs: &Inputs, config: &Config, timings: &mut Timings) -> Result<Report> {
+fn compare(
+    inputs: &Inputs,
+    configuration: &Configuration,
+    timings: &mut Timings,
+) -> Result<Report> {
+    let config = &configuration.settings.config;
     let progress = Progress::start();
-    let Pair { before, after } = load(inputs, &progress.meter)?;
+    let Pair { before, after } = load(inputs, configuration, &progress.meter)?;
     something(&[&before.tree, &after.tree])?;
     timings.done("reading");
     let mut report =
@@ -146,13 +190,19 @@ fn compare(inputs: &Inputs, config: &Config, timings: &mut Timings) -> Result<Re
     Ok(report)
 }
 
-fn load(inputs: &Inputs, meter: &Meter) -> Result<Pair> {
+fn load(inputs: &Inputs, configuration: &Configuration, meter: &Meter) -> Result<Pair> {
     if let Some(range) = &inputs.git {
         let range = Range::from_str(range)?;
-        return Ok(git::load_pair(&range, inputs.repo.as_deref(), &inputs.paths, meter)?);
+        let paths = configuration.paths(&inputs.paths);
+        return Ok(git::load_pair(&range, inputs.repo.as_deref(), &paths, meter)?);
     }
     match inputs.paths.as_slice() {
-        [before, after] => Ok(directory::load_pair(before, after, meter)?),
+        [before, after] => {
+            let mut pair = directory::load_pair(before, after, meter)?;
+            configuration.limit(&mut pair.before.tree, before);
+            configuration.limit(&mut pair.after.tree, after);
+            Ok(pair)
+        }
         paths => Err(Failure::Usage(match paths.len() {
             0 => "nothing to compare was named\n  try: two directories, or `--git BASE..HEAD`".into(),
             1 => "one directory is not enough to compare\n  try: a second one, or `--git BASE` to compare a \

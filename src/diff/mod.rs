@@ -212,7 +212,7 @@ fn gained_rows(
             targets.extend(few_destinations(encoder, draft.flows)?);
         }
         let flows = draft.flows;
-        rows.push((finish(encoder, new, &edits, draft, assumed, always, &mut failed)?, flows));
+        rows.push((finish(encoder, config, new, &edits, draft, assumed, &mut failed)?, flows));
     }
     Ok((rows, failed))
 }
@@ -278,13 +278,14 @@ fn touch(encoder: &mut Encoder<'_, '_>, end: End, flows: Set, touched: &mut Touc
 
 fn finish(
     encoder: &mut Encoder<'_, '_>,
+    config: &Config,
     new: Side,
     edits: &[Edit<'_>],
     draft: Draft,
     assumed: bool,
-    always: bool,
     failed: &mut Vec<NotEvaluated>,
 ) -> Result<Row> {
+    let always = config.ip_blocks_match_pods == IpBlocksMatchPods::Always;
     let mut causes: Vec<Cause> = Vec::new();
     for (nth, edit) in draft.edits.iter().filter_map(|index| edits.get(*index)).enumerate() {
         let lines = if nth == 0 { draft.lines } else { None };
@@ -294,7 +295,7 @@ fn finish(
     causes.dedup();
     let kinds: Vec<CauseKind> =
         draft.edits.iter().filter_map(|index| edits.get(*index)).map(|edit| edit.kind).collect();
-    let severity = severity::severity(encoder, draft.flows, &kinds)?;
+    let severity = severity::severity(encoder, config, draft.flows, &kinds)?;
     let ports = port_list::of(encoder, draft.flows)?;
     let undeclared = rows::undeclared(encoder, draft.flows)?;
     // A stranger from outside tells more than a neighbour where that is what the level is for.

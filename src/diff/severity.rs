@@ -1,6 +1,7 @@
 //! How bad it is that a row opened.
 
 use super::describe;
+use crate::config::Config;
 use crate::model::Protocol;
 use crate::reach::{Encoder, Slot};
 use crate::report::{CauseKind, Severity};
@@ -41,14 +42,28 @@ const DATA_STORES: [u16; 14] =
 /// From the Internet to pods is critical where all ports or the isolation went, else high. From any
 /// pod of any namespace: high. Between namespaces, or to the whole Internet: medium. Inside one
 /// namespace, or to named ranges: low. Only because something is new here: info. One level more
-/// towards the metadata address, kube-system other than DNS, and declared data stores.
+/// towards the metadata address, kube-system other than DNS, declared data stores, and what the
+/// configuration protects. It can also name the least level for a kind of cause.
 pub fn severity(
     encoder: &mut Encoder<'_, '_>,
+    config: &Config,
     flows: Set,
     kinds: &[CauseKind],
 ) -> Result<Severity, OverBudget> {
+    let least = kinds.iter().filter_map(|kind| config.least_severity.get(kind)).max();
+    let level = computed(encoder, config, flows, kinds)?;
+    Ok(least.map_or(level, |least| level.max(*least)))
+}
+
+fn computed(
+    encoder: &mut Encoder<'_, '_>,
+    config: &Config,
+    flows: Set,
+    kinds: &[CauseKind],
+) -> Result<Severity, OverBudget> {
+    let protected = is_protected(encoder, config, flows)?;
     if kinds.iter().all(|kind| *kind == CauseKind::WorkloadAdded) {
-        return Ok(Severity::Info);
+        return Ok(if protected { raised(Severity::Info) } else { Severity::Info });
     }
     let outside_from = encoder.outside(End::Source)?;
     let outside_to = encoder.outside(End::Destination)?;
@@ -59,21 +74,21 @@ pub fn severity(
     let mut level = Severity::Low;
     if !incoming.is_empty() {
         let sources = addresses(encoder, incoming, End::Source)?;
-        if wide(&sources) {
+        if wide(&sources, config) {
             let everything = every_port(encoder, incoming)?;
             let lost = kinds.contains(&CauseKind::IsolationLost);
             level = level.max(if everything || lost { Severity::Critical } else { Severity::High });
-        } else if sources.iter().any(is_public) {
+        } else if sources.iter().any(|net| is_public(net, config)) {
             level = level.max(Severity::Medium);
         }
     }
-    if !outgoing.is_empty() && wide(&addresses(encoder, outgoing, End::Destination)?) {
+    if !outgoing.is_empty() && wide(&addresses(encoder, outgoing, End::Destination)?, config) {
         level = level.max(Severity::Medium);
     }
     if !inner.is_empty() {
         level = level.max(between_pods(encoder, inner)?);
     }
-    if raises(encoder, flows, outgoing)? {
+    if protected || raises(encoder, flows, outgoing)? {
         level = raised(level);
     }
     Ok(level)
@@ -226,6 +241,50 @@ fn raises(encoder: &mut Encoder<'_, '_>, flows: Set, outgoing: Set) -> Result<bo
     Ok(false)
 }
 
+/// Does some flow lead to a namespace or to an address that the configuration protects?
+fn is_protected(
+    encoder: &mut Encoder<'_, '_>,
+    config: &Config,
+    flows: Set,
+) -> Result<bool, OverBudget> {
+    let world = encoder.world;
+    let protected = &config.protected;
+    let in_ranges = |net: &IpNet| protected.ranges.iter().any(|p| p.contains(net) || net.contains(p));
+    if !protected.ranges.is_empty()
+        && addresses(encoder, flows, End::Destination)?.iter().any(in_ranges)
+    {
+        return Ok(true);
+    }
+    if protected.namespaces.is_empty() && protected.ranges.is_empty() {
+        return Ok(false);
+    }
+    // A namespace that nothing names is one of the others.
+    let elsewhere = protected.namespaces.iter().any(|name| world.namespace(name).is_none());
+    for (first, last) in encoder.slots(flows, End::Destination)? {
+        for slot in first..=last.min(world.external().0) {
+            let index = match world.slot(slot) {
+                Slot::Workload(index) => {
+                    let Some(workload) = world.workloads.get(index) else { continue };
+                    let now = workload.on.on(crate::reach::Side::After);
+                    let mut known = now.iter().flat_map(|workload| &workload.addresses);
+                    if known.any(|address| in_ranges(&IpNet::from(*address))) {
+                        return Ok(true);
+                    }
+                    workload.namespace
+                }
+                Slot::Undeclared(index) => index,
+                Slot::Elsewhere if elsewhere => return Ok(true),
+                Slot::Elsewhere | Slot::External => continue,
+            };
+            let name = world.namespaces.get(index).map(|namespace| &*namespace.name);
+            if name.is_some_and(|name| protected.namespaces.contains(name)) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// True iff some end of the flows has every port of every protocol.
 fn every_port(encoder: &mut Encoder<'_, '_>, flows: Set) -> Result<bool, OverBudget> {
     Ok(super::port_list::projection(encoder, flows)? == Set::FULL)
@@ -243,19 +302,22 @@ fn addresses(
 }
 
 /// True iff some block reaches over a wide range of public addresses.
-fn wide(blocks: &[IpNet]) -> bool {
+fn wide(blocks: &[IpNet], config: &Config) -> bool {
     blocks.iter().any(|net| {
         let most = match net {
             IpNet::V4(_) => WIDE.0,
             IpNet::V6(_) => WIDE.1,
         };
-        net.prefix_len() <= most && is_public(net)
+        net.prefix_len() <= most && is_public(net, config)
     })
 }
 
-/// True iff the block holds a public address.
-fn is_public(net: &IpNet) -> bool {
+/// True iff the block holds a public address. What the cluster itself uses is none.
+fn is_public(net: &IpNet, config: &Config) -> bool {
+    let Config { pod_ranges, service_ranges, node_ranges, .. } = config;
+    let mut own = pod_ranges.iter().chain(service_ranges).chain(node_ranges);
     !nets(&NOT_PUBLIC).iter().any(|special| special.contains(net))
+        && !own.any(|range| range.contains(net))
 }
 
 fn nets(texts: &[&str]) -> Vec<IpNet> {

@@ -2,7 +2,7 @@
 
 use crate::eval::{self, End as Party, Flow, Pod};
 use crate::model::{Cluster, ContainerPort, Labels, NAMESPACE_NAME_LABEL, Policy};
-use crate::reach::{Encoder, Side, Slot};
+use crate::reach::{Encoder, Ranges, Side, Slot};
 use crate::report::{Admission, AdmittedBy, Location, RuleRef, Side as ReportSide, Witness};
 use crate::set::fields::{End, Field, PORT};
 use crate::set::{OverBudget, Set, ports};
@@ -181,9 +181,11 @@ pub fn party(
 ) -> Option<Party> {
     let world = encoder.world;
     let cluster = world.cluster(side);
-    let address = || address(encoder, point.values.get(&end.address()).copied());
+    let value = point.values.get(&end.address()).copied();
     let mut pod = match world.slot(point.value(end.slot())) {
-        Slot::External => return Some(Party::External(address())),
+        Slot::External => {
+            return Some(Party::External(address(encoder, value, &Ranges::default())));
+        }
         Slot::Workload(index) => {
             Pod::of_workload(cluster, (*world.workloads.get(index)?.on.on(side))?)
         }
@@ -206,7 +208,8 @@ pub fn party(
         }
     };
     if pods_have_addresses && pod.addresses.is_empty() {
-        pod.addresses.insert(address());
+        let ranges = world.ranges(point.value(end.slot()));
+        pod.addresses.insert(address(encoder, value, ranges));
     }
     Some(Party::Pod(pod))
 }
@@ -260,9 +263,9 @@ fn free_labels(encoder: &Encoder<'_, '_>, point: &Point, end: End, of_namespace:
     labels
 }
 
-/// An address that a value stands for: one reserved for documentation where there is one, else the
-/// first.
-fn address(encoder: &Encoder<'_, '_>, value: Option<u32>) -> IpAddr {
+/// An address that a value stands for, in these ranges: one reserved for documentation where there is
+/// one, else the first.
+fn address(encoder: &Encoder<'_, '_>, value: Option<u32>, possible: &Ranges) -> IpAddr {
     let documentation: [IpAddr; 4] = [
         std::net::Ipv4Addr::new(203, 0, 113, 10).into(),
         std::net::Ipv4Addr::new(198, 51, 100, 10).into(),
@@ -270,9 +273,12 @@ fn address(encoder: &Encoder<'_, '_>, value: Option<u32>) -> IpAddr {
         std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10).into(),
     ];
     // Where any address will do, the first of them will.
-    let Some(value) = value else { return documentation[0] };
+    let Some(value) = value else { return possible.stand_in().unwrap_or(documentation[0]) };
     let ranges = encoder.world.addresses.ranges(value, value);
     let first = ranges.first().map_or(documentation[0], |range| range.0);
+    if let Some(stand_in) = possible.stand_in() {
+        return if possible.hold(first) { first } else { stand_in };
+    }
     documentation
         .into_iter()
         .find(|address| ranges.iter().any(|(a, b)| (a..=b).contains(&address)))

@@ -231,7 +231,7 @@ impl Client {
             let tried = self.once(what, &method, path, body).await;
             let (again, wait) = match &tried {
                 Ok(answer) if answer.status.is_success() => return tried,
-                Ok(answer) => match asked_to_wait(answer, Utc::now()) {
+                Ok(answer) => match asked_to_wait(answer, Utc::now(), self.pause * 60) {
                     // Where a limit was met, nothing was done.
                     Some(wait) => {
                         (repeatable || answer.status != StatusCode::SERVICE_UNAVAILABLE, wait)
@@ -296,8 +296,8 @@ fn refused(what: &'static str, answer: &Answer) -> Error {
 
 /// How long GitHub wants us to wait before the same call may be made again; `None` where waiting does not
 /// help. A limit is 403 or 429 with `retry-after`, or with nothing remaining until a point in time, or with
-/// words about a secondary limit ("wait at least one minute" where no header says how long).
-fn asked_to_wait(answer: &Answer, now: DateTime<Utc>) -> Option<Duration> {
+/// words about a secondary limit (`minute`, where no header says how long).
+fn asked_to_wait(answer: &Answer, now: DateTime<Utc>, minute: Duration) -> Option<Duration> {
     let header = |name: &str| -> Option<i64> {
         answer.headers.get(name)?.to_str().ok()?.trim().parse().ok()
     };
@@ -317,7 +317,7 @@ fn asked_to_wait(answer: &Answer, now: DateTime<Utc>) -> Option<Duration> {
     }
     let body = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
     let limited = answer.status == StatusCode::TOO_MANY_REQUESTS || body.contains("rate limit");
-    limited.then_some(Duration::from_secs(60))
+    limited.then_some(minute)
 }
 
 /// Up to half of a pause, so that clients that met one limit do not meet it again together.
@@ -370,7 +370,7 @@ mod tests {
             (503, &[], "{}", None),
             (200, &[("retry-after", "2")], "{}", None),
         ] {
-            let wait = asked_to_wait(&answer(status, headers, body), now);
+            let wait = asked_to_wait(&answer(status, headers, body), now, Duration::from_secs(60));
             assert_eq!(wait, expected.map(Duration::from_secs), "{status} {headers:?} {body}");
         }
     }

@@ -18,6 +18,9 @@ pub struct Workload {
     pub ports: BTreeSet<ContainerPort>,
     /// The pods use the node's network: no selector matches them (B5, U2).
     pub host_network: bool,
+    /// The pods' addresses are those of their nodes. Without `host_network` only where a network plugin
+    /// treats pods on the host network like any other (B5).
+    pub node_address: bool,
     /// The addresses of the pod where they are known (`status.podIP`, `status.podIPs`).
     pub addresses: BTreeSet<IpAddr>,
     /// True for a bare pod: it has no second replica that it could talk to (B3).

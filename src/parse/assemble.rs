@@ -166,8 +166,9 @@ fn group(
     let mut index = BTreeMap::new();
     let mut different: Vec<(Workload, usize)> = Vec::new();
     for draft in chosen {
-        let Workload { labels, ports, host_network, addresses, .. } = &*draft.workload;
-        let at = *index.entry((labels, ports, host_network, addresses)).or_insert(different.len());
+        let Workload { labels, ports, host_network, node_address, addresses, .. } = &*draft.workload;
+        let key = (labels, ports, host_network, node_address, addresses);
+        let at = *index.entry(key).or_insert(different.len());
         match different.get_mut(at) {
             Some((_, count)) => *count += 1,
             None => different.push(((*draft.workload).clone(), 1)),

@@ -93,11 +93,17 @@ impl Reader<'_> {
             .unwrap_or_default()
             .trim_end_matches('-');
         let place = Place::root(object.doc, object.node);
-        let mut warnings = Vec::new();
-        let lowered = policy::lower(&policy, (&namespace, name), &place, self.file, &mut warnings)?;
+        let mut remarks = policy::Remarks::default();
+        let identity = (&namespace, name);
+        let lowered =
+            policy::lower(&policy, identity, &place, self.file, self.config, &mut remarks)?;
         self.read.policies.push(Arc::new(lowered));
-        for warning in warnings {
+        for warning in remarks.warnings {
             self.problem(object, &warning, warning.to_string(), Affects::Nothing);
+        }
+        for fault in remarks.unsupported.into_iter().take(limits::NOTES) {
+            let affects = Affects::Namespace(namespace.clone());
+            self.problem(object, &fault, fault.to_string(), affects);
         }
         self.notes(object, notes, &namespace);
         Ok(())
@@ -164,6 +170,7 @@ impl Reader<'_> {
             namespace: &namespace,
             place: &place,
             file: self.file,
+            host_network_pods: self.config.host_network_pods,
         };
         let (draft, notes) = match kind {
             Kind::Pod => {

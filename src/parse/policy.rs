@@ -6,6 +6,7 @@ use super::de::{Fault, shorten};
 use super::names;
 use super::place::Place;
 use super::selector::{self, check};
+use crate::config::Config;
 use crate::model::{
     Action, Direction, IpBlock, NamespaceMatch, Origin, Peer, PeerKind, Policy, PolicyId,
     PolicyKind, PortMatch, Ports, Protocol, Rule, Section, Selector, Subject, Tier,
@@ -18,13 +19,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::sync::Arc;
 
-/// Lowers one decoded policy. `warnings` receives what is accepted but doubtful (I4).
+/// Lowers one decoded policy. `remarks` receives what is accepted but doubtful (I4), and what the
+/// network plugin does not know (P5).
 pub(super) fn lower(
     policy: &NetworkPolicy,
     (namespace, name): (&Arc<str>, &str),
     root: &Place<'_, '_>,
     file: &Arc<str>,
-    warnings: &mut Vec<Fault>,
+    config: &Config,
+    remarks: &mut Remarks,
 ) -> Result<Policy, Fault> {
     let metadata = root.key("metadata");
     if name.is_empty() {
@@ -35,7 +38,7 @@ pub(super) fn lower(
     let empty = NetworkPolicySpec::default();
     let spec = policy.spec.as_ref().unwrap_or(&empty);
     let place = root.key("spec");
-    let mut lowering = Lowering { namespace, file, warnings };
+    let mut lowering = Lowering { namespace, file, config, remarks };
     let pods = lowering.selector(spec.pod_selector.as_ref(), &place.key("podSelector"))?;
     let (ingress_on, egress_on) = directions(spec, &place)?;
 
@@ -125,10 +128,20 @@ fn directions(spec: &NetworkPolicySpec, place: &Place<'_, '_>) -> Result<(bool, 
     Ok(directions)
 }
 
+/// What is to be said of a policy that is read.
+#[derive(Debug, Default)]
+pub(super) struct Remarks {
+    /// What is accepted but doubtful.
+    pub warnings: Vec<Fault>,
+    /// What was read as matching nothing because the network plugin does not know it.
+    pub unsupported: Vec<Fault>,
+}
+
 struct Lowering<'a> {
     namespace: &'a Arc<str>,
     file: &'a Arc<str>,
-    warnings: &'a mut Vec<Fault>,
+    config: &'a Config,
+    remarks: &'a mut Remarks,
 }
 
 impl Lowering<'_> {
@@ -163,13 +176,24 @@ impl Lowering<'_> {
         let written = place.key("ports");
         let mut lowered_ports = Vec::new();
         for (i, port) in ports.unwrap_or_default().iter().enumerate() {
-            lowered_ports.push(self.port(port, &written.index(i))?);
+            let at = written.index(i);
+            let lowered = self.port(port, &at)?;
+            if lowered.protocol == Protocol::Sctp && !self.config.sctp {
+                self.remarks.unsupported.push(at.fault(
+                    "the network plugin does not know SCTP (`cluster.sctp` of the configuration), so \
+                     nobody can say what it makes of this; read as matching nothing",
+                ));
+                continue;
+            }
+            lowered_ports.push(lowered);
         }
+        // Absent, null and empty are the same: everything (N6, N7). A list whose entries all match
+        // nothing is another matter.
+        let all_ports = ports.unwrap_or_default().is_empty();
         Ok(Rule {
             action: Action::Allow,
-            // Absent, null and empty are the same: everything (N6, N7).
             peers: (!lowered_peers.is_empty()).then_some(lowered_peers),
-            ports: (!lowered_ports.is_empty()).then_some(lowered_ports),
+            ports: (!all_ports).then_some(lowered_ports),
             origin: self.origin(place),
         })
     }
@@ -240,7 +264,7 @@ impl Lowering<'_> {
                 .fault(format!("`{}` is no CIDR; write for example `{advice}`", shorten(text))));
         };
         if let Some(why) = cidr.sloppy {
-            self.warnings.push(place.fault(format!(
+            self.remarks.warnings.push(place.fault(format!(
                 "`{text}` {why}: read as `{}`, but Kubernetes 1.36 and later refuse it; write `{0}`",
                 cidr.net
             )));
@@ -273,7 +297,7 @@ impl Lowering<'_> {
                         .key("endPort")
                         .fault(format!("`{last}` is below the `port` {first}; swap them")));
                 }
-                Ports::Range(first, last)
+                Ports::Range(first, if self.config.end_port { last } else { first })
             }
             (Some(IntOrString::String(_)), Some(_)) => {
                 return Err(place

@@ -38,8 +38,8 @@ impl Twice {
     /// Two workloads of one identity; the second is the one that is kept.
     pub(super) fn workload(&mut self, first: &Workload, last: &Workload) {
         let meaning = |workload: &Workload| {
-            let Workload { labels, ports, host_network, addresses, .. } = workload;
-            format!("{:?}", (labels, ports, host_network, addresses))
+            let Workload { labels, ports, host_network, node_address, addresses, .. } = workload;
+            format!("{:?}", (labels, ports, host_network, node_address, addresses))
         };
         let name = format!("{}/{}", last.id.namespace, last.id.name);
         let namespace = last.id.namespace.clone();

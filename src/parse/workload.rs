@@ -12,6 +12,7 @@ use super::names;
 use super::place::Place;
 use super::policy::{number, protocol};
 use super::selector::check_label;
+use crate::config::HostNetworkPods;
 use crate::model::{ContainerPort, Labels, Origin, Protocol, Workload, WorkloadId};
 use k8s_openapi::api::core::v1::ContainerPort as WrittenPort;
 use serde::Deserialize;
@@ -166,6 +167,7 @@ pub(super) struct Object<'o> {
     pub namespace: &'o Arc<str>,
     pub place: &'o Place<'o, 'o>,
     pub file: &'o Arc<str>,
+    pub host_network_pods: HostNetworkPods,
 }
 
 impl Object<'_> {
@@ -270,7 +272,8 @@ impl Object<'_> {
             },
             labels,
             ports: ports(&spec.containers, &place_spec.key("containers"))?,
-            host_network: spec.host_network,
+            host_network: spec.host_network && self.host_network_pods == HostNetworkPods::Node,
+            node_address: spec.host_network,
             addresses: BTreeSet::new(),
             single: false,
             labels_origin: labels_origin.unwrap_or_else(|| origin.clone()),

@@ -4,7 +4,7 @@ mod peer;
 
 pub use peer::{PeerError, PortError, read_peer, read_port, write_peer};
 
-use crate::config::Config;
+use crate::config::{Config, HostNetworkPods};
 use crate::eval::{Decision, End, Flow, Side as Verdict, evaluate};
 use crate::model::{Cluster, Direction, Origin};
 use crate::parse::{Affects, Parsed, parse_both};
@@ -40,7 +40,7 @@ pub fn query(
     port: &str,
 ) -> Result<Answer, QueryError> {
     let (parsed, _) = parse_both(tree, tree, config);
-    query_parsed(&parsed, from, to, port)
+    ask(&parsed, config.host_network_pods, from, to, port)
 }
 
 /// [`query`] on a snapshot that is read already.
@@ -50,9 +50,24 @@ pub fn query_parsed(
     to: &str,
     port: &str,
 ) -> Result<Answer, QueryError> {
+    ask(parsed, HostNetworkPods::Node, from, to, port)
+}
+
+fn ask(
+    parsed: &Parsed,
+    host_network_pods: HostNetworkPods,
+    from: &str,
+    to: &str,
+    port: &str,
+) -> Result<Answer, QueryError> {
     let cluster = &parsed.cluster;
-    let source = read_peer(cluster, from).map_err(QueryError::From)?;
-    let destination = read_peer(cluster, to).map_err(QueryError::To)?;
+    let mut source = read_peer(cluster, from).map_err(QueryError::From)?;
+    let mut destination = read_peer(cluster, to).map_err(QueryError::To)?;
+    for end in [&mut source.end, &mut destination.end] {
+        if let End::Pod(pod) = end {
+            pod.host_network &= host_network_pods == HostNetworkPods::Node;
+        }
+    }
     let (protocol, port) = read_port(port).map_err(QueryError::Port)?;
 
     let itself = source

@@ -1,7 +1,7 @@
 //! Selectors, `ipBlock`s and ports of one side -> the ends and ports that they match, as sets.
 
 use super::encode::{Encoder, FEW_SLOTS, Reading, Result, count};
-use super::world::{Side, Slot};
+use super::world::{Ranges, Side, Slot};
 use crate::model::{
     IpBlock, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, Protocol, Requirement, Selector,
 };
@@ -100,24 +100,63 @@ impl Encoder<'_, '_> {
         let contains = |address: &std::net::IpAddr| {
             block.cidr.contains(address) && !block.except.iter().any(|e| e.contains(address))
         };
-        let (external, end_of_field) = self.world.external();
-        let mut next = match self.reading {
-            Reading::AnyAddress => 0,
-            Reading::KnownAddresses => external,
-        };
-        let mut intervals = Vec::new();
-        for &slot in self.world.addressed.on(side) {
-            let workload = self.world.workloads.get(slot as usize).and_then(|w| *w.on.on(side));
-            if next < slot && next < external {
-                intervals.push((next, slot - 1, inside));
+        let world = self.world;
+        let (external, end_of_field) = world.external();
+        // Slots with a set of their own; all other pods share one.
+        let mut own: Vec<(u32, Set)> = Vec::new();
+        let mut of_pods = Set::EMPTY;
+        if self.reading == Reading::AnyAddress {
+            of_pods = self.possible_addresses(level, inside, &world.pod_ranges, contains)?;
+            for (slot, ranges) in &world.elsewhere_addressed {
+                own.push((*slot, self.possible_addresses(level, inside, ranges, contains)?));
             }
-            if workload.is_some_and(|workload| workload.addresses.iter().any(contains)) {
-                intervals.push((slot, slot, Set::FULL));
-            }
-            next = next.max(slot + 1);
         }
-        intervals.push((next, end_of_field, inside));
+        let known = world.addressed.on(side);
+        own.retain(|(slot, _)| known.binary_search(slot).is_err());
+        for &slot in known {
+            let workload = world.workloads.get(slot as usize).and_then(|w| *w.on.on(side));
+            let matches = workload.is_some_and(|w| w.addresses.iter().any(contains));
+            own.push((slot, if matches { Set::FULL } else { Set::EMPTY }));
+        }
+        own.sort_unstable();
+        let mut next = 0;
+        let mut intervals = Vec::with_capacity(own.len() * 2 + 2);
+        for (slot, set) in own {
+            if next < slot {
+                intervals.push((next, slot - 1, of_pods));
+            }
+            intervals.push((slot, slot, set));
+            next = slot + 1;
+        }
+        if next < external {
+            intervals.push((next, external - 1, of_pods));
+        }
+        intervals.push((external, end_of_field, inside));
         self.d.node(end.slot(), intervals)
+    }
+
+    /// The values of an address field for which a pod of unknown address is in a block: `inside`, where
+    /// what no pod can have stands for an address that it can ([`Ranges::stand_in`]).
+    fn possible_addresses(
+        &mut self,
+        level: u32,
+        inside: Set,
+        ranges: &Ranges,
+        contains: impl Fn(&std::net::IpAddr) -> bool,
+    ) -> Result<Set> {
+        let Some(stand_in) = ranges.stand_in() else { return Ok(inside) };
+        let mut blocks = Vec::with_capacity(ranges.blocks().len());
+        for block in ranges.blocks() {
+            let (first, last) = self.world.addresses.values(block);
+            blocks.push(self.d.node(level, [(first, last, Set::FULL)])?);
+        }
+        let possible = self.d.union(blocks)?;
+        let within = self.d.and(inside, possible)?;
+        if !contains(&stand_in) {
+            return Ok(within);
+        }
+        let impossible = self.d.minus(Set::FULL, possible)?;
+        self.d.or(within, impossible)
     }
 
     /// The flows whose end is a pod that matches both selectors (S1 to S8). Pods on the host's

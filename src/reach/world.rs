@@ -1,5 +1,6 @@
 //! The domain of a comparison: what the slots of both ends stand for, on both sides.
 
+use crate::config::Config;
 use crate::model::{
     Cluster, Labels, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, PeerKind, Policy, Workload,
     WorkloadId,
@@ -7,6 +8,7 @@ use crate::model::{
 use crate::set::address::AddressSpace;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A side of the comparison.
@@ -97,6 +99,33 @@ pub struct NamespaceSlot<'a> {
     pub policies: PerSide<Vec<&'a Arc<Policy>>>,
 }
 
+/// Where a pod of unknown address can have it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ranges(Vec<IpNet>);
+
+impl Ranges {
+    /// Anywhere: nothing is known of it.
+    pub fn is_anywhere(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The blocks; empty for anywhere.
+    pub fn blocks(&self) -> &[IpNet] {
+        &self.0
+    }
+
+    /// Can the address be one of these?
+    pub fn hold(&self, address: IpAddr) -> bool {
+        self.is_anywhere() || self.0.iter().any(|block| block.contains(&address))
+    }
+
+    /// What an address outside the ranges stands for: the first one inside. So every value of an address
+    /// field is an address that a pod can have, and no set has to be cut to those that are.
+    pub fn stand_in(&self) -> Option<IpAddr> {
+        self.0.first().map(IpNet::network)
+    }
+}
+
 /// The common domain of both sides.
 #[derive(Debug)]
 pub struct World<'a> {
@@ -112,6 +141,11 @@ pub struct World<'a> {
     pub alone: PerSide<Vec<u32>>,
     /// Slots of the workloads whose addresses are known.
     pub addressed: PerSide<Vec<u32>>,
+    /// Slots of the workloads with another choice of addresses than [`World::pod_ranges`]: those with
+    /// addresses of nodes, and those that have them on one side only, which can be anywhere.
+    pub elsewhere_addressed: Vec<(u32, Ranges)>,
+    /// Where pods of unknown address have it.
+    pub pod_ranges: Ranges,
     /// Slots of the workloads that do not exist, or look different to policies, on one side.
     pub changed_workloads: Vec<u32>,
     /// Indexes of the namespaces whose labels, as far as known, differ between the sides.
@@ -123,11 +157,17 @@ pub struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    /// Lays out the domain for two sides.
+    /// Lays out the domain for two sides of a cluster of which nothing is known.
     pub fn new(before: &'a Cluster, after: &'a Cluster) -> Self {
+        Self::of(before, after, &Config::default())
+    }
+
+    /// Lays out the domain for two sides, with what is known of the addresses in the cluster.
+    pub fn of(before: &'a Cluster, after: &'a Cluster, config: &Config) -> Self {
         let clusters = PerSide { before, after };
         let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
-        let mut blocks: BTreeSet<IpNet> = BTreeSet::new();
+        let mut blocks: BTreeSet<IpNet> =
+            config.pod_ranges.iter().chain(&config.node_ranges).copied().collect();
         for cluster in [before, after] {
             names.extend(cluster.namespaces.keys().cloned());
             names.extend(cluster.workloads.iter().map(|w| w.id.namespace.clone()));
@@ -176,6 +216,8 @@ impl<'a> World<'a> {
             missing: PerSide::default(),
             alone: PerSide::default(),
             addressed: PerSide::default(),
+            elsewhere_addressed: Vec::new(),
+            pod_ranges: Ranges(config.pod_ranges.clone()),
             changed_workloads: Vec::new(),
             changed_namespaces: Vec::new(),
             changed_policies: join(&before.policies, &after.policies, |policy| &policy.id)
@@ -185,6 +227,7 @@ impl<'a> World<'a> {
             clusters,
         };
         world.note_exceptions();
+        world.note_addresses(&config.node_ranges);
         world.note_changes();
         world
     }
@@ -224,6 +267,27 @@ impl<'a> World<'a> {
                 }
             }
         }
+    }
+
+    fn note_addresses(&mut self, node_ranges: &[IpNet]) {
+        for (slot, workload) in self.workloads.iter().enumerate() {
+            let sides = [workload.on.before, workload.on.after];
+            let mut of_node = sides.into_iter().flatten().map(|workload| workload.node_address);
+            let ranges = match (of_node.next(), of_node.next()) {
+                (Some(false), None | Some(false)) | (None, _) => continue,
+                (Some(true), None | Some(true)) => Ranges(node_ranges.to_vec()),
+                // One address on both sides is in neither's ranges alone.
+                (Some(_), Some(_)) => Ranges::default(),
+            };
+            self.elsewhere_addressed.push((slot as u32, ranges));
+        }
+    }
+
+    /// Where the pods of a slot have their address, if it is not known.
+    pub fn ranges(&self, slot: u32) -> &Ranges {
+        let found = self.elsewhere_addressed.binary_search_by_key(&slot, |(slot, _)| *slot);
+        let exception = found.ok().and_then(|index| self.elsewhere_addressed.get(index));
+        exception.map_or(&self.pod_ranges, |(_, ranges)| ranges)
     }
 
     /// One side as it was read.

@@ -1,15 +1,30 @@
 //! What a team decides: `.github/netpol-review.yml` as data.
 //!
-//! [`Settings`] is what the rest of the program sees; `file` is what can be written, strictly, and turns
-//! text into settings or into errors that name the line.
+//! [`Settings`] is what the rest of the program sees. Reading order: `file` (what can be written,
+//! strictly, and the JSON Schema of it), `read` (text to that, or errors that name the line), `check`
+//! (what single values must be like), `profile` (what is known of network plugins).
+
+mod check;
+pub mod file;
+pub mod profile;
+mod read;
+
+pub use check::namespace as check_namespace;
+pub use read::{SettingsError, parse, parse_bytes};
 
 use crate::config::Config;
 use crate::report::Severity;
 use chrono::NaiveDate;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// Where the file is, in the commit before the change: a change cannot loosen its own gate.
 pub const PATH: &str = ".github/netpol-review.yml";
+
+/// How many hexadecimal digits of a row's fingerprint a waiver can name.
+pub const FINGERPRINT_DIGITS: RangeInclusive<usize> = 12..=32;
 
 /// Everything that can be decided, with a default for each.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +48,45 @@ pub struct Settings {
     pub comment: CommentOptions,
 }
 
+/// What the inputs of the Action say. They stand in the workflow, which a pull request can change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// `mode`.
+    pub mode: Option<Mode>,
+    /// `fail-on`.
+    pub fail_on: Option<FailOn>,
+    /// `paths`, from the root of the repository; empty: not given.
+    pub paths: Vec<String>,
+}
+
+impl Settings {
+    /// The settings under these inputs: they fill what the file leaves open, and may tighten what it says,
+    /// never loosen it. Of two thresholds the stricter one counts, and paths of the file stay.
+    ///
+    /// The one exception is the mode: `warn` in either place means that nothing fails, although a change can
+    /// write it into its own workflow. Whoever wants a gate that no pull request can open protects
+    /// `.github/workflows`, too.
+    pub fn tightened_by(&self, inputs: &Inputs) -> Settings {
+        let mut settings = self.clone();
+        settings.mode = inputs.mode.map_or(self.mode, |mode| mode.min(self.mode));
+        settings.fail_on = self.fail_on.max(inputs.fail_on);
+        if settings.paths.is_empty() {
+            settings.paths.clone_from(&inputs.paths);
+        }
+        settings
+    }
+}
+
+impl Waiver {
+    /// Does it hold on a day?
+    pub fn holds_on(&self, day: NaiveDate) -> bool {
+        self.expires.is_none_or(|last| last >= day)
+    }
+}
+
 /// Does a verdict fail, or only warn?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// It is told, and nothing fails.
     Warn,
@@ -44,7 +96,8 @@ pub enum Mode {
 }
 
 /// The least that makes a command fail. Ordered from the loosest to the strictest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailOn {
     /// Nothing that is found: the exit code is 0.
     #[default]
@@ -119,7 +172,8 @@ impl Default for CommentOptions {
 }
 
 /// When a pull request gets a comment. One that exists is always brought up to date.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum CommentWhen {
     /// On every pull request that was reviewed.
     Always,

@@ -4,12 +4,12 @@ use super::error::Error;
 use super::read::{read_into, read_limited};
 use super::share::share;
 use super::walk::{special, walk};
-use super::{Loaded, MAX_FILE_BYTES, Meter, Pair};
+use super::{Loaded, MAX_FILE_BYTES, MAX_SINGLE_BYTES, Meter, Pair};
 use crate::nearest::nearest;
 use crate::report::Snapshot;
 use crate::tree::Tree;
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Reads both sides of a comparison.
@@ -54,6 +54,69 @@ pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
     }
     let snapshot = Snapshot { source: "directory", name: tree.name.clone(), commit: None };
     Ok(Loaded { tree, snapshot })
+}
+
+/// The bytes of one file below a directory; `None` where there is none, or where `root` is no directory. `path`
+/// counts from the root.
+///
+/// # Errors
+///
+/// It is there and is no plain file (no link on the way is followed), can't be read, or is too large.
+pub fn file(root: &Path, path: &str) -> Result<Option<Vec<u8>>, Error> {
+    let mut disk = root.to_path_buf();
+    let mut parts = path.split('/').peekable();
+    while let Some(part) = parts.next() {
+        disk.push(part);
+        let kind = match fs::symlink_metadata(&disk) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(source) => return Err(Error::Unreadable { path: disk, source }),
+        };
+        let what = match (kind.is_symlink(), parts.peek().is_some()) {
+            (true, _) => "a symbolic link",
+            (false, true) => continue,
+            (false, false) if kind.is_file() => continue,
+            (false, false) if kind.is_dir() => "a directory",
+            (false, false) => special(kind),
+        };
+        let (path, place) = (path.to_string(), root.display().to_string());
+        return Err(Error::NotAPlainFile { path, place, what });
+    }
+    named_file(&disk).map(Some)
+}
+
+/// The bytes of a file that was named, which may be a link or a stream.
+///
+/// # Errors
+///
+/// It does not exist, is no file, can't be read, or is too large.
+pub fn named_file(path: &Path) -> Result<Vec<u8>, Error> {
+    let metadata = existing(path)?;
+    if !metadata.is_file() && !is_stream(path) {
+        let what = match metadata.is_dir() {
+            true => "a directory",
+            false => special(metadata.file_type()),
+        };
+        let place = path.parent().unwrap_or(path).display().to_string();
+        let path = path.display().to_string();
+        return Err(Error::NotAPlainFile { path, place, what });
+    }
+    let unreadable = |source| Error::Unreadable { path: path.to_path_buf(), source };
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(MAX_SINGLE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let size = metadata.len().max(bytes.len() as u64);
+    if size > MAX_SINGLE_BYTES {
+        return Err(Error::TooLarge { path: path.to_path_buf(), size, limit: MAX_SINGLE_BYTES });
+    }
+    Ok(bytes)
 }
 
 /// What an argument names, or an error that suggests what else it could have been.

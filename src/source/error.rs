@@ -48,6 +48,16 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
+    /// A file that decides something is a link, or not in one piece.
+    #[error("`{path}` of `{place}` is {what}, not a file\n  try: put the file itself there")]
+    NotAPlainFile {
+        /// Its path from the root.
+        path: String,
+        /// The directory or revision.
+        place: String,
+        /// What it is.
+        what: &'static str,
+    },
     /// The range is no range.
     #[error(
         "`{range}` is not a range of revisions: {why}\n  try: `BASE..HEAD`, `BASE...HEAD` from the merge base, or `BASE` against the working tree"

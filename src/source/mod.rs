@@ -18,6 +18,9 @@ pub(crate) use error::io_reason;
 pub use error::{Error, NoSuchRevision};
 pub use walk::is_manifest;
 
+/// The largest single file that is read for its own sake (a configuration, say), in bytes.
+pub const MAX_SINGLE_BYTES: u64 = 1 << 20;
+
 use crate::report::Snapshot;
 use crate::tree::Tree;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +50,21 @@ pub struct Pair {
     pub before: Loaded,
     /// The side after the change.
     pub after: Loaded,
+}
+
+/// Leaves of a tree what lies at or below some of these paths (from its root, without a `/` at the end); all of
+/// it where there are none. What was skipped above a path could hide what is below it, and stays.
+pub fn limit(tree: &mut Tree, paths: &[String]) {
+    if paths.is_empty() {
+        return;
+    }
+    let below = |path: &str, limit: &str| {
+        path.strip_prefix(limit).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    tree.files.retain(|path, _| paths.iter().any(|limit| below(path, limit)));
+    tree.skipped.retain(|file| {
+        paths.iter().any(|limit| below(&file.path, limit) || below(limit, &file.path))
+    });
 }
 
 /// How far the reading got; a progress display polls it from another thread.

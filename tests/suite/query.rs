@@ -172,6 +172,7 @@ fn a_numbered_workload_is_found_by_its_number() {
             labels: Default::default(),
             ports: Default::default(),
             host_network: false,
+            node_address: false,
             addresses: Default::default(),
             single: false,
             origin: layout::origin("", 1, 1),

@@ -2,9 +2,11 @@
 //! that the repository's configuration names is run.
 //!
 //! Reading order: `range` (what the user asked for), `program` (how `git` is called), `revision`
-//! (names to commits), `listing` (commits to paths), `objects` (paths to bytes), `worktree`.
+//! (names to commits), `listing` (commits to paths), `objects` (paths to bytes), `worktree`,
+//! `lookup` (one file of a revision).
 
 mod listing;
+mod lookup;
 mod objects;
 mod paths;
 mod program;
@@ -13,6 +15,7 @@ mod repository;
 mod revision;
 mod worktree;
 
+pub use lookup::{FoundFile, file_at, file_before};
 pub use range::Range;
 pub use repository::{Remote, Repository};
 
@@ -32,16 +35,7 @@ pub fn load_pair(
 ) -> Result<Pair, Error> {
     let limits = paths::normalise(limits)?;
     let git = Git::open(repo)?;
-    let (before, after) = match range {
-        Range::Between(before, after) => {
-            (git.resolve(before, range)?, Some(git.resolve(after, range)?))
-        }
-        Range::FromMergeBase(base, head) => {
-            let head_revision = git.resolve(head, range)?;
-            (git.merge_base(&git.resolve(base, range)?, &head_revision)?, Some(head_revision))
-        }
-        Range::WorkingTree(base) => (git.resolve(base, range)?, None),
-    };
+    let (before, after) = sides(&git, range)?;
     let base_files = listing::of_revision(&git, &before, &limits)?;
     let (pair, missing) = match after {
         Some(after) => {
@@ -69,4 +63,18 @@ pub fn load_pair(
         None => Ok(pair),
         Some(path) => Err(paths::not_found(&git, &pair, path)),
     }
+}
+
+/// The revisions of a range; `None` is the working tree.
+fn sides(git: &Git, range: &Range) -> Result<(Revision, Option<Revision>), Error> {
+    Ok(match range {
+        Range::Between(before, after) => {
+            (git.resolve(before, range)?, Some(git.resolve(after, range)?))
+        }
+        Range::FromMergeBase(base, head) => {
+            let head_revision = git.resolve(head, range)?;
+            (git.merge_base(&git.resolve(base, range)?, &head_revision)?, Some(head_revision))
+        }
+        Range::WorkingTree(base) => (git.resolve(base, range)?, None),
+    })
 }

@@ -160,7 +160,10 @@ impl Edit {
                 });
             }
             Edit::ToggleHostNetwork(index) => {
-                edit_workload(&mut workloads, index, |w| w.host_network = !w.host_network);
+                edit_workload(&mut workloads, index, |w| {
+                    w.host_network = !w.host_network;
+                    w.node_address = w.host_network;
+                });
             }
             Edit::SetNamespace(name, labels) => {
                 let _: Option<Arc<Namespace>> = match labels {

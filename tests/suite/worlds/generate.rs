@@ -113,6 +113,7 @@ pub fn workload() -> impl Strategy<Value = Workload> {
             labels,
             ports,
             host_network,
+            node_address: host_network,
             addresses: match kind {
                 "Pod" => addresses.iter().map(|a| a.parse().expect("an address")).collect(),
                 _ => BTreeSet::new(),

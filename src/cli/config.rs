@@ -1,0 +1,80 @@
+//! Which configuration counts, and where it is.
+
+use super::args::{ClusterOptions, Inputs};
+use super::failure::Failure;
+use crate::settings::{PATH, Settings, parse_bytes};
+use crate::source::git::{self, Range};
+use crate::source::{directory, limit};
+use crate::tree::Tree;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// A configuration that was read.
+#[derive(Debug, Default)]
+pub(super) struct Configuration {
+    /// What it says, with the options of the command line on top.
+    pub(super) settings: Settings,
+    /// Its name for messages; `None` where there is no file.
+    pub(super) name: Option<String>,
+}
+
+impl Configuration {
+    /// That of a comparison: the file that was named, or that of the side before.
+    pub(super) fn of_pair(inputs: &Inputs, options: &ClusterOptions) -> Result<Self, Failure> {
+        match (&options.config, &inputs.git, inputs.paths.as_slice()) {
+            (None, Some(range), _) => {
+                let range = Range::from_str(range)?;
+                let found = git::file_before(&range, inputs.repo.as_deref(), PATH)?;
+                Self::read(found.map(|found| (found.name, found.bytes)), options)
+            }
+            (None, None, [before, ..]) => Self::of_directory(before, options),
+            (_, _, _) => Self::named(options),
+        }
+    }
+
+    /// That of one snapshot: the file that was named, or that of the directory.
+    pub(super) fn of_snapshot(path: &Path, options: &ClusterOptions) -> Result<Self, Failure> {
+        match &options.config {
+            None => Self::of_directory(path, options),
+            Some(_) => Self::named(options),
+        }
+    }
+
+    fn of_directory(path: &Path, options: &ClusterOptions) -> Result<Self, Failure> {
+        let bytes = directory::file(path, PATH)?;
+        let name = path.join(PATH).display().to_string();
+        Self::read(bytes.map(|bytes| (name, bytes)), options)
+    }
+
+    fn named(options: &ClusterOptions) -> Result<Self, Failure> {
+        let Some(path) = &options.config else { return Self::read(None, options) };
+        let name = path.display().to_string();
+        Self::read(Some((name, directory::named_file(path)?)), options)
+    }
+
+    fn read(file: Option<(String, Vec<u8>)>, options: &ClusterOptions) -> Result<Self, Failure> {
+        let mut configuration = Self::default();
+        if let Some((name, bytes)) = file {
+            configuration.settings = parse_bytes(&bytes)
+                .map_err(|errors| Failure::Settings { file: name.clone(), errors })?;
+            configuration.name = Some(name);
+        }
+        options.apply(&mut configuration.settings.config);
+        Ok(configuration)
+    }
+
+    /// The paths to look at in a repository: those of the command line, else those of the file.
+    pub(super) fn paths(&self, typed: &[PathBuf]) -> Vec<PathBuf> {
+        match typed {
+            [] => self.settings.paths.iter().map(PathBuf::from).collect(),
+            typed => typed.to_vec(),
+        }
+    }
+
+    /// Leaves of a directory what the configuration says is looked at. A single file stays.
+    pub(super) fn limit(&self, tree: &mut Tree, path: &Path) {
+        if path.is_dir() {
+            limit(tree, &self.settings.paths);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What single values must be like. Each function gives the value as it is used, or what is wrong and what
+//! to write.
+
+use chrono::NaiveDate;
+use ipnet::IpNet;
+use std::str::FromStr;
+
+type Checked<T> = Result<T, String>;
+
+/// A namespace's name as Kubernetes takes it: an RFC 1123 label.
+pub fn namespace(text: &str) -> Checked<String> {
+    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let good = (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| inside(byte) || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    if good {
+        Ok(text.to_string())
+    } else {
+        Err("a namespace's name has 1 to 63 of a-z, 0-9 and `-`, and neither begins nor ends with `-`".into())
+    }
+}
+
+/// A path from the root of the repository, without `.` and without `/` at the end.
+pub(super) fn path(text: &str) -> Checked<String> {
+    if text.trim().is_empty() {
+        return Err("a path is empty; leave `paths` out to look at the whole repository".into());
+    }
+    if text.starts_with('/') || text.contains('\\') || text.bytes().any(|byte| byte == 0) {
+        return Err(format!(
+            "{} is not a path from the root of the repository; write it without a leading `/`, with `/` \
+             between names",
+            shown(text)
+        ));
+    }
+    let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    if parts.contains(&"..") {
+        return Err(format!(
+            "{} leads out of the repository, or could; write it without `..`",
+            shown(text)
+        ));
+    }
+    Ok(if parts.is_empty() { ".".into() } else { parts.join("/") })
+}
+
+/// A range of addresses.
+pub(super) fn cidr(text: &str) -> Checked<IpNet> {
+    let net = IpNet::from_str(text).map_err(|_| match text.parse::<std::net::IpAddr>() {
+        Ok(address) => format!("`{text}` has no length; write `{}`", IpNet::from(address)),
+        Err(_) => format!("{} is no CIDR; write for example `10.0.0.0/8`", shown(text)),
+    })?;
+    if net.trunc() != net {
+        return Err(format!(
+            "`{text}` has bits beyond its length; write `{}` for the whole range",
+            net.trunc()
+        ));
+    }
+    Ok(net)
+}
+
+/// A fingerprint, or the beginning of one.
+pub(super) fn fingerprint(text: &str) -> Checked<String> {
+    let range = super::FINGERPRINT_DIGITS;
+    let good = range.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if good {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(format!(
+        "{} is no fingerprint; write {} to {} of its hexadecimal digits, as the report shows them",
+        shown(text),
+        range.start(),
+        range.end()
+    ))
+}
+
+/// A day.
+pub(super) fn day(text: &str) -> Checked<NaiveDate> {
+    let strict = text.len() == 10;
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| strict).ok_or_else(|| {
+        format!("{} is no day; write it as `2027-01-31`, the last one that counts", shown(text))
+    })
+}
+
+/// Words that are not only blanks.
+pub(super) fn words(text: &str, what: &str) -> Checked<String> {
+    match text.trim() {
+        "" => Err(format!("`{what}` is empty; write words that a reader will understand in a year")),
+        words => Ok(words.to_string()),
+    }
+}
+
+/// A login.
+pub(super) fn user(text: &str) -> Checked<String> {
+    if is_login(text) {
+        return Ok(text.to_string());
+    }
+    match text.strip_prefix('@') {
+        Some(login) if is_login(login) => Err(format!("`{text}` is a mention; write `{login}`")),
+        _ => Err(format!("{} is no login", shown(text))),
+    }
+}
+
+/// `organisation/team`.
+pub(super) fn team(text: &str) -> Checked<String> {
+    let bare = text.strip_prefix('@').unwrap_or(text);
+    match bare.split_once('/') {
+        Some((organisation, team)) if is_login(organisation) && is_login(team) => {
+            match bare == text {
+                true => Ok(text.to_string()),
+                false => Err(format!("`{text}` is a mention; write `{bare}`")),
+            }
+        }
+        _ => Err(format!("{} is no team; write `organisation/team`", shown(text))),
+    }
+}
+
+fn is_login(text: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=100).contains(&text.len())
+        && text.bytes().all(inside)
+        && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A value that someone wrote, for a message: in backticks, on one line, not endless.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut short: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() || c == '`' { ' ' } else { c })
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        short.push_str("...");
+    }
+    format!("`{short}`")
+}

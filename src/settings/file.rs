@@ -1,0 +1,205 @@
+//! What can be written in `.github/netpol-review.yml`, and the JSON Schema of it.
+//!
+//! The types are the contract: the reader refuses what they do not know, and the schema that editors use
+//! is made from them. Their comments are what editors show.
+
+use super::profile::Profile;
+use super::{CommentWhen, FailOn, Mode};
+use crate::config::{HostNetworkPods, IpBlocksMatchPods};
+use crate::report::Severity;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+/// Configuration of netpol-review. It is read from the base commit of a pull request, so a change cannot
+/// loosen its own gate.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "netpol-review.yml")]
+pub(super) struct File {
+    /// The version of this format: 1.
+    #[schemars(with = "u32", extend("const" = 1))]
+    pub version: Spanned<u32>,
+    /// What is looked at, as paths from the root of the repository. Default: everything.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub paths: Option<Vec<Spanned<String>>>,
+    /// The namespace of objects that name none. Default: `default`.
+    #[schemars(with = "Option<Namespace>")]
+    pub default_namespace: Option<Spanned<String>>,
+    /// `enforce` lets a review fail, `warn` only tells. Default: `enforce`.
+    pub mode: Option<Mode>,
+    /// The least severity of an opened row that fails; `any` is everything that opened. Default: left to the
+    /// command.
+    pub fail_on: Option<FailOn>,
+    /// The least severity of a row, by the kind of its cause.
+    pub severity: Option<Severities>,
+    /// What is worth more than the rest: rows that lead there are one level more severe.
+    pub protected: Option<Protected>,
+    /// Facts about the cluster.
+    pub cluster: Option<Cluster>,
+    /// Who may accept what opens.
+    pub approvers: Option<Approvers>,
+    /// Opened rows that are accepted.
+    #[schemars(with = "Option<Vec<Waiver>>")]
+    pub waivers: Option<Vec<Spanned<Waiver>>>,
+    /// How a pull request is told.
+    pub comment: Option<Comment>,
+    /// Bounds of the analysis.
+    pub limits: Option<Limits>,
+}
+
+/// The least severity of a row, by the kind of its cause.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Severities {
+    /// A rule is new.
+    pub rule_added: Option<Severity>,
+    /// A rule has more peers or ports.
+    pub rule_widened: Option<Severity>,
+    /// A policy selects more pods, which its rules now let in or out.
+    pub selector_widened: Option<Severity>,
+    /// A policy is about one direction more.
+    pub direction_added: Option<Severity>,
+    /// Pods are not isolated any more.
+    pub isolation_lost: Option<Severity>,
+    /// A workload is new.
+    pub workload_added: Option<Severity>,
+    /// Labels, ports or addresses of a workload differ.
+    pub workload_changed: Option<Severity>,
+    /// Labels of a namespace differ.
+    pub namespace_changed: Option<Severity>,
+    /// A policy of the admin or baseline tier differs.
+    pub tier_changed: Option<Severity>,
+}
+
+/// What is worth more than the rest: rows that lead there are one level more severe.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Protected {
+    /// Names of namespaces.
+    #[schemars(with = "Option<Vec<Namespace>>")]
+    pub namespaces: Option<Vec<Spanned<String>>>,
+    /// Ranges of addresses, as CIDRs.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub ranges: Option<Vec<Spanned<String>>>,
+}
+
+/// Facts about the cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Cluster {
+    /// The network plugin; it sets what is known of it. Other keys here beat it.
+    pub profile: Option<Profile>,
+    /// Where pods have their addresses, as CIDRs.
+    #[serde(rename = "podCIDRs")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub pod_cidrs: Option<Vec<Spanned<String>>>,
+    /// Where Services have their addresses, as CIDRs.
+    #[serde(rename = "serviceCIDRs")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub service_cidrs: Option<Vec<Spanned<String>>>,
+    /// Where nodes have their addresses, as CIDRs.
+    #[serde(rename = "nodeCIDRs")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub node_cidrs: Option<Vec<Spanned<String>>>,
+    /// Does an ipBlock match pods whose address lies in it? Default: `unknown`, both are computed.
+    pub ip_blocks_match_pods: Option<IpBlocksMatchPods>,
+    /// Are pods on the host network part of their `node`, or `pods` like any other? Default: `node`.
+    pub host_network_pods: Option<HostNetworkPods>,
+    /// Does the network plugin know endPort? Default: true.
+    pub end_port: Option<bool>,
+    /// Does the network plugin know SCTP? Default: true.
+    pub sctp: Option<bool>,
+}
+
+/// Who may accept what opens.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Approvers {
+    /// Logins.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub users: Option<Vec<Spanned<String>>>,
+    /// Teams, as `organisation/team`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub teams: Option<Vec<Spanned<String>>>,
+    /// The owners of the touched files, too, as CODEOWNERS of the base branch has them. Default: false.
+    pub codeowners: Option<bool>,
+    /// The author of the pull request, too, where one of the above. Default: false.
+    pub author: Option<bool>,
+}
+
+/// An opened row that is accepted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Waiver {
+    /// The row's fingerprint, or at least its first 12 digits.
+    #[schemars(with = "String", regex(pattern = r"^[0-9A-Fa-f]{12,32}$"))]
+    pub fingerprint: Spanned<String>,
+    /// Why it is accepted.
+    #[schemars(with = "String", regex(pattern = r"\S"))]
+    pub reason: Spanned<String>,
+    /// The last day on which it holds, as 2027-01-31. Default: it holds for ever.
+    #[schemars(with = "Option<Day>")]
+    pub expires: Option<Spanned<String>>,
+    /// Who accepted it.
+    #[schemars(with = "Option<String>")]
+    pub by: Option<Spanned<String>>,
+}
+
+/// How a pull request is told.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Comment {
+    /// When a pull request gets a comment. Default: `on-change`.
+    pub when: Option<CommentWhen>,
+    /// Comments on the causing lines, too. Default: true.
+    pub inline: Option<bool>,
+}
+
+/// Bounds of the analysis.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Limits {
+    /// How many nodes of its diagrams the analysis may build. Default: 1000000.
+    #[schemars(with = "Option<Nodes>")]
+    pub nodes: Option<Spanned<u64>>,
+}
+
+/// How few nodes still let an analysis end.
+pub(super) const LEAST_NODES: u64 = 1_000;
+/// So many nodes take about 2.5 GB of memory.
+pub(super) const MOST_NODES: u64 = 10_000_000;
+
+/// The name of a namespace, for the schema.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct Namespace(
+    #[schemars(length(max = 63), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))] String,
+);
+
+/// A day, for the schema.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct Day(
+    #[schemars(regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), extend("format" = "date"))] String,
+);
+
+/// A number of nodes, for the schema.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct Nodes(#[schemars(range(min = 1_000, max = 10_000_000))] u64);
+
+/// The JSON Schema of the file, as it is published: indented, with a newline at the end.
+pub fn schema() -> String {
+    let mut schema = schemars::schema_for!(File);
+    schema.insert("$id".into(), SCHEMA_ID.into());
+    let mut text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Where the schema is published.
+const SCHEMA_ID: &str = "https://raw.githubusercontent.com/netpol-review/netpol-review/main/docs/netpol-review.schema.json";
