@@ -73,7 +73,6 @@ pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
     let event = event(pr, &given)?;
     let pause = Duration::from_secs(1);
     let clock = Clock { today: chrono::Utc::now().date_naive(), pause };
-    let client = Client::new(&event.addresses, token, pause)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -82,14 +81,10 @@ pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
     let evaluated = |found: &Evaluated, has_check: bool| {
         written = write_files(&event, &given, found, has_check);
     };
-    let result = runtime.block_on(github::run(
-        &event,
-        &given.inputs,
-        &client,
-        Some(token),
-        clock,
-        evaluated,
-    ));
+    let result = runtime.block_on(async {
+        let client = Client::new(&event.addresses, token, pause)?;
+        github::run(&event, &given.inputs, &client, Some(token), clock, evaluated).await
+    });
     let outcome = match result {
         Ok(outcome) => outcome,
         // `warn` means that nothing fails, in either place.

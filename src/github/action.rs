@@ -139,9 +139,9 @@ async fn work(
     clock: Clock,
     evaluated: impl FnOnce(&Evaluated),
 ) -> Result<(Outcome, Check), Error> {
-    let fetcher = Fetcher::new(event, token);
+    let fetcher = Fetcher::new(event, token, clock.pause);
     let checked_out = fetcher.checked_out();
-    let (commits, repository) = fetcher.commits(api, pull, clock.pause).await?;
+    let (commits, repository) = fetcher.commits(api, pull).await?;
     let unsafe_checkout = event.trusted_context
         && checked_out
             .is_some_and(|id| id == commits.head || (id == commits.after && commits.merged));

@@ -115,7 +115,8 @@ struct Answer {
 }
 
 impl Client {
-    /// A client for one token. `pause` is the first wait between attempts: a second, save in tests.
+    /// A client for one token, made inside a runtime, which it needs. `pause` is the first wait between
+    /// attempts: a second, save in tests.
     pub fn new(addresses: &Addresses, token: &SecretString, pause: Duration) -> Result<Self> {
         let wrong = |reason: String| Error::Address { url: addresses.api.clone(), reason };
         let uri: Uri = addresses.api.parse().map_err(|_| wrong("it is no URL".into()))?;

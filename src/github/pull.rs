@@ -11,6 +11,9 @@ use std::time::Duration;
 /// How often GitHub is asked for a merge commit that it is still building.
 const MERGE_TRIES: u32 = 3;
 
+/// How often a fetch is tried. Unlike a call's, its effect is only here.
+const FETCH_TRIES: u32 = 3;
+
 /// The commits of a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commits {
@@ -42,13 +45,15 @@ pub struct Fetcher<'a> {
     event: &'a Event,
     token: Option<&'a SecretString>,
     checkout: Option<Repository>,
+    /// The first wait before something is asked again.
+    pause: Duration,
 }
 
 impl<'a> Fetcher<'a> {
     /// Uses the event's checkout where there is one.
-    pub fn new(event: &'a Event, token: Option<&'a SecretString>) -> Self {
+    pub fn new(event: &'a Event, token: Option<&'a SecretString>, pause: Duration) -> Self {
         let checkout = event.workspace.as_deref().and_then(|path| Repository::open(path).ok());
-        Self { event, token, checkout }
+        Self { event, token, checkout, pause }
     }
 
     /// What is checked out.
@@ -61,7 +66,6 @@ impl<'a> Fetcher<'a> {
         mut self,
         api: &Api<'_>,
         pull: Option<&Pull>,
-        pause: Duration,
     ) -> Result<(Commits, Repository), Error> {
         match (&self.event.subject, pull) {
             (Subject::Group { base, head }, _) => {
@@ -72,17 +76,17 @@ impl<'a> Fetcher<'a> {
                     base: base.clone(),
                     merged: true,
                 };
-                let repository = self.with(&[base, head], 1)?;
+                let repository = self.with(&[base, head], 1).await?;
                 Ok((commits, repository))
             }
             (Subject::Pull(_), Some(pull)) => {
-                if let Some(found) = self.merge_commit(api, pull, pause).await? {
+                if let Some(found) = self.merge_commit(api, pull).await? {
                     return Ok(found);
                 }
                 let head = pull.head.sha.clone();
                 let comparison = api.compare(&pull.base.name, &head).await?;
                 let (base, before) = (comparison.base_commit.sha, comparison.merge_base_commit.sha);
-                let repository = self.with(&[&before, &head, &base], 1)?;
+                let repository = self.with(&[&before, &head, &base], 1).await?;
                 let commits = Commits { before, after: head.clone(), head, base, merged: false };
                 Ok((commits, repository))
             }
@@ -98,13 +102,12 @@ impl<'a> Fetcher<'a> {
         &mut self,
         api: &Api<'_>,
         pull: &Pull,
-        pause: Duration,
     ) -> Result<Option<(Commits, Repository)>, Error> {
         let mut seen = pull.clone();
         for attempt in 1..=MERGE_TRIES {
             let candidates = [self.event.commit.clone(), seen.merge_commit_sha.clone()];
             for candidate in candidates.into_iter().flatten() {
-                if let Some(found) = self.merge_of(&candidate, &pull.head.sha) {
+                if let Some(found) = self.merge_of(&candidate, &pull.head.sha).await? {
                     return Ok(Some(found));
                 }
             }
@@ -112,14 +115,18 @@ impl<'a> Fetcher<'a> {
             if attempt == MERGE_TRIES || seen.mergeable.is_some() || seen.state != "open" {
                 break;
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(self.pause).await;
             seen = api.pull(pull.number).await?;
         }
         Ok(None)
     }
 
     /// The sides of a merge commit, if its second parent is the head.
-    fn merge_of(&mut self, merge: &str, head: &str) -> Option<(Commits, Repository)> {
+    async fn merge_of(
+        &mut self,
+        merge: &str,
+        head: &str,
+    ) -> Result<Option<(Commits, Repository)>, Error> {
         let sides = |repository: &Repository| -> Option<Commits> {
             match repository.parents(merge).ok()?.as_slice() {
                 [base, second] if second == head => Some(Commits {
@@ -136,18 +143,34 @@ impl<'a> Fetcher<'a> {
             && let Some(commits) = sides(checkout)
             && [&commits.before, &commits.after, &commits.head].iter().all(|id| checkout.has(id))
         {
-            return Some((commits, self.checkout.take()?));
+            return Ok(self.checkout.take().map(|checkout| (commits, checkout)));
         }
-        // Two generations hold the merge commit and both its parents, whole.
-        let fetched = Repository::fetch(&self.remote(), &[merge], 2).ok()?;
-        Some((sides(&fetched)?, fetched))
+        // Two generations hold the merge commit and both its parents, whole. An old one may be gone.
+        match self.fetch(&[merge], 2).await {
+            Ok(fetched) => Ok(sides(&fetched).map(|commits| (commits, fetched))),
+            Err(source::Error::Fetch { missing: true, .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn fetch(&self, commits: &[&str], depth: u32) -> Result<Repository, source::Error> {
+        let mut tried = 1;
+        loop {
+            match Repository::fetch(&self.remote(), commits, depth) {
+                Err(source::Error::Fetch { missing: false, .. }) if tried < FETCH_TRIES => {
+                    tokio::time::sleep(self.pause * tried).await;
+                    tried += 1;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// A repository with these commits.
-    fn with(&mut self, commits: &[&str], depth: u32) -> Result<Repository, Error> {
+    async fn with(&mut self, commits: &[&str], depth: u32) -> Result<Repository, Error> {
         match self.checkout.take() {
             Some(checkout) if commits.iter().all(|id| checkout.has(id)) => Ok(checkout),
-            _ => Ok(Repository::fetch(&self.remote(), commits, depth)?),
+            _ => Ok(self.fetch(commits, depth).await?),
         }
     }
 

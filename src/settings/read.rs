@@ -166,9 +166,7 @@ impl Reader {
         written: &Spanned<String>,
         check: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        check(&written.value)
-            .map_err(|message| self.errors.push(at(written.defined, message)))
-            .ok()
+        check(&written.value).map_err(|message| self.errors.push(at(written.defined, message))).ok()
     }
 
     fn all<T>(
@@ -253,10 +251,7 @@ impl Reader {
             end_port: cluster.end_port.or(known.end_port).unwrap_or(default.end_port),
             sctp: cluster.sctp.or(known.sctp).unwrap_or(default.sctp),
             protected: Protected {
-                namespaces: self
-                    .all(&protected.namespaces, check::namespace)
-                    .into_iter()
-                    .collect(),
+                namespaces: self.all(&protected.namespaces, check::namespace).into_iter().collect(),
                 ranges: self.ranges(&protected.ranges),
             },
             least_severity,
@@ -284,8 +279,7 @@ impl Reader {
             let fingerprint = self.check(&written.fingerprint, check::fingerprint);
             let reason = self.check(&written.reason, |text| check::words(text, "reason"));
             let expires = written.expires.and_then(|day| self.check(&day, check::day));
-            let by =
-                written.by.and_then(|by| self.check(&by, |text| check::words(text, "by")));
+            let by = written.by.and_then(|by| self.check(&by, |text| check::words(text, "by")));
             let (Some(fingerprint), Some(reason)) = (fingerprint, reason) else { continue };
             let line = at(defined, String::new()).line;
             waivers.push(Waiver { fingerprint, reason, expires, by, line });

@@ -119,6 +119,8 @@ pub enum Error {
         url: String,
         /// What git said.
         reason: String,
+        /// The server has no such commit.
+        missing: bool,
     },
     /// A commit is here, its files' names are not.
     #[error("could not list the files of `{revision}`: {reason}\n  try: {REFETCH}")]

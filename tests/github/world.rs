@@ -44,7 +44,11 @@ impl World {
             .env("GIT_CONFIG_SYSTEM", "/dev/null")
             .output()
             .expect("git");
-        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "git {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).trim().to_string()
     }
 
@@ -66,7 +70,8 @@ impl World {
             let path = self.work().join(path);
             match text {
                 Some(text) => {
-                    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).expect("a folder");
+                    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
+                        .expect("a folder");
                     std::fs::write(path, text).expect("a file");
                 }
                 None => std::fs::remove_file(path).expect("a file to delete"),
@@ -75,16 +80,6 @@ impl World {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", "change"]);
         self.git(&["rev-parse", "HEAD"])
-    }
-
-    /// What merging a head into a base gives, as `refs/pull/N/merge`.
-    pub fn merge(&self, base: &str, head: &str, number: u64) -> String {
-        self.git(&["checkout", "--quiet", "--detach", base]);
-        self.git(&["merge", "--quiet", "--no-ff", "--message", "merge", head]);
-        let merge = self.git(&["rev-parse", "HEAD"]);
-        self.git(&["update-ref", &format!("refs/pull/{number}/merge"), &merge]);
-        self.git(&["update-ref", &format!("refs/pull/{number}/head"), head]);
-        merge
     }
 }
 

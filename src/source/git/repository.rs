@@ -97,6 +97,7 @@ impl Repository {
             return Err(Error::Fetch {
                 url: remote.url.clone(),
                 reason: format!("`{wrong}` is no commit id"),
+                missing: true,
             });
         }
         let temporary = tempfile::tempdir()
@@ -133,10 +134,9 @@ impl Repository {
         }
         let output = command.output().map_err(could_not_run)?;
         if !output.status.success() {
-            return Err(Error::Fetch {
-                url: remote.url.clone(),
-                reason: complaint(&output.stderr),
-            });
+            let reason = complaint(&output.stderr);
+            let missing = reason.contains("not our ref");
+            return Err(Error::Fetch { url: remote.url.clone(), reason, missing });
         }
         Ok(Self { git, directory, _temporary: Some(temporary) })
     }
