@@ -172,14 +172,7 @@ impl ClusterOptions {
 
 impl ValueEnum for FailOn {
     fn value_variants<'a>() -> &'a [Self] {
-        &[
-            FailOn::Never,
-            FailOn::Any,
-            FailOn::Low,
-            FailOn::Medium,
-            FailOn::High,
-            FailOn::Critical,
-        ]
+        &[FailOn::Never, FailOn::Any, FailOn::Low, FailOn::Medium, FailOn::High, FailOn::Critical]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {

@@ -249,7 +249,8 @@ fn is_protected(
 ) -> Result<bool, OverBudget> {
     let world = encoder.world;
     let protected = &config.protected;
-    let in_ranges = |net: &IpNet| protected.ranges.iter().any(|p| p.contains(net) || net.contains(p));
+    let in_ranges =
+        |net: &IpNet| protected.ranges.iter().any(|p| p.contains(net) || net.contains(p));
     if !protected.ranges.is_empty()
         && addresses(encoder, flows, End::Destination)?.iter().any(in_ranges)
     {

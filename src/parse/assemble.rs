@@ -166,7 +166,8 @@ fn group(
     let mut index = BTreeMap::new();
     let mut different: Vec<(Workload, usize)> = Vec::new();
     for draft in chosen {
-        let Workload { labels, ports, host_network, node_address, addresses, .. } = &*draft.workload;
+        let Workload { labels, ports, host_network, node_address, addresses, .. } =
+            &*draft.workload;
         let key = (labels, ports, host_network, node_address, addresses);
         let at = *index.entry(key).or_insert(different.len());
         match different.get_mut(at) {

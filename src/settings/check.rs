@@ -84,7 +84,9 @@ pub(super) fn day(text: &str) -> Checked<NaiveDate> {
 /// Words that are not only blanks.
 pub(super) fn words(text: &str, what: &str) -> Checked<String> {
     match text.trim() {
-        "" => Err(format!("`{what}` is empty; write words that a reader will understand in a year")),
+        "" => {
+            Err(format!("`{what}` is empty; write words that a reader will understand in a year"))
+        }
         words => Ok(words.to_string()),
     }
 }

@@ -97,7 +97,7 @@ fn structural(error: &serde_saphyr::Error, text: &str) -> SettingsError {
         Error::SerdeUnknownVariant { variant, expected, .. } => {
             format!("{} is none of the values here{}", shown(variant), near(variant, expected))
         }
-        Error::SerdeMissingField { field: "version", .. } if text.trim().is_empty() => {
+        Error::Eof { .. } if is_blank(text) => {
             "the file is empty; it begins with `version: 1`".into()
         }
         Error::SerdeMissingField { field: "version", .. } => {
@@ -117,6 +117,11 @@ fn structural(error: &serde_saphyr::Error, text: &str) -> SettingsError {
         other => plain(&other.to_string()),
     };
     at(location, message)
+}
+
+/// Nothing but blanks and comments.
+fn is_blank(text: &str) -> bool {
+    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
 }
 
 /// The reader's own words, without the place, which stands in front.
@@ -166,9 +171,7 @@ impl Reader {
         written: &Spanned<String>,
         check: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        check(&written.value)
-            .map_err(|message| self.errors.push(at(written.defined, message)))
-            .ok()
+        check(&written.value).map_err(|message| self.errors.push(at(written.defined, message))).ok()
     }
 
     fn all<T>(
@@ -253,10 +256,7 @@ impl Reader {
             end_port: cluster.end_port.or(known.end_port).unwrap_or(default.end_port),
             sctp: cluster.sctp.or(known.sctp).unwrap_or(default.sctp),
             protected: Protected {
-                namespaces: self
-                    .all(&protected.namespaces, check::namespace)
-                    .into_iter()
-                    .collect(),
+                namespaces: self.all(&protected.namespaces, check::namespace).into_iter().collect(),
                 ranges: self.ranges(&protected.ranges),
             },
             least_severity,
@@ -284,8 +284,7 @@ impl Reader {
             let fingerprint = self.check(&written.fingerprint, check::fingerprint);
             let reason = self.check(&written.reason, |text| check::words(text, "reason"));
             let expires = written.expires.and_then(|day| self.check(&day, check::day));
-            let by =
-                written.by.and_then(|by| self.check(&by, |text| check::words(text, "by")));
+            let by = written.by.and_then(|by| self.check(&by, |text| check::words(text, "by")));
             let (Some(fingerprint), Some(reason)) = (fingerprint, reason) else { continue };
             let line = at(defined, String::new()).line;
             waivers.push(Waiver { fingerprint, reason, expires, by, line });
