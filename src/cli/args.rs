@@ -2,7 +2,7 @@
 
 use super::pr::Pr;
 use crate::config::{Config, IpBlocksMatchPods};
-use crate::settings::{FailOn, check_namespace};
+use crate::settings::{CommentWhen, FailOn, check_namespace};
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -27,9 +27,9 @@ pub(super) struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-   0  done; nothing at or above --fail-on
+   0  done; nothing at or above --fail-on that no waiver covers
    1  internal error (a bug here)
-   2  wrong usage
+   2  wrong usage, or a mistake in the configuration
    3  nothing to analyse: no manifest found
    4  a file or a repository could not be read or written
   10  something opened at or above --fail-on
@@ -170,6 +170,21 @@ impl ClusterOptions {
                 IpBlocks::Always => IpBlocksMatchPods::Always,
             };
         }
+    }
+}
+
+impl ValueEnum for CommentWhen {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[CommentWhen::Always, CommentWhen::OnChange, CommentWhen::OnFailure, CommentWhen::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            CommentWhen::Always => "always",
+            CommentWhen::OnChange => "on-change",
+            CommentWhen::OnFailure => "on-failure",
+            CommentWhen::Never => "never",
+        }))
     }
 }
 

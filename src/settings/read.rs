@@ -97,7 +97,7 @@ fn structural(error: &serde_saphyr::Error, text: &str) -> SettingsError {
         Error::SerdeUnknownVariant { variant, expected, .. } => {
             format!("{} is none of the values here{}", shown(variant), near(variant, expected))
         }
-        Error::SerdeMissingField { field: "version", .. } if text.trim().is_empty() => {
+        Error::Eof { .. } if is_blank(text) => {
             "the file is empty; it begins with `version: 1`".into()
         }
         Error::SerdeMissingField { field: "version", .. } => {
@@ -117,6 +117,11 @@ fn structural(error: &serde_saphyr::Error, text: &str) -> SettingsError {
         other => plain(&other.to_string()),
     };
     at(location, message)
+}
+
+/// Nothing but blanks and comments.
+fn is_blank(text: &str) -> bool {
+    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
 }
 
 /// The reader's own words, without the place, which stands in front.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't set its files up has failed")]
 
+mod configuration;
 mod directories;
 mod explain;
 mod hostile;

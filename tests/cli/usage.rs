@@ -33,7 +33,6 @@ fn mistakes_end_with_2_and_a_suggestion() {
         ("diff a b --fail-onn any", "'--fail-on'"),
         ("diff a b --fail-on medum", "'medium'"),
         ("diff a b --format yaml", "json"),
-        ("diff a b --config x.yml", "--config"),
         ("diff a b --default-namespace Shop", "1 to 63"),
         ("diff a b --ip-blocks-match-pods maybe", "never"),
         ("diff a b --repo .", "--git"),

@@ -2,13 +2,15 @@
 
 use crate::worlds::change::pair;
 use crate::worlds::universe::{Names, Options, Point, Universe, UniverseFlow};
+use netpol_review::config::Config;
 use netpol_review::diff::gained_flows;
-use netpol_review::model::{Cluster, Labels, NAMESPACE_NAME_LABEL};
+use netpol_review::model::{Cluster, Labels, NAMESPACE_NAME_LABEL, WorkloadId};
 use netpol_review::reach::{Encoder, Reading, Side, World};
 use netpol_review::set::Set;
 use netpol_review::set::fields::{End, Field, PORT};
 use netpol_review::set::ports;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 const BUDGET: usize = 1_000_000;
 
@@ -83,7 +85,18 @@ pub fn contains(encoder: &Encoder, mut set: Set, flow: &UniverseFlow) -> bool {
 }
 
 fn compare(before: &Cluster, after: &Cluster, options: &Options) {
-    let world = World::new(before, after);
+    compare_in([before, after], [before, after], options, &Config::default());
+}
+
+/// Compares what the engine makes of two clusters under a configuration with what the specification says of two
+/// that say the same without one.
+pub fn compare_in(
+    [before, after]: [&Cluster; 2],
+    specified: [&Cluster; 2],
+    options: &Options,
+    config: &Config,
+) {
+    let world = World::of(before, after, config);
     let reading = match options.assumed_addresses {
         true => Reading::AnyAddress,
         false => Reading::KnownAddresses,
@@ -91,7 +104,7 @@ fn compare(before: &Cluster, after: &Cluster, options: &Options) {
     let mut encoder = Encoder::new(&world, reading, BUDGET);
     let opened = gained_flows(&mut encoder, Side::After).expect("within the budget");
     let closed = gained_flows(&mut encoder, Side::Before).expect("within the budget");
-    let universe = Universe::of(before, after, options);
+    let universe = Universe::of(specified[0], specified[1], options);
     // In the second reading every pod has some address; unknown ones belong to the first.
     let addressed = |point: &Point| match point {
         Point::External(_) => true,
@@ -103,8 +116,30 @@ fn compare(before: &Cluster, after: &Cluster, options: &Options) {
             assumed_address.is_some() || (known(before) && known(after))
         }
     };
+    let of_node = |id: &WorkloadId| {
+        let all = [before, after].into_iter().flat_map(|cluster| &cluster.workloads);
+        all.filter(|w| w.id == *id).map(|w| w.node_address).collect::<BTreeSet<_>>()
+    };
+    // An assumed address is one that such a pod can have.
+    let possible = |point: &Point| {
+        let (address, of_node) = match point {
+            Point::External(_) => return true,
+            Point::Undeclared { assumed_address, .. } => (assumed_address, BTreeSet::from([false])),
+            Point::Workload { id, assumed_address } => (assumed_address, of_node(id)),
+        };
+        let ranges = match of_node.into_iter().collect::<Vec<_>>().as_slice() {
+            [false] => &config.pod_ranges[..],
+            [true] => &config.node_ranges[..],
+            _ => &[],
+        };
+        let Some(address) = address else { return true };
+        ranges.is_empty() || ranges.iter().any(|range| range.contains(address))
+    };
     for flow in universe.flows() {
         if options.assumed_addresses && !(addressed(flow.from) && addressed(flow.to)) {
+            continue;
+        }
+        if !(possible(flow.from) && possible(flow.to)) {
             continue;
         }
         let (then, now) = universe.decide(&flow);

@@ -2,7 +2,9 @@
 
 mod cases;
 mod engine;
+mod facts;
 mod fixtures;
+mod gate;
 mod hidden;
 mod laws;
 mod query;
@@ -12,5 +14,7 @@ mod reader;
 mod report_laws;
 mod reports;
 mod rows;
+mod schema;
+mod settings;
 mod worlds;
 mod yaml;

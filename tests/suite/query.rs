@@ -192,7 +192,7 @@ proptest! {
     /// Every end is read back as it was written, on either side of a change.
     #[test]
     fn ends_are_read_back_as_written(pair in pair()) {
-        let options = Options { names: Names::Clashing, assumed_addresses: true, budget: 1 };
+        let options = Options { names: Names::Clashing, assumed_addresses: true, budget: 1, ..Options::default() };
         let universe = Universe::of(&pair.before, &pair.after, &options);
         for (cluster, side) in [(&pair.before, 0), (&pair.after, 1)] {
             for point in universe.points().iter().step_by(7) {

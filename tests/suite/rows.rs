@@ -110,7 +110,8 @@ fn check(pair: &Pair, new: Side, assumed: bool) {
     let clusters = [&pair.before, &pair.after];
     let all = [Names::Fresh, Names::Clashing, Names::Alone];
     for names in all.into_iter().take(if assumed { 2 } else { 3 }) {
-        let options = Options { names, assumed_addresses: assumed, budget: 10_000 };
+        let options =
+            Options { names, assumed_addresses: assumed, budget: 10_000, ..Options::default() };
         let universe = Universe::of(clusters[0], clusters[1], &options);
         for flow in universe.flows() {
             if assumed && !(has_address(flow.from, clusters) && has_address(flow.to, clusters)) {

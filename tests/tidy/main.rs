@@ -6,6 +6,7 @@ mod directions;
 mod documents;
 mod files;
 mod json;
+mod schema;
 
 use std::fs;
 use std::path::{Path, PathBuf};

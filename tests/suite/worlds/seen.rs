@@ -57,6 +57,14 @@ impl Seen {
         seen
     }
 
+    /// Tells addresses apart at the borders of these blocks.
+    pub fn ranges(&mut self, blocks: &[&str]) {
+        for block in blocks {
+            let block: ipnet::IpNet = block.parse().expect("a block");
+            self.block(block.network(), block.broadcast());
+        }
+    }
+
     fn policy(&mut self, policy: &Policy) {
         self.namespaces(&policy.subject.namespaces);
         mention(&mut self.pod_labels, &policy.subject.pods);

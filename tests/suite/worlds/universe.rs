@@ -28,13 +28,15 @@ pub struct Options {
     pub names: Names,
     /// Also pods whose address is not known, at every interesting address (the second reading of U1).
     pub assumed_addresses: bool,
+    /// Blocks that tell addresses apart too, besides those of the clusters.
+    pub ranges: &'static [&'static str],
     /// About how many flows; beyond it, pairs of two undeclared pods are thinned out evenly.
     pub budget: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { names: Names::Fresh, assumed_addresses: false, budget: 30_000 }
+        Self { names: Names::Fresh, assumed_addresses: false, ranges: &[], budget: 30_000 }
     }
 }
 
@@ -140,7 +142,8 @@ impl<'a> Universe<'a> {
     /// Everything that the two clusters can tell apart.
     pub fn of(before: &'a Cluster, after: &'a Cluster, options: &Options) -> Self {
         let clusters = [before, after];
-        let seen = Seen::of(&clusters);
+        let mut seen = Seen::of(&clusters);
+        seen.ranges(options.ranges);
         let mut points = seen.workloads.clone();
         points.extend(seen.undeclared(&clusters, options.names));
         if options.assumed_addresses {

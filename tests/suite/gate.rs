@@ -1,0 +1,151 @@
+//! Whether a report passes: thresholds, waivers, modes, and what the Action's inputs may change.
+
+use chrono::NaiveDate;
+use netpol_review::config::Config;
+use netpol_review::gate::{Gate, GateVerdict, judge};
+use netpol_review::report::{Hides, NotEvaluated, Report, Side};
+use netpol_review::review;
+use netpol_review::settings::{FailOn, Inputs, Mode, Settings, Waiver};
+use netpol_review::tree::Tree;
+
+const FINGERPRINT: &str = "0123456789abcdef0123456789abcdef";
+
+/// One critical row with [`FINGERPRINT`].
+fn report() -> Report {
+    let policy = |ingress: &str| {
+        let text = format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: a}}\n\
+             spec: {{podSelector: {{}}, policyTypes: [Ingress], ingress: [{ingress}]}}\n"
+        );
+        Tree::from_texts("t", [("p.yaml", text.as_str())])
+    };
+    let mut report = review(&policy(""), &policy("{}"), &Config::default());
+    let [row] = report.environments[0].opened.as_mut_slice() else { panic!("one row") };
+    row.fingerprint = FINGERPRINT.into();
+    report
+}
+
+fn hidden() -> NotEvaluated {
+    NotEvaluated {
+        side: Side::After,
+        file: "p.yaml".into(),
+        line: None,
+        kind: None,
+        name: None,
+        reason: String::new(),
+        hides: Hides::Widening,
+    }
+}
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().expect("a day")
+}
+
+fn waiver(fingerprint: &str, expires: Option<&str>) -> Waiver {
+    Waiver {
+        fingerprint: fingerprint.into(),
+        reason: "known".into(),
+        expires: expires.map(day),
+        by: None,
+        line: 1,
+    }
+}
+
+fn judged(report: &Report, waivers: Vec<Waiver>, fail_on: FailOn) -> Gate {
+    let settings = Settings { waivers, ..Settings::default() };
+    judge(report, &settings, fail_on, day("2027-01-31"))
+}
+
+#[test]
+fn waivers_cover_by_fingerprint_until_they_expire() {
+    let (yes, no) = (GateVerdict::Pass, GateVerdict::Fail);
+    for (fingerprint, expires, verdict, waived, expired) in [
+        (FINGERPRINT, None, yes, 1, 0),
+        (&FINGERPRINT[..12], None, yes, 1, 0),
+        (FINGERPRINT, Some("2027-01-31"), yes, 1, 0),
+        (FINGERPRINT, Some("2027-01-30"), no, 0, 1),
+        ("0123456789abcdee", None, no, 0, 0),
+        // Too short to name one row, and nothing at all.
+        (&FINGERPRINT[..11], None, no, 0, 0),
+        ("", None, no, 0, 0),
+    ] {
+        let gate = judged(&report(), vec![waiver(fingerprint, expires)], FailOn::Any);
+        assert_eq!(gate.verdict, verdict, "{fingerprint} {expires:?}");
+        assert_eq!((gate.waived.len(), gate.expired.len()), (waived, expired), "{fingerprint}");
+        assert_eq!(gate.blocking.is_empty(), verdict == yes);
+    }
+}
+
+#[test]
+fn of_several_waivers_one_that_holds_counts() {
+    let (old, new) = (waiver(FINGERPRINT, Some("2026-01-01")), waiver(&FINGERPRINT[..16], None));
+    for waivers in [vec![old.clone(), new.clone()], vec![new, old]] {
+        let gate = judged(&report(), waivers, FailOn::Any);
+        assert_eq!(gate.verdict, GateVerdict::Pass);
+        assert_eq!((gate.waived.len(), gate.expired.len()), (1, 0));
+    }
+}
+
+#[test]
+fn environments_block_each_and_a_waiver_covers_all() {
+    let mut report = report();
+    let mut second = report.environments[0].clone();
+    second.name = "second".into();
+    report.environments.push(second);
+    let gate = judged(&report, Vec::new(), FailOn::Low);
+    let names: Vec<&str> = gate.blocking.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["default", "second"]);
+    let gate = judged(&report, vec![waiver(FINGERPRINT, None)], FailOn::Low);
+    assert_eq!((gate.verdict, gate.waived.len()), (GateVerdict::Pass, 1));
+}
+
+#[test]
+fn what_could_not_be_evaluated_beats_everything_but_never() {
+    let mut report = report();
+    report.not_evaluated.push(hidden());
+    let waivers = || vec![waiver(FINGERPRINT, None)];
+    assert_eq!(judged(&report, waivers(), FailOn::Critical).verdict, GateVerdict::Unknown);
+    assert_eq!(judged(&report, Vec::new(), FailOn::Any).verdict, GateVerdict::Unknown);
+    assert_eq!(judged(&report, Vec::new(), FailOn::Never).verdict, GateVerdict::Pass);
+}
+
+#[test]
+fn warn_keeps_the_verdict_and_fails_nothing() {
+    let settings = Settings { mode: Mode::Warn, ..Settings::default() };
+    let gate = judge(&report(), &settings, FailOn::Any, day("2027-01-31"));
+    assert_eq!((gate.verdict, gate.outcome()), (GateVerdict::Fail, GateVerdict::Pass));
+}
+
+#[test]
+fn inputs_fill_and_tighten_and_never_loosen() {
+    use FailOn::{Any, Critical, High, Never};
+    for (written, typed, result) in [
+        (None, None, None),
+        (None, Some(High), Some(High)),
+        (Some(High), None, Some(High)),
+        (Some(High), Some(Any), Some(Any)),
+        (Some(High), Some(Critical), Some(High)),
+        (Some(High), Some(Never), Some(High)),
+        (Some(Never), Some(High), Some(High)),
+    ] {
+        let settings = Settings { fail_on: written, ..Settings::default() };
+        let inputs = Inputs { fail_on: typed, ..Inputs::default() };
+        assert_eq!(settings.tightened_by(&inputs).fail_on, result, "{written:?} {typed:?}");
+    }
+    use Mode::{Enforce, Warn};
+    for (written, typed, result) in [
+        (Enforce, None, Enforce),
+        (Warn, None, Warn),
+        (Enforce, Some(Warn), Warn),
+        (Warn, Some(Enforce), Warn),
+        (Enforce, Some(Enforce), Enforce),
+    ] {
+        let settings = Settings { mode: written, ..Settings::default() };
+        let inputs = Inputs { mode: typed, ..Inputs::default() };
+        assert_eq!(settings.tightened_by(&inputs).mode, result, "{written:?} {typed:?}");
+    }
+    let inputs = Inputs { paths: vec!["b".into()], ..Inputs::default() };
+    let settings = Settings { paths: vec!["a".into()], ..Settings::default() };
+    assert_eq!(settings.tightened_by(&inputs).paths, ["a"]);
+    assert_eq!(Settings::default().tightened_by(&inputs).paths, ["b"]);
+}

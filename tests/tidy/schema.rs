@@ -1,0 +1,15 @@
+//! The published JSON Schema is the one that the types give.
+
+use crate::{read, root};
+
+/// `UPDATE_SCHEMA=1 cargo test --release --test tidy schema` writes it.
+#[test]
+fn the_published_schema_is_fresh() {
+    let path = "docs/netpol-review.schema.json";
+    let real = netpol_review::settings::file::schema();
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(root().join(path), &real).expect("the schema can be written");
+        return;
+    }
+    assert_eq!(read(path), real, "left: {path}, right: the types; UPDATE_SCHEMA=1 writes it");
+}
