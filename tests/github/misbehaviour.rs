@@ -101,13 +101,41 @@ fn a_hook_lets_another_client_in_between() {
         shop.github.comments(SHOP, 1).into_iter().map(|comment| comment.body).collect();
     assert_eq!(bodies, ["the other", "the one"]);
 
-    // Two clients that meet: both have read before either writes.
-    let barrier = Arc::new(Barrier::new(2));
-    for _ in 0..2 {
-        let barrier = Arc::clone(&barrier);
-        shop.github.before(When::is("POST", "/comments"), move |_| {
-            barrier.wait();
+    shop.github.finish();
+}
+
+#[test]
+fn clients_take_turns() {
+    let shop = Shop::open();
+    for secret in ["a", "b"] {
+        shop.github.add_token(secret, crate::server::Token::actions());
+    }
+    // Both read; `a` writes twice, and `b` once or twice: the turns that it has left are skipped.
+    for (order, writes_of_b, expected) in [
+        (["a", "b", "b", "b", "a", "a"], 2, "bbaa"),
+        (["b", "a", "a", "a", "b", "b"], 2, "aabb"),
+        (["a", "b", "a", "b", "a", "b"], 2, "abab"),
+        (["a", "b", "b", "b", "a", "a"], 1, "baa"),
+    ] {
+        let before = shop.github.comments(SHOP, 1).len();
+        let turns = shop.github.take_turns(&order);
+        std::thread::scope(|scope| {
+            for (secret, writes) in [("a", 2), ("b", writes_of_b)] {
+                let (turns, url) = (turns.clone(), shop.github.url());
+                scope.spawn(move || {
+                    let path = format!("/repos/{SHOP}{COMMENTS}");
+                    send(url, secret, "GET", &path, None).unwrap().is(200);
+                    for _ in 0..writes {
+                        let body = json!({"body": secret});
+                        send(url, secret, "POST", &path, Some(&body)).unwrap().is(201);
+                    }
+                    turns.finished(secret);
+                });
+            }
         });
+        let written = &shop.github.comments(SHOP, 1)[before..];
+        let written: String = written.iter().map(|comment| comment.body.as_str()).collect();
+        assert_eq!(written, expected, "{order:?}");
     }
     shop.github.finish();
 }

@@ -6,6 +6,7 @@ use super::listener::Switch;
 use super::openapi;
 use super::routes::{self, Call};
 use super::state::{Logged, State, Token};
+use super::turns::{Turn, Turns};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
@@ -26,6 +27,7 @@ pub struct Shared {
     state: Mutex<State>,
     faults: Mutex<Vec<(When, Fault, bool)>>,
     hooks: Mutex<Vec<(When, Hook)>>,
+    turns: Mutex<Option<Turns>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -37,8 +39,8 @@ impl std::fmt::Debug for Shared {
 impl Shared {
     pub fn new(url: &str) -> Self {
         let state = State { url: url.into(), ..State::default() };
-        let (faults, hooks) = (Mutex::default(), Mutex::default());
-        Shared { state: Mutex::new(state), faults, hooks }
+        let (faults, hooks, turns) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Shared { state: Mutex::new(state), faults, hooks, turns }
     }
 
     /// A test that failed while it held the lock must not fail all others.
@@ -56,6 +58,16 @@ impl Shared {
 
     pub fn add_hook(&self, when: When, hook: Hook) {
         self.hooks.lock().unwrap().push((when, hook));
+    }
+
+    pub fn set_turns(&self, turns: Turns) {
+        *self.turns.lock().unwrap() = Some(turns);
+    }
+
+    /// Waits for the turn of a request.
+    fn turn(&self, seen: &Seen) -> Option<Turn> {
+        let turns = self.turns.lock().unwrap().clone();
+        turns?.wait(seen.secret.as_deref()?)
     }
 
     fn take_fault(&self, seen: &Seen) -> Option<Fault> {
@@ -184,13 +196,15 @@ fn exchange(shared: &Shared, parts: &Parts, body: &Bytes, switch: &Switch) -> Re
     let sent: Option<Value> = serde_json::from_slice(body).ok();
     let (seen, token) = {
         let mut state = shared.state();
+        let secret = secret(parts);
         let token: Option<Token> =
-            secret(parts).and_then(|secret| state.tokens.get(&secret).cloned());
+            secret.as_ref().and_then(|secret| state.tokens.get(secret).cloned());
         let seen = Seen {
             index: state.requests.len(),
             method: method.into(),
             path: path.into(),
             login: token.as_ref().map(|token| token.login.clone()),
+            secret,
         };
         state.requests.push(Logged {
             index: seen.index,
@@ -198,12 +212,14 @@ fn exchange(shared: &Shared, parts: &Parts, body: &Bytes, switch: &Switch) -> Re
             path: path.into(),
             query: query.into(),
             login: seen.login.clone(),
+            secret: seen.secret.clone(),
             body: sent.clone(),
             status: None,
             fault: None,
         });
         (seen, token)
     };
+    let _turn = shared.turn(&seen);
     for hook in shared.take_hooks(&seen) {
         hook(&seen);
     }

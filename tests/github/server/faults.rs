@@ -14,6 +14,8 @@ pub struct Seen {
     pub path: String,
     /// Who sent it, as far as the token says.
     pub login: Option<String>,
+    /// The secret that came with it, known or not: tells two runs with the same login apart.
+    pub secret: Option<String>,
 }
 
 /// Which request.

@@ -27,6 +27,7 @@ mod listener;
 mod openapi;
 mod routes;
 mod state;
+mod turns;
 
 pub use faults::{Fault, Seen, When};
 pub use openapi::present as judged;
@@ -34,6 +35,8 @@ pub use state::{
     Access, CheckRun, Comment, Kind, Logged, Permissions, Pull, Repository, Review, ReviewComment,
     State, Status, Token,
 };
+
+pub use turns::Turns;
 
 use exchange::Shared;
 use std::net::SocketAddr;
@@ -208,6 +211,14 @@ impl TestGitHub {
     /// answered meanwhile.
     pub fn before(&self, when: When, hook: impl FnOnce(&Seen) + Send + 'static) {
         self.shared.add_hook(when, Box::new(hook));
+    }
+
+    /// Lets clients take turns: one secret for each request, in the order in which they are to be
+    /// answered. Tell the schedule when a client has ended.
+    pub fn take_turns(&self, order: &[&str]) -> Turns {
+        let turns = Turns::new(order);
+        self.shared.set_turns(turns.clone());
+        turns
     }
 
     /// What was wrong so far with requests and answers, by GitHub's description; forgotten with this.

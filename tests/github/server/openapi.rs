@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Names the file, where it is not `target/github-openapi.json`.
+/// Names the file, where it is not `target/github-openapi.json`. Then it has to be there.
 const VARIABLE: &str = "GITHUB_OPENAPI";
 
 struct Description {
@@ -40,8 +40,10 @@ fn description() -> Option<&'static Description> {
 #[allow(clippy::print_stderr, reason = "a check that is left out has to be seen")]
 fn read() -> Option<Description> {
     let usual = concat!(env!("CARGO_MANIFEST_DIR"), "/target/github-openapi.json");
-    let path = std::env::var_os(VARIABLE).map_or_else(|| PathBuf::from(usual), PathBuf::from);
+    let named = std::env::var_os(VARIABLE).map(PathBuf::from);
+    let path = named.clone().unwrap_or_else(|| PathBuf::from(usual));
     let Ok(text) = std::fs::read_to_string(&path) else {
+        assert!(named.is_none(), "{VARIABLE}: {} can't be read", path.display());
         // Straight to the stream: the test harness keeps what `eprintln!` writes.
         let line = "not checked against GitHub's OpenAPI description: run tests/github/openapi.py";
         std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes()).ok();

@@ -304,6 +304,9 @@ pub struct Logged {
     pub query: String,
     /// Who sent it, as far as the token says.
     pub login: Option<String>,
+    /// The secret that came with it, known or not.
+    #[serde(skip)]
+    pub secret: Option<String>,
     /// The JSON that came with it.
     pub body: Option<Value>,
     /// What was answered; none while it is being answered and where the connection was dropped.
