@@ -1,9 +1,13 @@
-//! A test GitHub (`server`), and reviews of pull requests on it.
+//! A test GitHub (`server`), tests that it does what it says, and reviews of pull requests on it.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't set its parts up has failed")]
 
-mod faults;
-mod scenarios;
-mod scene;
 mod server;
+mod client;
+mod misbehaviour;
+mod rules;
+mod shop;
 mod world;
+mod scene;
+mod scenarios;
+mod faults;

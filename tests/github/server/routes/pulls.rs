@@ -1,0 +1,83 @@
+//! Pull requests and comparisons.
+
+use super::{Call, not_found};
+use crate::server::answers;
+use crate::server::exchange::Reply;
+use crate::server::git;
+use crate::server::state::{Access, State};
+use serde_json::{Value, json};
+use std::path::Path;
+
+pub fn list(state: &mut State, call: &Call<'_>, name: &str) -> Result<Reply, Reply> {
+    call.may(Access::Read, &[|p| p.pull_requests])?;
+    let repository = &state.repositories[name];
+    let wanted = call.parameter("state").unwrap_or_else(|| "open".into());
+    let (head, base) = (call.parameter("head"), call.parameter("base"));
+    let owner = |full: &str| full.split('/').next().unwrap_or_default().to_string();
+    let pulls = repository.pulls.values().rev().filter(|pull| {
+        let state = if pull.closed { "closed" } else { "open" };
+        let from = owner(pull.fork.as_deref().unwrap_or(name));
+        (wanted == "all" || wanted == state)
+            && head.as_ref().is_none_or(|head| *head == format!("{from}:{}", pull.head))
+            && base.as_ref().is_none_or(|base| *base == pull.base)
+    });
+    let pulls = pulls.map(|pull| answers::pull(&state.url, repository, pull, false)).collect();
+    Ok(call.list(pulls))
+}
+
+pub fn get(state: &mut State, call: &Call<'_>, name: &str, number: u64) -> Result<Reply, Reply> {
+    call.may(Access::Read, &[|p| p.pull_requests])?;
+    let repository = &state.repositories[name];
+    let pull = repository.pulls.get(&number).ok_or_else(not_found)?;
+    Ok(Reply::json(200, answers::pull(&state.url, repository, pull, true)))
+}
+
+fn commit(state: &State, name: &str, path: &Path, sha: &str) -> Option<Value> {
+    let shown = git::output(path, &["show", "-s", "--format=%P%n%T%n%s", sha])?;
+    let mut lines = shown.split('\n');
+    let parts = [sha, lines.next()?, lines.next()?, lines.next()?];
+    Some(answers::commit(&state.url, name, parts))
+}
+
+/// `BASE...HEAD`, each a branch or a commit, with or without `OWNER:`.
+pub fn compare(
+    state: &mut State,
+    call: &Call<'_>,
+    name: &str,
+    range: &str,
+) -> Result<Reply, Reply> {
+    call.may(Access::Read, &[|p| p.contents])?;
+    let path = &state.repositories[name].path;
+    let resolve = |side: &str| {
+        let side = side.split_once(':').map_or(side, |(_, branch)| branch);
+        git::commit(path, &format!("refs/heads/{side}")).or_else(|| git::commit(path, side))
+    };
+    let compared = || {
+        let (base, head) = range.split_once("...")?;
+        let (base, head) = (resolve(base)?, resolve(head)?);
+        let parted = git::merge_base(path, &base, &head)?;
+        let between = |from: &str, to: &str| {
+            let all = git::output(path, &["rev-list", "--reverse", &format!("{from}..{to}")])?;
+            Some(all.lines().map(str::to_string).collect::<Vec<_>>())
+        };
+        let (ahead, behind) = (between(&base, &head)?, between(&head, &base)?.len());
+        let status = match (ahead.is_empty(), behind == 0) {
+            (true, true) => "identical",
+            (false, true) => "ahead",
+            (true, false) => "behind",
+            (false, false) => "diverged",
+        };
+        let commits = ahead.iter().take(250).map(|sha| commit(state, name, path, sha));
+        let api = format!("{}/repos/{name}/compare/{range}", state.url);
+        let html = format!("{}/{name}/compare/{base}...{head}", state.url);
+        Some(json!({
+            "url": api, "html_url": html, "permalink_url": html,
+            "diff_url": format!("{html}.diff"), "patch_url": format!("{html}.patch"),
+            "base_commit": commit(state, name, path, &base)?,
+            "merge_base_commit": commit(state, name, path, &parted)?,
+            "status": status, "ahead_by": ahead.len(), "behind_by": behind,
+            "total_commits": ahead.len(), "commits": commits.collect::<Option<Vec<_>>>()?,
+        }))
+    };
+    compared().map(|value| Reply::json(200, value)).ok_or_else(not_found)
+}
