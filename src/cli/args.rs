@@ -175,6 +175,8 @@ pub(super) enum ReportFormat {
     Text,
     Json,
     Markdown,
+    Sarif,
+    Github,
 }
 
 /// Formats of a list.

@@ -52,6 +52,8 @@ fn run_diff(diff: &Diff, style: &Style) -> Result<Outcome> {
         ReportFormat::Markdown => {
             render::markdown::report(&report, &render::markdown::Options::default())
         }
+        ReportFormat::Sarif => render::sarif::report(&report, None),
+        ReportFormat::Github => render::github::report(&report, None),
     })?;
     timings.done("writing");
     Ok(outcome(&report, diff.fail_on))
