@@ -106,10 +106,10 @@ fn what_was_accepted_is_said_where_it_opens() {
 
 /// The first location of a row whose causes stand before the change.
 fn place(report: &Report) -> (String, u64) {
-    let log: serde_json::Value = serde_json::from_str(&sarif::report(report, None)).unwrap();
+    let log: serde_json::Value = serde_json::from_str(&sarif::report(report, None)).expect("JSON");
     let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
-    let file = place["artifactLocation"]["uri"].as_str().unwrap().to_owned();
-    (file, place["region"]["startLine"].as_u64().unwrap())
+    let file = place["artifactLocation"]["uri"].as_str().expect("a file").to_owned();
+    (file, place["region"]["startLine"].as_u64().expect("a line"))
 }
 
 #[test]
