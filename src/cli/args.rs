@@ -219,6 +219,8 @@ pub(super) enum ReportFormat {
     Text,
     Json,
     Markdown,
+    Sarif,
+    Github,
 }
 
 /// Formats of a list.

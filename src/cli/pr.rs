@@ -111,7 +111,7 @@ pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
         Format::Text => render::text::report(&found.report, style),
         Format::Json => render::json::report(&found.report),
         Format::Markdown => markdown::report(&found.report, &markdown::Options::default()),
-        Format::Sarif => render::json::report(&found.report),
+        Format::Sarif => render::sarif::report(&found.report, Some(&found.gate)),
     })?;
     failure::say(&markdown::gate_line(&found.gate).replace("**", ""));
     Ok(match found.gate.outcome() {
@@ -269,7 +269,7 @@ fn write_files(
         create(&workspace.join(REPORT), &render::json::report(&found.report))?;
     }
     if let Some(file) = &given.sarif {
-        create(&workspace.join(file), &render::json::report(&found.report))?;
+        create(&workspace.join(file), &render::sarif::report(&found.report, Some(&found.gate)))?;
     }
     Ok(())
 }

@@ -59,6 +59,8 @@ fn run_diff(diff: &Diff, style: &Style) -> Result<Outcome> {
         ReportFormat::Markdown => {
             render::markdown::report(&report, &render::markdown::Options::default())
         }
+        ReportFormat::Sarif => render::sarif::report(&report, None),
+        ReportFormat::Github => render::github::report(&report, None),
     })?;
     timings.done("writing");
     let settings = &mut configuration.settings;

@@ -4,11 +4,14 @@
 //! that come out of manifests; [`untrusted`] is the only way such names reach an output. One file
 //! or folder for each format stands beside them.
 
+pub mod annotation;
 pub mod csv;
 pub mod dot;
+pub mod github;
 pub mod json;
 pub mod markdown;
 pub mod mermaid;
+pub mod sarif;
 pub mod text;
 pub mod unread;
 pub mod untrusted;

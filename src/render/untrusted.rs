@@ -141,3 +141,45 @@ pub fn json(json: &str) -> String {
     }
     out
 }
+
+/// For a message of SARIF, which is plain text in which `[words](target)` is a link and `{0}` a
+/// placeholder: a space keeps either from coming about.
+pub fn sarif(text: &str) -> String {
+    let mut out = String::new();
+    let mut last = ' ';
+    for c in visible(text, PLAIN_CAP).chars() {
+        if (last == ']' && c == '(') || (last == '{' && c.is_ascii_digit()) {
+            out.push(' ');
+        }
+        out.push(c);
+        last = c;
+    }
+    out
+}
+
+/// For the path of a file as a relative URI: percent-encoded but for what a path may hold, so that
+/// it has neither a scheme nor a query, and cannot be taken for another host's.
+pub fn uri_path(path: &str) -> String {
+    let mut out = String::new();
+    for byte in path.bytes() {
+        let leads = byte == b'/' && (out.is_empty() || out.ends_with('/'));
+        if byte.is_ascii_alphanumeric() || (b"-._~/".contains(&byte) && !leads) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// For the text of a GitHub workflow command (`::error::text`), which ends with its line.
+pub fn command_text(text: &str) -> String {
+    visible(text, PLAIN_CAP).replace('%', "%25")
+}
+
+/// For a property of a GitHub workflow command (`::error file=value::`), which ends at a comma or
+/// colon as well.
+pub fn command_property(text: &str) -> String {
+    command_text(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,7 +1,8 @@
 //! Snapshots of every format, in folders beside this file.
 
+use netpol_review::gate::Gate;
 use netpol_review::render::text::Style;
-use netpol_review::render::{csv, dot, find, json, markdown, mermaid, text};
+use netpol_review::render::{csv, dot, find, github, json, markdown, mermaid, sarif, text};
 use netpol_review::report::*;
 
 use crate::samples;
@@ -49,6 +50,107 @@ fn reports_as_markdown() {
         let text = markdown::report(&report, &markdown::Options::default());
         insta::assert_snapshot!(format!("markdown_{name}"), text);
     }
+}
+
+#[test]
+fn reports_as_workflow_commands() {
+    for (name, report) in reports() {
+        insta::assert_snapshot!(format!("github_{name}"), github::report(&report, None));
+    }
+}
+
+#[test]
+fn reports_as_sarif() {
+    for (name, report) in reports() {
+        let text = sarif::report(&report, None);
+        if name == "everything" {
+            insta::assert_snapshot!("sarif_everything", text);
+        } else {
+            // The rules are the same everywhere.
+            let log: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let run = &log["runs"][0];
+            let shown = serde_json::json!([run["results"], run["invocations"]]);
+            let shown = serde_json::to_string_pretty(&shown).unwrap();
+            insta::assert_snapshot!(format!("sarif_{name}"), shown);
+        }
+    }
+}
+
+/// A gate that passes the default deny's deletion because somebody accepted it.
+fn gate() -> Gate {
+    let waiver = samples::waiver();
+    let mut gate = samples::gate();
+    gate.waived = vec![(waiver, samples::default_deny_deleted().fingerprint)];
+    gate
+}
+
+#[test]
+fn what_was_accepted_is_said_where_it_opens() {
+    let report = samples::with_rows(
+        Verdict::Widened,
+        vec![samples::default_deny_deleted(), samples::any_pod()],
+        vec![],
+    );
+    insta::assert_snapshot!("github_accepted", github::report(&report, Some(&gate())));
+    let log: serde_json::Value =
+        serde_json::from_str(&sarif::report(&report, Some(&gate()))).unwrap();
+    let results = &log["runs"][0]["results"];
+    let expected = serde_json::json!([{
+        "kind": "external",
+        "status": "accepted",
+        "justification": "Accepted by sam until 2026-12-31: the namespace is going away",
+    }]);
+    assert_eq!(results[0]["suppressions"], expected);
+    assert_eq!(results[1].get("suppressions"), None);
+}
+
+/// The first location of a row whose causes stand before the change.
+fn place(report: &Report) -> (String, u64) {
+    let log: serde_json::Value = serde_json::from_str(&sarif::report(report, None)).expect("JSON");
+    let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    let file = place["artifactLocation"]["uri"].as_str().expect("a file").to_owned();
+    (file, place["region"]["startLine"].as_u64().expect("a line"))
+}
+
+#[test]
+fn what_was_deleted_is_shown_in_a_file_that_is_still_there() {
+    let deleted = samples::default_deny_deleted();
+    let file = "k8s/payments/default-deny.yaml";
+    let row = |row: Row| samples::with_rows(Verdict::Widened, vec![row], vec![]);
+    // Nothing is known of any file after the change.
+    assert_eq!(place(&row(deleted.clone())), (file.into(), 1));
+    // A rule that stands after it lets the traffic through.
+    let mut admitted = deleted.clone();
+    let rule = samples::location(Side::Both, "k8s/other.yaml", 4, 6);
+    admitted.admitted_by.ingress = samples::rule("payments/other", 0, rule);
+    assert_eq!(place(&row(admitted.clone())), ("k8s/other.yaml".into(), 4));
+    // The file holds something else that does.
+    let mut report = row(admitted.clone());
+    report.not_evaluated =
+        vec![samples::unread(Side::After, file, Some(7), "unreadable", Hides::Flow)];
+    assert_eq!(place(&report), (file.into(), 1));
+    // Another cause does.
+    let after = samples::location(Side::After, "k8s/rule.yaml", 12, 18);
+    admitted.causes.push(samples::cause(CauseKind::RuleAdded, "ingress", after));
+    assert_eq!(place(&row(admitted)), ("k8s/rule.yaml".into(), 12));
+}
+
+#[test]
+fn annotations_keep_to_what_github_shows() {
+    let mut rows = vec![samples::default_deny_deleted(); 13];
+    rows.extend(vec![samples::external_ranges(); 10]);
+    rows.extend(vec![samples::undeclared_with_assumption(); 11]);
+    let mut report = samples::with_rows(Verdict::Widened, rows, vec![]);
+    report.not_evaluated = samples::entries();
+    let text = github::report(&report, None);
+    for level in ["error", "warning", "notice"] {
+        let shown = text.lines().filter(|line| line.starts_with(&format!("::{level} ")));
+        assert_eq!(shown.count(), github::SHOWN, "{level}");
+    }
+    assert!(text.contains("3 of level error, 1 of level warning, 1 of level notice"), "{text}");
+    // SARIF has all of them.
+    let log: serde_json::Value = serde_json::from_str(&sarif::report(&report, None)).unwrap();
+    assert_eq!(log["runs"][0]["results"].as_array().unwrap().len(), 13 + 10 + 11 + 1);
 }
 
 #[test]

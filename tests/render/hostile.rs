@@ -1,8 +1,12 @@
 //! Text out of manifests does nothing but be shown.
 
 use comrak::{Options, markdown_to_html};
-use netpol_review::render::{csv, dot, find, json, markdown, mermaid, text, untrusted};
+use netpol_review::gate::Gate;
+use netpol_review::render::{
+    csv, dot, find, github, json, markdown, mermaid, sarif, text, untrusted,
+};
 use netpol_review::report::*;
+use netpol_review::settings::Waiver;
 use proptest::prelude::*;
 
 use crate::samples;
@@ -174,6 +178,95 @@ fn check_terminal(text: &str) {
     }
 }
 
+/// A gate in which somebody called `name` accepted the first row, for that reason.
+fn gate(report: &Report, name: &str) -> Gate {
+    let waiver = Waiver { reason: name.into(), by: Some(name.into()), ..samples::waiver() };
+    let mut gate = samples::gate();
+    gate.waived = vec![(waiver, report.environments[0].opened[0].fingerprint.clone())];
+    gate
+}
+
+/// Reads a workflow command as GitHub's runner does: name, properties, text.
+fn command(line: &str) -> (&str, Vec<(&str, String)>, String) {
+    let (head, text) = line[2..].split_once("::").expect("a command has a text");
+    let (name, properties) = head.split_once(' ').expect("a command has properties");
+    let unescape = |text: &str| {
+        text.replace("%0D", "\r")
+            .replace("%0A", "\n")
+            .replace("%3A", ":")
+            .replace("%2C", ",")
+            .replace("%25", "%")
+    };
+    let properties = properties.split(',').map(|property| {
+        let (key, value) = property.split_once('=').expect("a property has a value");
+        (key, unescape(value))
+    });
+    (name, properties.collect(), unescape(text))
+}
+
+fn check_commands(report: &Report, name: &str) {
+    let commands = github::report(report, Some(&gate(report, name)));
+    check_terminal(&commands);
+    let mut shown = false;
+    for line in commands.lines() {
+        if let Some(plain) = line.strip_prefix("netpol-review: ") {
+            assert!(!plain.contains("::"), "{plain}");
+            continue;
+        }
+        assert!(line.starts_with("::"), "{line}");
+        let (level, properties, text) = command(line);
+        assert!(["error", "warning", "notice"].contains(&level), "{line}");
+        let keys: Vec<&str> = properties.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, ["file", "line", "endLine", "title"], "{line}");
+        assert!(properties[3].1.starts_with("netpol-review - "), "{line}");
+        // Names without escapes come through whole.
+        let plain = name.chars().all(|c| c.is_ascii_graphic());
+        shown |= plain && text.contains(name) && properties[0].1 == name;
+    }
+    assert!(shown || !name.chars().all(|c| c.is_ascii_graphic()), "{name} in {commands}");
+}
+
+fn check_sarif(report: &Report, name: &str) {
+    let log = sarif::report(report, Some(&gate(report, name)));
+    check_terminal(&log);
+    let log: serde_json::Value = serde_json::from_str(&log).expect("JSON");
+    let mut texts = Vec::new();
+    strings(&log, &mut texts);
+    for (key, text) in texts {
+        match key {
+            "text" | "justification" => {
+                assert!(!text.contains("]("), "a link in {text}");
+                let digit = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+                assert!(!text.split('{').skip(1).any(digit), "a placeholder in {text}");
+                check_terminal(text);
+                assert!(!text.contains('\n'), "{text}");
+            }
+            "uri" => {
+                let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/%".contains(&b);
+                assert!(text.bytes().all(plain) && !text.starts_with('/'), "{text}");
+                assert!(!text.contains("//"), "{text}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// All strings of a document with the names of their fields.
+fn strings<'a>(value: &'a serde_json::Value, into: &mut Vec<(&'a str, &'a str)>) {
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| strings(item, into)),
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    serde_json::Value::String(text) => into.push((key, text)),
+                    value => strings(value, into),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 fn check_all(name: &str) {
     let report = hostile(name);
     let style = text::Style::default();
@@ -186,6 +279,8 @@ fn check_all(name: &str) {
     check_terminal(&json::report(&report));
     let value: serde_json::Value = serde_json::from_str(&json::report(&report)).expect("JSON");
     assert_eq!(value["before"]["name"], name);
+    check_commands(&report, name);
+    check_sarif(&report, name);
     let picture = mermaid::listing(&listing(name));
     check_terminal(&picture);
     for line in picture.lines().filter(|line| line.contains('"')) {
@@ -222,6 +317,9 @@ fn hostile_names_are_still_shown() {
         "hostile_markdown",
         markdown::report(&report, &markdown::Options::default())
     );
+    let commands = NAMES.map(|name| github::report(&hostile(name), None));
+    let first = commands.iter().filter_map(|text| text.lines().next());
+    insta::assert_snapshot!("hostile_github", first.collect::<Vec<_>>().join("\n"));
     let listings = NAMES.map(|name| {
         let listing = listing(name);
         format!(
@@ -251,6 +349,15 @@ fn code_spans_hold_what_they_are_given() {
     }
     let long = untrusted::markdown(&"x".repeat(1000));
     assert_eq!(long, format!("`{}…`", "x".repeat(untrusted::MARKDOWN_CAP)));
+}
+
+#[test]
+fn commands_and_uris_hold_what_they_are_given() {
+    assert_eq!(untrusted::command_text("100%\r\n::stop::"), "100%25\\r\\n::stop::");
+    assert_eq!(untrusted::command_property("a,b:c%"), "a%2Cb%3Ac%25");
+    assert_eq!(untrusted::sarif("[a](http://x) {0} {a}"), "[a] (http://x) { 0} {a}");
+    assert_eq!(untrusted::uri_path("k8s/a b#c?.yaml"), "k8s/a%20b%23c%3F.yaml");
+    assert_eq!(untrusted::uri_path("//host/x:y"), "%2F/host/x%3Ay");
 }
 
 proptest! {

@@ -1,6 +1,8 @@
 //! Reports as a comparison could give them, one idea each.
 
+use netpol_review::gate::{Gate, GateVerdict};
 use netpol_review::report::*;
+use netpol_review::settings::{FailOn, Mode, Waiver};
 
 pub fn report(result: Verdict) -> Report {
     Report {
@@ -449,5 +451,27 @@ pub fn answer(allowed: bool) -> Answer {
         },
         exact: true,
         not_evaluated: vec![],
+    }
+}
+
+pub fn waiver() -> Waiver {
+    Waiver {
+        fingerprint: "a1b2c3d4e5f6".into(),
+        reason: "the namespace is going away".into(),
+        expires: chrono::NaiveDate::from_ymd_opt(2026, 12, 31),
+        by: Some("sam".into()),
+        line: 3,
+    }
+}
+
+/// A gate that nothing blocks.
+pub fn gate() -> Gate {
+    Gate {
+        fail_on: FailOn::High,
+        mode: Mode::Enforce,
+        verdict: GateVerdict::Pass,
+        blocking: vec![],
+        waived: vec![],
+        expired: vec![],
     }
 }

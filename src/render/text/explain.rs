@@ -79,7 +79,7 @@ pub fn explain(found: &Found<'_>, style: &Style) -> String {
     if opened {
         lines.gap();
         lines.say(Role::Heading, "How to close it");
-        let remedies: BTreeSet<&str> = row.causes.iter().map(words::remedy).collect();
+        let remedies: BTreeSet<&str> = row.causes.iter().map(|c| words::remedy(c.kind)).collect();
         if row.causes.len() > 1 {
             let text = "more than one edit takes part: compare again after changing one of them";
             lines.line(2, text);

@@ -129,9 +129,9 @@ pub fn cause(cause: &Cause) -> Phrase {
     }
 }
 
-/// How one can close what such a cause opened, in general words.
-pub fn remedy(cause: &Cause) -> &'static str {
-    match cause.kind {
+/// How one can close what an edit of that kind opened, in general words.
+pub fn remedy(kind: CauseKind) -> &'static str {
+    match kind {
         CauseKind::RuleAdded => {
             "remove the rule, or narrow its peers to the clients that need it (namespaceSelector \
              and podSelector in one peer) and its ports to those they use"
