@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 /// Below the workspace, so that the paths mean the same inside and outside of a container.
@@ -49,6 +49,7 @@ enum Format {
     Json,
     Markdown,
     Sarif,
+    Github,
 }
 
 /// The inputs of the Action.
@@ -112,6 +113,7 @@ pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
         Format::Json => render::json::report(&found.report),
         Format::Markdown => markdown::report(&found.report, &markdown::Options::default()),
         Format::Sarif => render::sarif::report(&found.report, Some(&found.gate)),
+        Format::Github => render::github::report(&found.report, Some(&found.gate)),
     })?;
     failure::say(&markdown::gate_line(&found.gate).replace("**", ""));
     Ok(match found.gate.outcome() {
@@ -174,6 +176,15 @@ fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
         let parts = text.split(['\n', ',']).map(str::trim).filter(|part| !part.is_empty());
         parts.map(str::to_string).collect()
     };
+    let sarif = input("sarif-file").map(PathBuf::from);
+    let inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+    if let Some(path) = sarif.as_deref().filter(|path| !inside(path)) {
+        return Err(Failure::Usage(format!(
+            "the input `sarif-file` is `{}`, which is no path in the workspace\n  try: without a leading `/` \
+             and without `..`",
+            path.display()
+        )));
+    }
     Ok(Given {
         inputs: Inputs {
             paths: input("paths").map(list).unwrap_or_default(),
@@ -209,7 +220,7 @@ fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
             run_id,
         },
         token: token.map(SecretString::from),
-        sarif: input("sarif-file").map(PathBuf::from),
+        sarif,
         summary: choice("job-summary", input("job-summary"), &YES_NO)?.unwrap_or(true),
         format: choice(
             "report-format",
@@ -219,6 +230,7 @@ fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
                 ("json", Format::Json),
                 ("markdown", Format::Markdown),
                 ("sarif", Format::Sarif),
+                ("github", Format::Github),
             ],
         )?
         .unwrap_or_default(),
@@ -261,7 +273,7 @@ fn write_files(
         }
     }
     // A check run has the same annotations, and twice is noise.
-    if !has_check {
+    if !has_check && given.format != Format::Github {
         output::write(&"")?;
     }
     let workspace = event.workspace.clone().unwrap_or_else(|| PathBuf::from("."));

@@ -3,13 +3,16 @@
 use super::action::{Error, Inputs};
 use super::pull::Commits;
 use super::review::{Facts, Files, Review, review};
+use crate::config::Config;
 use crate::gate::{Gate, GateVerdict, judge};
-use crate::render::words::{Phrase, Piece};
-use crate::report::Report;
+use crate::render::words::{self, Phrase, Piece};
+use crate::report::{Environment, Hides, Report, Row};
 use crate::settings::{self, FailOn, Mode, Settings, SettingsError};
 use crate::source::git::{Range, Repository, load_pair};
 use crate::source::{Meter, Pair};
+use crate::tree::{Content, Tree};
 use chrono::NaiveDate;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// What a pull request's review fails on where neither the configuration nor an input says: every widening
@@ -66,7 +69,7 @@ pub fn evaluate(
     preview(repository, &commits, inputs, &gate, today, &mut notes)?;
     let read = |commit: &str, path: &str| repository.file(commit, path).ok().flatten();
     let files = Files::new(&commits, &read);
-    let review = review(&Facts {
+    let mut review = review(&Facts {
         report: &report,
         gate: &gate,
         commits: &commits,
@@ -76,7 +79,42 @@ pub fn evaluate(
         inline: inputs.inline.unwrap_or(settings.comment.inline),
         files: &files,
     });
+    suggest(&mut review, &before.tree, &after.tree, &settings.config, &report);
     Ok(Evaluated { report, gate, review, notes })
+}
+
+/// How many comments on lines may offer to take them back: each is tried first, which costs a comparison.
+const SUGGESTIONS: usize = 3;
+
+/// Offers to take back added lines, where trying it shows that this closes what they opened and nothing else.
+/// (Without its only peer a rule would let everybody in.)
+fn suggest(review: &mut Review, before: &Tree, after: &Tree, config: &Config, report: &Report) {
+    for line in review.lines.iter_mut().filter(|line| line.added.is_some()).take(SUGGESTIONS) {
+        let file = line.comment.path.as_str();
+        let (Some(added), Some(content)) = (line.added, after.files.get(file)) else { continue };
+        let mut tried = after.clone();
+        let kept = content.bytes().split_inclusive(|byte| *byte == b'\n').zip(1u32..);
+        let kept = kept.filter(|(_, number)| !(added.0..=added.1).contains(number));
+        let kept: Vec<u8> = kept.flat_map(|(text, _)| text.iter().copied()).collect();
+        tried.files.insert(file.into(), Content::new(kept));
+        let without = crate::review(before, &tried, config);
+        let mended = |rows: fn(&Environment) -> &Vec<Row>, gone: &[String]| {
+            let prints = |report: &Report| -> BTreeSet<String> {
+                let rows = report.environments.iter().flat_map(rows);
+                rows.map(|row| row.fingerprint.clone()).collect()
+            };
+            let left: BTreeSet<String> =
+                prints(report).into_iter().filter(|print| !gone.contains(print)).collect();
+            prints(&without).is_subset(&left)
+        };
+        let hidden = |report: &Report| words::hiding(&report.not_evaluated, Hides::Widening);
+        if mended(|each| &each.opened, &line.rows)
+            && mended(|each| &each.closed, &[])
+            && hidden(&without) <= hidden(report)
+        {
+            line.suggest_removal();
+        }
+    }
 }
 
 fn workflow(inputs: &Inputs) -> settings::Inputs {

@@ -19,6 +19,18 @@ pub struct LineComment {
     pub rows: Vec<String>,
     /// The comment.
     pub comment: NewReviewComment,
+    /// Where all its lines are ones that the change adds: the same lines in the side after.
+    pub added: Option<(u32, u32)>,
+}
+
+impl LineComment {
+    /// Offers to take the lines back with one click. Whoever calls this has tried what that gives.
+    pub fn suggest_removal(&mut self) {
+        let text = "Taking these lines back opens nothing and closes nothing else:\n\n```suggestion\n```\n";
+        let body = &mut self.comment.body;
+        let end = body.find(MARKER).unwrap_or(body.len());
+        body.insert_str(end, &format!("{text}\n"));
+    }
 }
 
 /// A place in the diff that GitHub shows.
@@ -28,6 +40,7 @@ struct Place {
     side: &'static str,
     first: u32,
     last: u32,
+    added: Option<(u32, u32)>,
 }
 
 /// The comments of a review, at most [`MOST`], those of the most severe rows. One place has one comment,
@@ -61,7 +74,7 @@ pub fn comments(facts: &Facts<'_>, options: &Options<'_>) -> Vec<LineComment> {
             start_line: several.then_some(place.first),
             start_side: several.then_some(place.side),
         };
-        Some(LineComment { rows, comment })
+        Some(LineComment { rows, comment, added: place.added })
     });
     written.collect()
 }
@@ -86,7 +99,13 @@ fn place(files: &Files<'_>, cause: &Cause) -> Option<Place> {
             None => 0,
         };
         let shifted = |line: u32| u32::try_from(i64::from(line) - moved).ok();
-        return Some(Place { path, side: "LEFT", first: shifted(first)?, last: shifted(last)? });
+        return Some(Place {
+            path,
+            side: "LEFT",
+            first: shifted(first)?,
+            last: shifted(last)?,
+            added: None,
+        });
     }
     let added = run(range.clone(), |line| lines.change.is_added(line));
     let (first, last) = added.or_else(|| run(range, |line| lines.change.shows_new(line, line)))?;
@@ -94,7 +113,7 @@ fn place(files: &Files<'_>, cause: &Cause) -> Option<Place> {
         return None;
     }
     let (first, last) = (lines.to_head.new_of(first)?, lines.to_head.new_of(last)?);
-    (first <= last).then_some(Place { path, side: "RIGHT", first, last })
+    (first <= last).then_some(Place { path, side: "RIGHT", first, last, added })
 }
 
 /// The first run of lines that are as wanted.

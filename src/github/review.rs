@@ -10,6 +10,7 @@ use crate::render::markdown::{self, Options};
 use crate::render::words::Phrase;
 use crate::report::{Location, Report, Side};
 use crate::settings::CommentWhen;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,6 +19,10 @@ use std::rc::Rc;
 
 /// What begins the hidden line by which a comment is found again.
 const MARKER: &str = "<!-- netpol-review:v1 ";
+
+/// What a path may hold as it is in an address.
+const PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
 /// Everything that a review is made of.
 pub struct Facts<'a> {
@@ -217,13 +222,7 @@ fn wanted(facts: &Facts<'_>) -> bool {
 
 /// The page that shows these lines: of the head for what is there now, of the side before for what is gone.
 fn url(facts: &Facts<'_>, location: &Location) -> Option<String> {
-    let path = |path: &str| {
-        let encode = |part| {
-            percent_encoding::utf8_percent_encode(part, percent_encoding::NON_ALPHANUMERIC)
-                .to_string()
-        };
-        path.split('/').map(encode).collect::<Vec<String>>().join("/")
-    };
+    let path = |path: &str| percent_encoding::utf8_percent_encode(path, PATH).to_string();
     let (commit, first, last) = match location.side {
         Side::Before => (&facts.commits.before, location.start_line, location.end_line),
         Side::After | Side::Both => {

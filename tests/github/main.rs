@@ -11,3 +11,4 @@ mod world;
 mod scene;
 mod scenarios;
 mod faults;
+mod sample;

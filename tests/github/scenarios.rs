@@ -35,7 +35,8 @@ fn opened() {
     assert_eq!(comments.len(), 1, "{comments:?}");
     assert!(comments[0].contains("any pod in any namespace"), "{}", comments[0]);
     let head = scene.github.refresh_pull(REPOSITORY, 1).head_sha;
-    let link = format!("https://github.example/shop/manifests/blob/{head}/shop/policy%2Eyaml#L13");
+    let link =
+        format!("https://github.example/shop/manifests/blob/{head}/shop/policy.yaml#L12-L15");
     assert!(comments[0].contains(&link), "{}", comments[0]);
     let lines = scene.github.review_comments(REPOSITORY, 1);
     assert_eq!(lines.len(), 1);
@@ -229,10 +230,10 @@ fn lines_are_those_of_the_head_where_the_base_moved() {
     let scene = Scene::new(&world);
     let outcome = scene.run().expect("a review");
     let cause = &outcome.evaluated.report.environments[0].opened[0].causes[0];
-    assert_eq!(cause.location.start_line, 15, "in the merge result");
+    assert_eq!(cause.location.start_line, 14, "in the merge result");
     let lines = scene.github.review_comments(REPOSITORY, 1);
     assert_eq!(lines[0].line, Some(13), "in the head");
-    assert!(scene.comments()[0].contains("#L13"));
+    assert!(scene.comments()[0].contains("#L12-L15"));
     scene.github.finish();
 }
 
@@ -298,4 +299,21 @@ fn the_token_is_in_no_message() {
     assert!(!text.contains(TOKEN) && !text.contains("eC1hY2Nlc3MtdG9rZW4"), "{text}");
     let check = scene.github.check_runs(REPOSITORY).pop().expect("a check");
     assert_eq!(check.conclusion.as_deref(), Some("failure"), "a check that was begun is concluded");
+}
+
+#[test]
+fn lines_that_can_simply_be_taken_back_are_offered() {
+    let one_more = policy(&format!("{WEB}{ANY}"));
+    let world = changed(&[("shop/policy.yaml", Some(&one_more))]);
+    let scene = Scene::new(&world);
+    scene.run().expect("a review");
+    let lines = scene.github.review_comments(REPOSITORY, 1);
+    assert!(lines[0].body.contains("```suggestion\n```"), "{}", lines[0].body);
+    // Near miss: without its only peer the rule would let everybody in.
+    let other = policy(ANY);
+    let world = changed(&[("shop/policy.yaml", Some(&other))]);
+    let scene = Scene::new(&world);
+    scene.run().expect("a review");
+    let lines = scene.github.review_comments(REPOSITORY, 1);
+    assert!(!lines[0].body.contains("suggestion"), "{}", lines[0].body);
 }
