@@ -90,6 +90,7 @@ pub struct User {
 #[allow(missing_docs, reason = "GitHub's own names")]
 pub struct ReviewComment {
     pub id: u64,
+    pub path: String,
     pub body: String,
     pub user: Option<User>,
     pub in_reply_to_id: Option<u64>,

@@ -12,6 +12,9 @@ pub const MOST: usize = 30;
 /// What begins the hidden line that says which rows a comment is about.
 pub const MARKER: &str = "<!-- netpol-review:rows ";
 
+/// What begins the place in that line: two edits in one file can open the same row.
+const AT: &str = "at=";
+
 /// A comment on lines, and the rows that it tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineComment {
@@ -64,7 +67,9 @@ pub fn comments(facts: &Facts<'_>, options: &Options<'_>) -> Vec<LineComment> {
     let written = order.into_iter().take(MOST).filter_map(|place| {
         let here = notes.get(&place)?;
         let rows: Vec<String> = here.iter().map(|note| note.row.fingerprint.clone()).collect();
-        let body = format!("{}\n{MARKER}{} -->\n", on_lines(here, options), rows.join(" "));
+        let at = format!("{AT}{}{}-{}", place.side, place.first, place.last);
+        let text = on_lines(here, options);
+        let body = format!("{text}\n{MARKER}{} {at} -->\n", rows.join(" "));
         let several = place.first < place.last;
         let comment = NewReviewComment {
             path: place.path,
@@ -124,8 +129,13 @@ fn run(lines: std::ops::RangeInclusive<u32>, wanted: impl Fn(u32) -> bool) -> Op
     Some((first, last))
 }
 
+/// The hidden line of a comment on lines; `None` if it is not one of ours.
+pub fn marker(body: &str) -> Option<&str> {
+    body.lines().rfind(|line| line.starts_with(MARKER))
+}
+
 /// The fingerprints that a comment on lines is about; `None` if it is not one of ours.
 pub fn rows_of(body: &str) -> Option<Vec<&str>> {
-    let line = body.lines().find_map(|line| line.strip_prefix(MARKER))?;
-    Some(line.trim_end_matches("-->").split_whitespace().collect())
+    let words = marker(body)?.strip_prefix(MARKER)?.split_whitespace();
+    Some(words.filter(|word| *word != "-->" && !word.starts_with(AT)).collect())
 }

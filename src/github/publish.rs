@@ -105,19 +105,8 @@ async fn ours(api: &Api<'_>, number: u64, me: &str) -> Result<Vec<IssueComment>>
 /// nobody answered.
 async fn lines(api: &Api<'_>, number: u64, head: &str, me: &str, review: &Review) -> Result<()> {
     let all = api.review_comments(number).await?;
-    let mine: Vec<(&ReviewComment, Vec<&str>)> = all
-        .iter()
-        .filter(|comment| comment.user.as_ref().is_some_and(|user| user.login == me))
-        .filter_map(|comment| Some((comment, inline::rows_of(&comment.body)?)))
-        .collect();
-    let answered: BTreeSet<u64> = all.iter().filter_map(|comment| comment.in_reply_to_id).collect();
-    for (comment, rows) in &mine {
-        let stale = rows.iter().all(|row| review.opened.iter().all(|opened| opened != row));
-        if stale && !answered.contains(&comment.id) {
-            api.delete_review_comment(comment.id).await?;
-        }
-    }
-    let told: BTreeSet<&str> = mine.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
+    tidy(api, &all, me, review).await?;
+    let told = told(&all, me);
     let new = |line: &&LineComment| line.rows.iter().any(|row| !told.contains(row.as_str()));
     let wanted: Vec<&LineComment> = review.lines.iter().filter(new).collect();
     if wanted.is_empty() {
@@ -125,19 +114,50 @@ async fn lines(api: &Api<'_>, number: u64, head: &str, me: &str, review: &Review
     }
     let comments: Vec<_> = wanted.iter().map(|line| line.comment.clone()).collect();
     match api.review(number, head, &comments).await {
-        Ok(()) => Ok(()),
+        Ok(()) => {}
         // GitHub's hunks are not ours: on the files then.
-        Err(error) if error.is_unprocessable() => on_files(api, number, head, &wanted).await,
+        Err(error) if error.is_unprocessable() => on_files(api, number, head, &wanted).await?,
         Err(error) if error.is_unclear() => {
             let there = api.review_comments(number).await?;
-            let rows: BTreeSet<&str> =
-                there.iter().filter_map(|c| inline::rows_of(&c.body)).flatten().collect();
-            let missing =
-                wanted.iter().flat_map(|line| &line.rows).any(|row| !rows.contains(row.as_str()));
-            if missing { api.review(number, head, &comments).await } else { Ok(()) }
+            let there = self::told(&there, me);
+            if wanted.iter().flat_map(|line| &line.rows).any(|row| !there.contains(row.as_str())) {
+                api.review(number, head, &comments).await?;
+            }
         }
-        Err(error) => Err(error),
+        Err(error) => return Err(error),
     }
+    // Another run may have made the same at the same time.
+    tidy(api, &api.review_comments(number).await?, me, review).await
+}
+
+/// Our comments on lines, oldest first, with the rows that they are about.
+fn ours_on_lines<'a>(all: &'a [ReviewComment], me: &str) -> Vec<(&'a ReviewComment, Vec<&'a str>)> {
+    let mut mine: Vec<(&ReviewComment, Vec<&str>)> = all
+        .iter()
+        .filter(|comment| comment.user.as_ref().is_some_and(|user| user.login == me))
+        .filter_map(|comment| Some((comment, inline::rows_of(&comment.body)?)))
+        .collect();
+    mine.sort_by_key(|(comment, _)| comment.id);
+    mine
+}
+
+/// The rows that our comments on lines are about.
+fn told<'a>(all: &'a [ReviewComment], me: &str) -> BTreeSet<&'a str> {
+    ours_on_lines(all, me).into_iter().flat_map(|(_, rows)| rows).collect()
+}
+
+/// Deletes our comments whose rows are gone, and those that are there twice, unless somebody answered.
+async fn tidy(api: &Api<'_>, all: &[ReviewComment], me: &str, review: &Review) -> Result<()> {
+    let answered: BTreeSet<u64> = all.iter().filter_map(|comment| comment.in_reply_to_id).collect();
+    let mut seen = BTreeSet::new();
+    for (comment, rows) in ours_on_lines(all, me) {
+        let stale = rows.iter().all(|row| review.opened.iter().all(|opened| opened != row));
+        let twice = !seen.insert((inline::marker(&comment.body), comment.path.as_str()));
+        if (stale || twice) && !answered.contains(&comment.id) {
+            api.delete_review_comment(comment.id).await?;
+        }
+    }
+    Ok(())
 }
 
 /// One comment a file. Where GitHub does not take that either, the comment on the whole has it all.

@@ -43,5 +43,8 @@ fn the_documentation_shows_the_real_comment() {
         std::fs::write(&path, format!("{head}{begin}{comment}{end}{tail}")).expect("it is written");
         return;
     }
-    assert_eq!(written, comment, "left: docs/comment.md, right: the program; UPDATE_COMMENT=1 writes it");
+    assert_eq!(
+        written, comment,
+        "left: docs/comment.md, right: the program; UPDATE_COMMENT=1 writes it"
+    );
 }

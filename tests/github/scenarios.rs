@@ -299,6 +299,8 @@ fn the_token_is_in_no_message() {
     assert!(!text.contains(TOKEN) && !text.contains("eC1hY2Nlc3MtdG9rZW4"), "{text}");
     let check = scene.github.check_runs(REPOSITORY).pop().expect("a check");
     assert_eq!(check.conclusion.as_deref(), Some("failure"), "a check that was begun is concluded");
+    // The path that git was sent to is none of GitHub's.
+    assert!(!scene.github.take_violations().is_empty());
 }
 
 #[test]
