@@ -34,7 +34,7 @@ zizmor --offline --quiet --no-progress action.yml .github/workflows
 hadolint Dockerfile
 
 say 'the image builds'
-debian_packages podman=podman buildah=buildah runc=runc mmdebstrap=mmdebstrap netavark=netavark conmon=conmon
+debian_packages podman=podman buildah=buildah runc=runc mmdebstrap=mmdebstrap
 # shellcheck disable=SC1091
 suite=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
 readonly suite base=localhost/netpol-review-base:$suite
