@@ -30,11 +30,10 @@ jobs:
         shell: bash
         env:
           INPUT_TOKEN: ${{ github.token }}
-          INPUT_FAIL-ON: low
-          INPUT_SARIF-FILE: review.sarif
         run: |
           code=0
-          "$PROGRAM" pr || code=$?
+          # A shell has no variables with such names, a container's environment does.
+          env INPUT_FAIL-ON=low INPUT_SARIF-FILE=review.sarif "$PROGRAM" pr || code=$?
           echo "$code" >"$RESULTS/code"
           cp "$GITHUB_STEP_SUMMARY" "$RESULTS/summary.md" || true
           cp review.sarif "$RESULTS/review.sarif" || true

@@ -34,7 +34,8 @@ zizmor --offline --quiet --no-progress action.yml .github/workflows
 hadolint Dockerfile
 
 say 'the image builds'
-debian_packages podman=podman buildah=buildah runc=runc mmdebstrap=mmdebstrap
+debian_packages podman=podman buildah=buildah runc=runc mmdebstrap=mmdebstrap \
+    /usr/lib/podman/netavark=netavark
 # shellcheck disable=SC1091
 suite=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
 readonly suite base=localhost/netpol-review-base:$suite
