@@ -34,7 +34,8 @@ zizmor --offline --quiet --no-progress action.yml .github/workflows
 hadolint Dockerfile
 
 say 'the image builds'
-debian_packages podman=podman buildah=buildah runc=runc mmdebstrap=mmdebstrap netavark=netavark conmon=conmon
+debian_packages podman=podman buildah=buildah runc=runc mmdebstrap=mmdebstrap \
+    /usr/lib/podman/netavark=netavark
 # shellcheck disable=SC1091
 suite=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
 readonly suite base=localhost/netpol-review-base:$suite
@@ -64,6 +65,15 @@ netns = "host"
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 CONF
 export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containers.conf
+
+# Ends what was started, and what podman left mounted, which would keep target/ from being removed.
+clean_up() {
+    [ -z "$service" ] || { kill "$service" && wait "$service"; } 2>/dev/null || true
+    awk -v below="$work/" 'index($5, below) == 1 {print $5}' /proc/self/mountinfo | sort -r |
+        xargs --no-run-if-empty --max-args 1 umount
+}
+service=
+trap clean_up EXIT
 
 # Networks that podman finds on a system but can't use are worth a warning to it; nothing uses them.
 container() { podman --log-level=error "$@"; }
@@ -110,7 +120,6 @@ readonly socket=$work/podman.sock
 rm -f "$socket"
 podman --log-level=error system service --time=0 "unix://$socket" >"$work/podman.log" 2>&1 &
 service=$!
-trap 'kill "$service" 2>/dev/null || true' EXIT
 for _ in $(seq 100); do [ -S "$socket" ] && break || sleep 0.1; done
 
 export DOCKER_HOST=unix://$socket

@@ -72,7 +72,7 @@ fn exit_codes_of_a_threshold() {
         // Deleting the policy gives up the isolation.
         ("diff deny none --fail-on any", 10),
     ] {
-        for format in ["text", "json", "markdown"] {
+        for format in ["text", "json", "markdown", "sarif", "github"] {
             sandbox.run(&format!("{arguments} --format {format}")).ends(code);
         }
     }
