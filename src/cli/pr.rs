@@ -274,7 +274,7 @@ fn write_files(
     }
     // A check run has the same annotations, and twice is noise.
     if !has_check && given.format != Format::Github {
-        output::write(&"")?;
+        output::write(&render::github::report(&found.report, Some(&found.gate)))?;
     }
     let workspace = event.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
     if variable("GITHUB_OUTPUT").is_some() {

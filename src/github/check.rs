@@ -26,7 +26,7 @@ pub struct Check {
     pub title: String,
     /// Markdown.
     pub summary: String,
-    /// On lines of the head.
+    /// On lines.
     pub annotations: Vec<Annotation>,
 }
 
@@ -70,8 +70,7 @@ fn title(facts: &Facts<'_>) -> String {
     }
 }
 
-/// One for each edit that opens a row, and for each entry that could hide one. Only lines of the head can
-/// have one.
+/// One for each edit that opens a row, and for each entry that could hide one.
 fn annotations(facts: &Facts<'_>) -> Vec<Annotation> {
     let mut annotations = Vec::new();
     for environment in &facts.report.environments {
@@ -84,11 +83,8 @@ fn annotations(facts: &Facts<'_>) -> Vec<Annotation> {
             };
             for cause in &row.causes {
                 let place = &cause.location;
-                if place.side == Side::Before {
-                    continue;
-                }
                 let Some((first, last)) =
-                    facts.files.in_head(&place.file, place.start_line, place.end_line)
+                    lines(facts, place.side, &place.file, place.start_line, place.end_line)
                 else {
                     continue;
                 };
@@ -116,10 +112,7 @@ fn annotations(facts: &Facts<'_>) -> Vec<Annotation> {
     }
     for entry in facts.report.not_evaluated.iter().filter(|e| e.hides == Hides::Widening) {
         let line = entry.line.unwrap_or(1);
-        if entry.side == Side::Before {
-            continue;
-        }
-        let Some((line, _)) = facts.files.in_head(&entry.file, line, line) else { continue };
+        let Some((line, _)) = lines(facts, entry.side, &entry.file, line, line) else { continue };
         annotations.push(Annotation {
             path: entry.file.clone(),
             start_line: line,
@@ -134,6 +127,15 @@ fn annotations(facts: &Facts<'_>) -> Vec<Annotation> {
         annotation.title = capped(&annotation.title, TITLE);
     }
     annotations
+}
+
+/// Where an annotation stands: on lines of the head, or for what is gone, where it was. The check's own page
+/// lists both; beside the code GitHub shows the former.
+fn lines(facts: &Facts<'_>, side: Side, file: &str, first: u32, last: u32) -> Option<(u32, u32)> {
+    match side {
+        Side::Before => Some((first, last)),
+        Side::After | Side::Both => facts.files.in_head(file, first, last),
+    }
 }
 
 /// At most so many characters, with nothing that steers a display. Annotations are plain text.
