@@ -233,12 +233,15 @@ fn places_become_links() {
         let Location { file, start_line, end_line, .. } = location;
         Some(format!("https://github.example/o/r/blob/2222222/{file}#L{start_line}-L{end_line}"))
     };
-    let options = markdown::Options { link: Some(&link) };
+    let options = markdown::Options { link: Some(&link), ..markdown::Options::default() };
     let text = markdown::report(&report, &options);
     assert!(text.contains(
         "[`k8s/payments/db.yaml:12-18`](<https://github.example/o/r/blob/2222222/k8s/payments/db.yaml#L12-L18>)"
     ));
     let link = |_: &Location| Some("javascript:alert(1)".to_owned());
-    let text = markdown::report(&report, &markdown::Options { link: Some(&link) });
+    let text = markdown::report(
+        &report,
+        &markdown::Options { link: Some(&link), ..markdown::Options::default() },
+    );
     assert!(!text.contains("javascript"));
 }

@@ -3,7 +3,7 @@
 use comrak::{Options, markdown_to_html};
 use netpol_review::gate::Gate;
 use netpol_review::render::{
-    csv, dot, find, github, json, markdown, mermaid, sarif, text, untrusted,
+    csv, dot, find, github, json, markdown, mermaid, sarif, text, untrusted, words::Piece,
 };
 use netpol_review::report::*;
 use netpol_review::settings::Waiver;
@@ -150,6 +150,7 @@ fn check_markdown(body: &str) {
         let known = TAGS.contains(&tag)
             || matches!(tag, "br" | "br /" | "/div" | "pre lang=\"mermaid\"" | "pre lang=\"sh\"")
             || tag.starts_with("div class=\"markdown-alert markdown-alert-warning\"")
+            || tag.starts_with("div class=\"markdown-alert markdown-alert-note\"")
             || tag.starts_with("p class=\"markdown-alert-title\"");
         assert!(known, "<{tag}> arises from:\n{body}");
     }
@@ -271,6 +272,19 @@ fn check_all(name: &str) {
     let report = hostile(name);
     let style = text::Style::default();
     check_markdown(&markdown::report(&report, &markdown::Options::default()));
+    let gate = gate(&report, name);
+    let notes = [vec![Piece::Words("A mistake: "), Piece::Name(name.to_string())]];
+    let told = markdown::Options {
+        gate: Some(&gate),
+        notes: &notes,
+        resolved: true,
+        ..markdown::Options::default()
+    };
+    check_markdown(&markdown::report(&report, &told));
+    let rows = report.environments.iter().flat_map(|each| &each.opened);
+    let on: Vec<markdown::Note<'_>> =
+        rows.map(|row| markdown::Note { row, cause: &row.causes[0] }).collect();
+    check_markdown(&markdown::on_lines(&on, &told));
     check_terminal(&text::report(&report, &style));
     for found in find(&report, "a") {
         check_terminal(&text::explain(&found, &style));

@@ -22,7 +22,8 @@ pub fn line(gate: &Gate) -> String {
             format!("The check passes: nothing {level} waits for somebody to accept it{waived}.")
         }
         (GateVerdict::Fail, Mode::Enforce) => format!(
-            "**The check fails**: {} {level}{waived}.",
+            "**The check fails**: {} {level}{waived}. To accept one, merge a waiver of its fingerprint into \
+             the configuration.",
             words::count(blocking, "opened path is", "opened paths are")
         ),
         (GateVerdict::Fail, Mode::Warn) => format!(
