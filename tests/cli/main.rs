@@ -6,6 +6,7 @@
 mod configuration;
 mod directories;
 mod explain;
+mod pr;
 mod hostile;
 mod repositories;
 mod sandbox;
