@@ -326,6 +326,22 @@ impl<'a> Doc<'a> {
         })
     }
 
+    /// All values that are written for a key of a map, also those that a later one replaces.
+    pub(super) fn values<'d>(
+        &'d self,
+        id: NodeId,
+        key: &'d str,
+    ) -> impl Iterator<Item = NodeId> + 'd {
+        let children = match &self.target(id).value {
+            Value::Map { children, .. } => self.children(*children),
+            _ => &[],
+        };
+        children.chunks_exact(2).filter_map(move |pair| match pair {
+            [k, value] if self.written(*k) == Some(key) => Some(*value),
+            _ => None,
+        })
+    }
+
     /// The string that a key of a map has as value, if it is one.
     pub(super) fn text(&self, id: NodeId, key: &str) -> Option<&str> {
         match self.view(self.get(id, key)?) {

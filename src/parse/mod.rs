@@ -13,6 +13,7 @@ mod json;
 mod kinds;
 mod kustomize;
 mod limits;
+mod meant;
 mod names;
 mod object;
 mod place;
