@@ -20,6 +20,7 @@ mod place;
 mod policy;
 mod scalar;
 mod selector;
+mod skip;
 mod sniff;
 mod split;
 mod twice;
