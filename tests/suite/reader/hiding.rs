@@ -132,6 +132,24 @@ fn a_document_on_its_marker_is_said() {
 }
 
 #[test]
+fn binary_values_are_said() {
+    for text in [
+        open().replace("kind: NetworkPolicy", "kind: !!binary TmV0d29ya1BvbGljeQ=="),
+        open().replace("kind: NetworkPolicy", "!!binary a2luZA==: !!binary TmV0d29ya1BvbGljeQ=="),
+        open().replace(
+            "kind: NetworkPolicy",
+            "!<tag:yaml.org,2002:bin%61ry> a2luZA==: NetworkPolicy",
+        ),
+        open().replace("podSelector: {}", "podSelector: {matchLabels: {a: !!binary d2Vi}}"),
+    ] {
+        let parsed = read_text(&text);
+        assert_eq!(parsed.cluster.policies.len(), 0, "{text}");
+        assert!(hidden(&parsed).1.contains("`!!binary`"));
+    }
+    assert_eq!(read_text("apiVersion: v1\nkind: Secret\ndata: {a: !!binary d2Vi}\n").problems, []);
+}
+
+#[test]
 fn objects_in_unusual_places_are_said() {
     let item = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p}}";
     let json = item.replace('{', "{\"").replace(": ", "\": \"").replace(", ", "\", \"");
@@ -207,6 +225,26 @@ fn a_kind_that_cannot_be_told_is_said() {
 }
 
 #[test]
+fn broken_documents_hide_what_they_can() {
+    let deep = |open: &str| open.repeat(20_000);
+    let open = "apiVersion: networking.k8s.io/v1, kind: NetworkPolicy";
+    for (path, text) in [
+        ("a.json", deep("{\"\\u006b\":")),
+        ("a.json", format!("{{\"apiVersion\": \"x\", \"kind\": \"Pod\", \"a\": {}", deep("["))),
+        ("a.yaml", format!("{{{open}")),
+        ("a.yaml", format!("x: {{{open}}}\n{}", deep("["))),
+        ("a.yaml", "\"\\x6bind\": NetworkPolicy\nspec: [\n".to_string()),
+        ("a.yaml", "!!binary a2luZA==: NetworkPolicy\nspec: [\n".to_string()),
+    ] {
+        let parsed = read([(path, &*text)]);
+        let start: String = text.chars().take(60).collect();
+        assert!(hidden(&parsed).0.is_some(), "{start}");
+    }
+    let other = "{apiVersion: v1, kind: ConfigMap";
+    assert_eq!(problem(&read_text(other)).affects, Affects::Nothing);
+}
+
+#[test]
 fn aliases_of_long_texts_are_charged() {
     let long = "x".repeat(1_000_000);
     let many = |count: usize| {
@@ -226,4 +264,30 @@ fn aliases_of_long_texts_are_charged() {
     }
     // Short texts may be repeated as often as anybody wants.
     seen(&policy("\n  podSelector: {matchExpressions: [{key: a, operator: In, values: [&s b]}]}"));
+}
+
+/// What a change with one more file says, `p.yaml` being closed on both sides.
+#[test]
+fn a_review_is_not_passed_by_any_of_these() {
+    let closed = policy("{podSelector: {}, policyTypes: [Ingress]}");
+    let workload =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: w, namespace: ns}\nspec: {containers: []}\n";
+    let utf16: Vec<u8> =
+        "\u{feff}".encode_utf16().chain(open().encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    for bytes in [
+        utf16,
+        open().replace('\n', "\u{85}").into_bytes(),
+        format!("# c\u{2028}{}", open()).into_bytes(),
+        b"--- {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy}".to_vec(),
+        open().replace("kind: NetworkPolicy", "kind: !!binary TmV0d29ya1BvbGljeQ==").into_bytes(),
+        open().replace("kind: NetworkPolicy", "kind: networkpolicy").into_bytes(),
+        open().replace("kind: NetworkPolicy\n", "").into_bytes(),
+    ] {
+        let before = Tree::from_texts("before", [("p.yaml", &*closed), ("w.yaml", workload)]);
+        let mut after = before.clone();
+        after.files.insert("q.yaml".into(), Content::new(bytes.as_slice()));
+        let report = crate::reports::report(&before, &after);
+        assert_eq!(report.result, Verdict::Unknown, "{:?}", String::from_utf8_lossy(&bytes));
+        assert!(report.not_evaluated.iter().any(|entry| entry.hides == Hides::Widening));
+    }
 }
