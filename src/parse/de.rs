@@ -146,6 +146,7 @@ impl<'d> De<'d, '_> {
     fn map<V: Visitor<'d>>(self, visitor: V) -> Result<V::Value, Fault> {
         let entries = self.doc.entries(self.node).map_err(|error| self.doc_fault(error))?;
         self.descend(entries.entries.len())?;
+        self.copy(entries.entries.iter().map(|entry| entry.key.len()).sum())?;
         for (key, line) in entries.duplicates {
             self.notes.borrow_mut().duplicates.push(Fault {
                 line,
@@ -163,6 +164,11 @@ impl<'d> De<'d, '_> {
             return Err(self.fault("aliases nest too deep; write the values out".into()));
         }
         self.doc.spend(self.node, nodes).map_err(|error| self.doc_fault(error))
+    }
+
+    /// Bounds the text that aliases can make of a small document.
+    fn copy(&self, bytes: usize) -> Result<(), Fault> {
+        self.doc.spend_bytes(self.node, bytes).map_err(|error| self.doc_fault(error))
     }
 }
 
@@ -257,7 +263,10 @@ impl<'d> Deserializer<'d> for De<'d, '_> {
                 Some(value) => visitor.visit_i64(value),
                 None => visitor.visit_f64(value),
             },
-            View::Scalar(Scalar::Text(text)) => visitor.visit_str(text),
+            View::Scalar(Scalar::Text(text)) => {
+                self.copy(text.len())?;
+                visitor.visit_str(text)
+            }
             View::Seq(items) => return self.seq(items, visitor),
             View::Map => return self.map(visitor),
         };
@@ -274,7 +283,10 @@ impl<'d> Deserializer<'d> for De<'d, '_> {
     fn deserialize_str<V: Visitor<'d>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.doc.view(self.node) {
             View::Scalar(Scalar::Null) => visitor.visit_str(""),
-            View::Scalar(Scalar::Text(text)) => visitor.visit_str(text),
+            View::Scalar(Scalar::Text(text)) => {
+                self.copy(text.len())?;
+                visitor.visit_str(text)
+            }
             _ => Err(self.mismatch("a string")),
         }
         .map_err(|fault: Fault| self.place(fault))

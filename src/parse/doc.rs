@@ -20,6 +20,8 @@ pub(super) struct Doc<'a> {
     children: Vec<NodeId>,
     /// How many more nodes reading may visit, so that aliases can't multiply without bound.
     budget: Cell<usize>,
+    /// How many more bytes of text reading may copy, for the same reason.
+    byte_budget: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,8 @@ pub(super) struct Builder<'a> {
     pending: Vec<NodeId>,
     /// The open collections, with where their children start in `pending`.
     open: Vec<(NodeId, usize)>,
+    /// Bytes of all scalars.
+    bytes: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -120,6 +124,7 @@ impl<'a> Builder<'a> {
         style: Style,
         (start, end): (u32, u32),
     ) -> Result<NodeId, DocError> {
+        self.bytes += text.len();
         let value = match style {
             Style::Plain => Value::Plain(text),
             Style::Text => Value::Text(text),
@@ -194,6 +199,7 @@ impl<'a> Builder<'a> {
         }
         Some(Doc {
             budget: Cell::new(self.nodes.len() * 8 + limits::ALIASED_NODES),
+            byte_budget: Cell::new(self.bytes * 8 + limits::ALIASED_BYTES),
             nodes: self.nodes,
             children: self.children,
         })
@@ -320,6 +326,22 @@ impl<'a> Doc<'a> {
         })
     }
 
+    /// All values that are written for a key of a map, also those that a later one replaces.
+    pub(super) fn values<'d>(
+        &'d self,
+        id: NodeId,
+        key: &'d str,
+    ) -> impl Iterator<Item = NodeId> + 'd {
+        let children = match &self.target(id).value {
+            Value::Map { children, .. } => self.children(*children),
+            _ => &[],
+        };
+        children.chunks_exact(2).filter_map(move |pair| match pair {
+            [k, value] if self.written(*k) == Some(key) => Some(*value),
+            _ => None,
+        })
+    }
+
     /// The string that a key of a map has as value, if it is one.
     pub(super) fn text(&self, id: NodeId, key: &str) -> Option<&str> {
         match self.view(self.get(id, key)?) {
@@ -374,15 +396,26 @@ impl<'a> Doc<'a> {
             };
             hash.update([mark]);
             hash.update(length.to_be_bytes());
-            hash.update(text);
+            if follow || self.spend_bytes(id, text.len()).is_ok() {
+                hash.update(text);
+            }
         }
     }
 
     /// Counts visited nodes against the budget.
     pub(super) fn spend(&self, id: NodeId, nodes: usize) -> Result<(), DocError> {
-        match self.budget.get().checked_sub(nodes + 1) {
+        self.take_from(&self.budget, id, nodes + 1)
+    }
+
+    /// Counts bytes of text that are copied against their budget.
+    pub(super) fn spend_bytes(&self, id: NodeId, bytes: usize) -> Result<(), DocError> {
+        self.take_from(&self.byte_budget, id, bytes)
+    }
+
+    fn take_from(&self, budget: &Cell<usize>, id: NodeId, amount: usize) -> Result<(), DocError> {
+        match budget.get().checked_sub(amount) {
             Some(rest) => {
-                self.budget.set(rest);
+                budget.set(rest);
                 Ok(())
             }
             None => Err(DocError {

@@ -2,9 +2,9 @@
 
 use super::doc::{Doc, DocError};
 use super::kustomize::{self, Kustomization};
-use super::split::{self, Document};
+use super::split::{self, Breaks, Document, ODD_BREAKS};
 use super::workload::Draft;
-use super::{Affects, Problem, json, limits, sniff, yaml};
+use super::{Affects, Problem, json, limits, object, sniff, yaml};
 use crate::config::Config;
 use crate::model::{Namespace, Policy};
 use sha2::{Digest, Sha256};
@@ -112,6 +112,9 @@ impl Reader<'_> {
         let Ok(text) = std::str::from_utf8(start) else {
             return false;
         };
+        if memchr::memchr(0, start).is_some() {
+            return false;
+        }
         match json::parse(text) {
             Ok(docs) => {
                 for doc in docs {
@@ -158,18 +161,26 @@ impl Reader<'_> {
         let text = match std::str::from_utf8(document.bytes) {
             Ok(text) => text,
             Err(error) => {
-                let before = document.bytes.get(..error.valid_up_to()).unwrap_or_default();
-                let line = first + memchr::memchr_iter(b'\n', before).count() as u32;
+                let line = document.line_at(error.valid_up_to());
                 let error = refuse(line, "it is not UTF-8; save the file in that encoding");
                 return self.unreadable(document.bytes, &error);
             }
         };
         if document.text_on_marker {
             let error = refuse(
-                first.saturating_sub(1).max(1),
+                first,
                 "kubectl takes nothing but a comment on a `---` line; write the text below it",
             );
             return self.unreadable(document.bytes, &error);
+        }
+        match Breaks::of(document.bytes) {
+            Breaks::Nul => {
+                let line = document.line_at(memchr::memchr(0, document.bytes).unwrap_or(0));
+                let error = refuse(line, "it has NUL bytes, so it is not UTF-8; save it as that");
+                return self.unreadable(document.bytes, &error);
+            }
+            Breaks::Odd(at) => return self.odd_breaks(document, text, at),
+            Breaks::Usual | Breaks::Return => {}
         }
         match yaml::parse(text, first) {
             Ok(parsed) => {
@@ -179,6 +190,10 @@ impl Reader<'_> {
                     self.unreadable(document.bytes, &refuse(line, message));
                 }
                 if let Some(doc) = &parsed.doc {
+                    if doc.written(Doc::ROOT).is_some() && sniff::relevant(document.bytes) {
+                        let message = "the whole of it is one text, not an object";
+                        return self.unreadable(document.bytes, &refuse(first, message));
+                    }
                     self.ytt = sniff::ytt(document.bytes);
                     self.object(doc, Doc::ROOT, None);
                 }
@@ -187,9 +202,42 @@ impl Reader<'_> {
         }
     }
 
-    /// A document can't be parsed. One that is no manifest is none of our business.
+    /// A document holds line breaks of YAML 1.1, which can make more lines of it for kubectl than
+    /// anybody sees. It is not evaluated if it plays a part either way; such characters stand in
+    /// prose as well, for example in a ConfigMap.
+    fn odd_breaks(&mut self, document: &Document<'_>, text: &str, at: usize) {
+        let broken = text.replace(ODD_BREAKS, "\n");
+        let plays_a_part = [text, &broken].into_iter().any(|text| match yaml::parse(text, 1) {
+            Ok(parsed) => {
+                (parsed.trailing.is_some() && sniff::relevant(text.as_bytes()))
+                    || parsed.doc.is_some_and(|doc| object::plays_a_part(&doc, Doc::ROOT))
+            }
+            Err(_) => sniff::relevant(text.as_bytes()),
+        });
+        if !plays_a_part {
+            return;
+        }
+        self.read.relevant += 1;
+        let found = text.get(at..).and_then(|text| text.chars().next()).unwrap_or_default();
+        self.push(Problem {
+            file: self.file.clone(),
+            line: Some(document.line_at(at)),
+            kind: None,
+            name: None,
+            reason: format!(
+                "the document was not read: it holds the character U+{:04X}, which ends a line for \
+                 kubectl but for hardly any other program; remove it, or write it as an escape in \
+                 double quotes",
+                u32::from(found)
+            ),
+            affects: Affects::Anything,
+            identity: digest(document.bytes),
+        });
+    }
+
+    /// A document can't be parsed. One that is no object for certain is none of our business.
     pub(super) fn unreadable(&mut self, bytes: &[u8], error: &DocError) {
-        if !sniff::manifest(bytes) {
+        if !sniff::can_name_kind(bytes) && !sniff::relevant(bytes) {
             return;
         }
         let relevant = sniff::relevant(bytes);

@@ -16,6 +16,10 @@ pub(super) const NODES: usize = 4_000_000;
 /// Nodes that reading may visit beyond those that are written, by following aliases and merges.
 pub(super) const ALIASED_NODES: usize = 200_000;
 
+/// Bytes of text that reading may visit beyond some times those that are written: an alias to a
+/// long text is short.
+pub(super) const ALIASED_BYTES: usize = 16 << 20;
+
 /// Problems that are reported of one file.
 pub(super) const PROBLEMS: usize = 1_000;
 

@@ -1,13 +1,13 @@
 //! Objects of a document: which they are, what becomes of them, and what is said of the rest.
 
 use super::de::{self, Fault, Notes};
-use super::doc::{Doc, NodeId, View};
+use super::doc::{Doc, DocError, NodeId, View};
 use super::file::Reader;
 use super::kinds::{self, Kind};
 use super::place::Place;
 use super::scalar::Scalar;
 use super::workload::{self, Metadata};
-use super::{Affects, Problem, limits, names, policy, selector, sniff};
+use super::{Affects, Problem, limits, meant, names, policy, selector, sniff};
 use crate::model::Namespace;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Deserialize;
@@ -26,20 +26,31 @@ impl Reader<'_> {
     /// Reads an object, or the objects of a list. `implied`: `apiVersion` and `kind` of the items
     /// of a typed list that don't say theirs.
     pub(super) fn object(&mut self, doc: &Doc<'_>, node: NodeId, implied: Option<(&str, &str)>) {
-        if !matches!(doc.view(node), View::Map) {
-            return;
+        match doc.view(node) {
+            View::Map => {}
+            View::Seq(items) if node == Doc::ROOT => return self.bare_list(doc, items),
+            _ => return,
         }
+        let header = match Header::read(doc, node) {
+            Ok(header) => header,
+            Err(error) => return self.headless(doc, node, &error),
+        };
         let (implied_version, implied_kind) = implied.unwrap_or_default();
         let object = Object {
             doc,
             node,
-            api_version: doc.text(node, "apiVersion").unwrap_or(implied_version),
-            kind: doc.text(node, "kind").unwrap_or(implied_kind),
+            api_version: header.api_version.unwrap_or(implied_version),
+            kind: header.kind.unwrap_or(implied_kind),
         };
         let kind = kinds::of(object.api_version, object.kind);
         match kind {
-            Kind::Other => return,
+            Kind::Other => return self.other(&object, &header),
             Kind::List => return self.list(&object, "items"),
+            _ if header.items.is_some() => {
+                let reason = "kubectl takes an object with `items` as a list and ignores the rest \
+                              of it, other programs do not; remove `items`";
+                return self.undecided(&object, reason);
+            }
             Kind::Template => return self.list(&object, "objects"),
             _ => self.read.relevant += 1,
         }
@@ -47,6 +58,76 @@ impl Reader<'_> {
         if let Err(fault) = faults {
             self.refused(&object, &fault);
         }
+    }
+
+    /// A list as the whole document, which nothing applies to a cluster.
+    fn bare_list(&mut self, doc: &Doc<'_>, items: &[NodeId]) {
+        let Some(node) = items.iter().copied().find(|item| plays_a_part(doc, *item)) else {
+            return;
+        };
+        let header = Header::read(doc, node).unwrap_or_default();
+        let object = Object {
+            doc,
+            node,
+            api_version: header.api_version.unwrap_or_default(),
+            kind: header.kind.unwrap_or_default(),
+        };
+        let reason = "kubectl takes no list as a whole document; write the objects as documents \
+                      of their own, or as `items` of a `kind: List`";
+        self.undecided(&object, reason);
+    }
+
+    /// It can't be told what an object is.
+    fn headless(&mut self, doc: &Doc<'_>, node: NodeId, error: &DocError) {
+        let kind = doc.values(node, "kind").find_map(|kind| match doc.view(kind) {
+            View::Scalar(Scalar::Text(kind)) => Some(kind),
+            _ => None,
+        });
+        let merges = doc.values(node, "<<").next().is_some();
+        if !merges && !kind.is_some_and(meant::worth_parsing) {
+            return;
+        }
+        let object = Object { doc, node, api_version: "", kind: kind.unwrap_or_default() };
+        let reason = format!("the object was not read: {}", error.message);
+        let fault = Fault { line: error.line, path: String::new(), message: String::new() };
+        self.read.relevant += 1;
+        self.problem(&object, &fault, reason, Affects::Anything);
+    }
+
+    /// An object that plays no part as it is written: is it one for kubectl all the same, or
+    /// could it be meant as one?
+    fn other(&mut self, object: &Object<'_>, header: &Header<'_>) {
+        let doc = object.doc;
+        let holds_objects = |items| doc.items(items).iter().any(|item| plays_a_part(doc, *item));
+        if header.kind.is_some() && header.items.is_some_and(holds_objects) {
+            let reason = "kubectl applies the objects in `items` of an object of any kind, other \
+                          programs do not; write `kind: List`";
+            return self.undecided(object, reason);
+        }
+        if header.two_kinds(doc, object.node) {
+            let reason = "`kind` is written more than once, of which kubectl takes the last; \
+                          remove the others";
+            return self.undecided(object, reason);
+        }
+        let Some((reason, namespaced)) = header.mistake() else {
+            return;
+        };
+        let (namespace, _) = self.identity(object);
+        let certain = names::dns_label(&namespace).is_ok() && !object.odd_namespace();
+        let affects = match namespaced && certain {
+            true => Affects::Namespace(namespace),
+            false => Affects::Anything,
+        };
+        self.read.relevant += 1;
+        let fault = Place::root(doc, object.node).fault("");
+        self.problem(object, &fault, reason, affects);
+    }
+
+    /// Programs read the object in different ways, so it is not read at all.
+    fn undecided(&mut self, object: &Object<'_>, reason: &str) {
+        self.read.relevant += 1;
+        let fault = Place::root(object.doc, object.node).fault("");
+        self.problem(object, &fault, reason.into(), Affects::Anything);
     }
 
     fn list(&mut self, list: &Object<'_>, key: &str) {
@@ -264,9 +345,84 @@ impl Reader<'_> {
     }
 }
 
+/// True iff an object plays a part, or a list holds such an object, or it can't be told.
+pub(super) fn plays_a_part(doc: &Doc<'_>, node: NodeId) -> bool {
+    match doc.view(node) {
+        View::Scalar(_) => false,
+        View::Seq(items) => items
+            .iter()
+            .any(|item| matches!(doc.view(*item), View::Map) && plays_a_part(doc, *item)),
+        View::Map => Header::read(doc, node).map_or(true, |header| {
+            let kind = header.kind.unwrap_or_default();
+            kinds::of(header.api_version.unwrap_or_default(), kind) != Kind::Other
+                || (header.kind.is_some() && header.items.is_some())
+                || header.two_kinds(doc, node)
+                || header.mistake().is_some()
+        }),
+    }
+}
+
+/// What tells what an object is.
+#[derive(Default)]
+struct Header<'o> {
+    /// `apiVersion`, if it is a string.
+    api_version: Option<&'o str>,
+    /// `kind`, if it is a string.
+    kind: Option<&'o str>,
+    /// `items`, whatever it is.
+    items: Option<NodeId>,
+    /// `metadata` or `spec` is a map.
+    has_body: bool,
+}
+
+impl<'o> Header<'o> {
+    fn read(doc: &'o Doc<'o>, node: NodeId) -> Result<Self, DocError> {
+        let mut header = Header::default();
+        for entry in doc.entries(node)?.entries {
+            let text = match doc.view(entry.value) {
+                View::Scalar(Scalar::Text(text)) => Some(text),
+                _ => None,
+            };
+            match entry.key.as_ref() {
+                "apiVersion" => header.api_version = text,
+                "kind" => header.kind = text,
+                "items" => header.items = Some(entry.value),
+                "metadata" | "spec" => {
+                    header.has_body |= matches!(doc.view(entry.value), View::Map);
+                }
+                _ => {}
+            }
+        }
+        Ok(header)
+    }
+
+    /// `kind` is written more than once, and one of them plays a part.
+    fn two_kinds(&self, doc: &Doc<'_>, node: NodeId) -> bool {
+        doc.values(node, "kind").nth(1).is_some()
+            && doc.values(node, "kind").any(|kind| match doc.view(kind) {
+                View::Scalar(Scalar::Text(kind)) => meant::worth_parsing(kind),
+                _ => false,
+            })
+    }
+
+    /// See [`meant::mistake`].
+    fn mistake(&self) -> Option<(String, bool)> {
+        meant::mistake(meant::Written {
+            api_version: self.api_version,
+            kind: self.kind,
+            has_body: self.has_body,
+        })
+    }
+}
+
 impl Object<'_> {
-    /// A namespace is written, but it is no string.
+    /// A namespace is written, but it is no string, or it can't be told.
     fn odd_namespace(&self) -> bool {
+        let unclear = |node| self.doc.entries(node).is_err();
+        let written = self.doc.values(self.node, "metadata").any(unclear);
+        if unclear(self.node) || written {
+            return true;
+        }
         let metadata = self.doc.get(self.node, "metadata");
         let written = metadata.and_then(|metadata| self.doc.get(metadata, "namespace"));
         written.is_some_and(|node| {

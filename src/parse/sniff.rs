@@ -1,18 +1,126 @@
 //! What a document that can't be parsed, or needs rendering, seems to be.
 
-use super::kinds;
+use super::meant;
 use memchr::memmem;
 
 /// True iff the text names a kind somewhere, as every manifest does.
 pub(super) fn manifest(bytes: &[u8]) -> bool {
-    words(bytes).next().is_some()
+    bytes.split(|byte| *byte == b'\n').any(|line| {
+        let start = line
+            .iter()
+            .position(|byte| !matches!(byte, b' ' | b'\t' | b'-' | b'"' | b'\'' | b'{'))
+            .unwrap_or_default();
+        let rest = line.get(start..).unwrap_or_default();
+        rest.strip_prefix(b"kind").and_then(key_value).is_some()
+    })
 }
 
-/// True iff a kind that plays a part is named, or one that only rendering tells.
+/// False only if no key of the document can be `kind`, however it is spelt: see [`super::skip`].
+pub(super) fn can_name_kind(bytes: &[u8]) -> bool {
+    memmem::find(bytes, b"kind").is_some() || escapes_letters(bytes) || may_be_binary(bytes)
+}
+
+/// True iff the document, which could not be parsed, can hold an object that plays a part: a
+/// kind that plays a part is named, or one that can't be made out.
 pub(super) fn relevant(bytes: &[u8]) -> bool {
-    words(bytes).any(|word| {
-        let word = String::from_utf8_lossy(word);
-        kinds::worth_parsing(&word) || !word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    // UTF-16 and UTF-32, whose letters can't be told without decoding them.
+    let wide = memchr::memchr(0, bytes).is_some()
+        || bytes.starts_with(b"\xff\xfe")
+        || bytes.starts_with(b"\xfe\xff");
+    wide || escapes_letters(bytes)
+        || may_be_binary(bytes)
+        || memmem::find_iter(bytes, b"kind").any(|at| {
+            let after = bytes.get(at + 4..).unwrap_or_default();
+            match key_value(after) {
+                Some(value) => value_plays_a_part(value),
+                // `*a : NetworkPolicy` is a key that an anchor spells elsewhere.
+                None => memmem::find(bytes, b"*").is_some() && has_alias_key(bytes),
+            }
+        })
+}
+
+/// What follows the colon if a key ends here.
+fn key_value(after: &[u8]) -> Option<&[u8]> {
+    let after = match after.first() {
+        Some(b'"' | b'\'') => after.get(1..).unwrap_or_default(),
+        _ => after,
+    };
+    let after = after.trim_ascii_start();
+    // A comment may stand between `? kind` and its colon; say that it can't be told.
+    match after.first()? {
+        b'#' => Some(after),
+        _ => after.strip_prefix(b":"),
+    }
+}
+
+/// False only if the value is one plain word that is no kind which plays a part.
+fn value_plays_a_part(value: &[u8]) -> bool {
+    let value = value.trim_ascii_start();
+    let value = match value.first() {
+        Some(b'"' | b'\'') => value.get(1..).unwrap_or_default(),
+        _ => value,
+    };
+    let end = value.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(value.len());
+    let word = String::from_utf8_lossy(value.get(..end).unwrap_or_default());
+    let ends = match value.get(end) {
+        None => true,
+        Some(byte) => byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b',' | b'}'),
+    };
+    !ends || word.is_empty() || meant::worth_parsing(&word)
+}
+
+/// Is there `*word :`?
+fn has_alias_key(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'*', bytes).any(|at| {
+        let after = bytes.get(at + 1..).unwrap_or_default();
+        let end = after.iter().position(u8::is_ascii_whitespace);
+        end.and_then(|end| after.get(end..))
+            .is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
+    })
+}
+
+/// Is there an escape that stands for a letter of `kind`, or that joins two lines?
+fn escapes_letters(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let after = rest.get(at + 1..).unwrap_or_default();
+        let digits = match after.first() {
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            Some(b'\n' | b'\r' | 0xc2 | 0xe2) => return true,
+            _ => 0,
+        };
+        let code = after.get(1..1 + digits).and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(code) = code.and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            && digits > 0
+            && char::from_u32(code).is_some_and(|letter| "kind".contains(letter))
+        {
+            return true;
+        }
+        // Both readings of `\\\\x6b` are looked at: what is a string is not known here.
+        rest = after;
+    }
+    false
+}
+
+/// Is there a tag that is, or may be, `!!binary`?
+fn may_be_binary(bytes: &[u8]) -> bool {
+    let mut directives = None;
+    memchr::memchr_iter(b'!', bytes).any(|at| {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+        let starts = before.is_none_or(|byte| {
+            byte.is_ascii_whitespace() || matches!(byte, b'{' | b'[' | b',') || !byte.is_ascii()
+        });
+        if !starts {
+            return false;
+        }
+        let tag = bytes.get(at..).unwrap_or_default();
+        let end = tag.iter().position(u8::is_ascii_whitespace).unwrap_or(tag.len());
+        let tag = tag.get(..end).unwrap_or_default();
+        memmem::find(tag, b"binary").is_some()
+            || memchr::memchr(b'%', tag).is_some()
+            || *directives.get_or_insert_with(|| memmem::find(bytes, b"%TAG").is_some())
     })
 }
 
@@ -47,17 +155,46 @@ pub(super) fn template(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The values of all `kind:` lines, at any indentation.
-fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split(|byte| *byte == b'\n').filter_map(|line| {
-        let start = line
-            .iter()
-            .position(|byte| !matches!(byte, b' ' | b'\t' | b'-' | b'"' | b'\'' | b'{'))?;
-        let rest = line.get(start..)?.strip_prefix(b"kind")?;
-        let rest = rest.strip_prefix(b"\"").unwrap_or(rest).trim_ascii_start();
-        let value = rest.strip_prefix(b":")?.trim_ascii();
-        let value = value.strip_suffix(b",").unwrap_or(value);
-        let value = value.strip_prefix(b"\"").unwrap_or(value);
-        Some(value.strip_suffix(b"\"").unwrap_or(value))
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_that_can_play_a_part_is_told() {
+        for text in [
+            "kind: NetworkPolicy",
+            "kind: networkpolicy",
+            "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"x",
+            "{apiVersion: v1, 'kind' : 'Pod'",
+            "kind: PodList",
+            "kind: {{ .Values.kind }}",
+            "kind: Service{{ x }}",
+            "kind:",
+            "kind: &a Service",
+            "? kind\n: Pod",
+            "? kind # c\n: Pod",
+            "a: &a kind\n*a : Pod",
+            "{\"\\u006bind\": \"Service\"",
+            "\"\\x6bind\": \"Service\"",
+            "? \"ki\\\n nd\"\n: Service",
+            "!!binary a2luZA==: Service",
+            "{!<tag:yaml.org,2002:bin%61ry> a2luZA==: Service",
+            "%TAG !e! tag:yaml.org,2002:bin\r---\r!e!ary a2luZA==: Service",
+            "k\0i\0n\0d\0",
+        ] {
+            assert!(relevant(text.as_bytes()), "{text:?}");
+            assert!(can_name_kind(text.as_bytes()) || text.contains('\0'), "{text:?}");
+        }
+        for text in [
+            "kind: Service\nx: [",
+            "{\"kind\": \"Service\", \"x\": {kind: ConfigMap}",
+            "# this kind of thing\n* a b: c",
+            "kind: Service # c",
+            "path: \"C:\\users\\\\x\\n\" !important [! a",
+            "!Ref x",
+            "",
+        ] {
+            assert!(!relevant(text.as_bytes()), "{text:?}");
+        }
+    }
 }

@@ -70,6 +70,11 @@ impl<'a> Parsing<'a> {
         match event {
             Event::Scalar(value, style, anchor, tag) => {
                 let end = self.line(self.last_line(span));
+                if tag.as_deref().is_some_and(is_binary) {
+                    let message =
+                        "`!!binary` hides what a value says; write the value itself".into();
+                    return Err(DocError { line: start, message });
+                }
                 let style = scalar_style(style, tag.as_deref());
                 // The parser calls a value that is not written `~`, also under `!!str`.
                 let value = if span.is_empty() { "".into() } else { value };
@@ -139,6 +144,14 @@ impl<'a> Parsing<'a> {
         };
         DocError { line, message }
     }
+}
+
+/// Is the tag `!!binary`, however it is spelt? Kubectl decodes its value, also in a key. A tag with
+/// `%` may spell anything.
+fn is_binary(tag: &Tag) -> bool {
+    let (prefix, suffix) = tag.parts();
+    let has_percent = prefix.contains('%') || suffix.contains('%');
+    has_percent || tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() == Some("binary")
 }
 
 /// Quoted and block scalars are strings, and so is everything with a tag but numbers, booleans

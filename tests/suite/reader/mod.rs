@@ -1,5 +1,6 @@
 //! The reader: manifests as text -> the model, and what is said of the rest.
 
+mod hiding;
 mod kinds;
 mod policies;
 mod problems;
@@ -8,7 +9,7 @@ mod workloads;
 
 use netpol_review::config::Config;
 use netpol_review::parse::{Affects, Parsed, Problem, parse_both};
-use netpol_review::tree::Tree;
+use netpol_review::tree::{Content, Tree};
 
 /// Reads files as one side.
 fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Parsed {
@@ -18,6 +19,13 @@ fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Parsed {
 /// Reads one file.
 fn read_text(text: &str) -> Parsed {
     read([("a.yaml", text)])
+}
+
+/// Reads one file of any bytes.
+fn read_bytes(path: &str, bytes: &[u8]) -> Parsed {
+    let mut tree = Tree::default();
+    tree.files.insert(path.into(), Content::new(bytes));
+    parse_both(&Tree::default(), &tree, &Config::default()).1
 }
 
 /// A policy with this `spec`, in flow style from line 4 on.

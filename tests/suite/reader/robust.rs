@@ -1,16 +1,7 @@
 //! Reading never fails, whatever the bytes.
 
-use super::{policy, problem, read, read_text};
-use netpol_review::config::Config;
-use netpol_review::parse::parse_both;
-use netpol_review::tree::{Content, Tree};
+use super::{policy, problem, read, read_bytes, read_text};
 use proptest::prelude::*;
-
-fn read_bytes(path: &str, bytes: &[u8]) -> netpol_review::parse::Parsed {
-    let mut tree = Tree::default();
-    tree.files.insert(path.into(), Content::new(bytes));
-    parse_both(&Tree::default(), &tree, &Config::default()).1
-}
 
 #[test]
 fn bombs_are_refused_in_words() {
