@@ -11,4 +11,5 @@ mod world;
 mod scene;
 mod scenarios;
 mod faults;
+mod rights;
 mod sample;
