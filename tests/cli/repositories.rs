@@ -167,6 +167,9 @@ fn mistyped_revisions() {
     run("r", "main:README.md..main").ends(4).says("main:README.md");
     run("r", "").ends(2).says("it is empty");
     run("r", "..").ends(2);
+    // `$BASE..HEAD` where `BASE` is not set must not compare `HEAD` with itself.
+    run("r", "..HEAD").ends(2).says("the side before the dots is empty");
+    run("r", "...main").ends(2).says("the side before the dots is empty");
     run("r", "a..b..c").ends(2).says("more than two sides");
     run("nowhere", "v1..main").ends(4).says("`nowhere` does not exist");
     run("r/README.md", "v1..main").ends(4);
