@@ -341,3 +341,14 @@ fn without_git() {
     command.args(["diff", "--git", "v1..main", "--repo", "r"]).env("PATH", "/nowhere");
     crate::sandbox::finish(&mut command).ends(4).says("could not run `git`").says("install git");
 }
+
+#[test]
+fn a_suggestion_is_made_once() {
+    let sandbox = Sandbox::new();
+    sandbox.init("r").write("r/x/ab.yaml", DENY);
+    sandbox.commit("r", "one");
+    // It ends with what was typed, and it is near.
+    let run = sandbox.run("diff --git HEAD..HEAD --repo r -- ab.yaml");
+    run.ends(4);
+    assert_eq!(run.stderr.matches("x/ab.yaml").count(), 1, "{}", run.stderr);
+}
