@@ -72,6 +72,9 @@ pub enum Affects {
     Nothing,
     /// Flows from or to pods of this namespace.
     Namespace(Arc<str>),
+    /// Any flow, if it holds something that plays a part at all, which nothing tells: a packaged
+    /// chart, say. It counts where the change touches it.
+    Perhaps,
     /// Any flow.
     Anything,
 }
@@ -121,7 +124,10 @@ fn task<'a>(tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'
     Task {
         path,
         content,
-        surroundings: Surroundings { in_chart: helm::chart(tree, path).is_some() },
+        surroundings: Surroundings {
+            in_chart: helm::chart(tree, path).is_some(),
+            chart_part: helm::is_part(tree, path),
+        },
     }
 }
 
