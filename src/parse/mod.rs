@@ -4,6 +4,7 @@
 
 mod assemble;
 mod block;
+mod built;
 mod cidr;
 mod de;
 mod doc;
@@ -15,6 +16,7 @@ mod kustomize;
 mod limits;
 mod names;
 mod object;
+mod patch;
 mod place;
 mod policy;
 mod scalar;
@@ -28,6 +30,7 @@ mod yaml;
 use crate::config::Config;
 use crate::model::Cluster;
 use crate::tree::{Content, Tree};
+use built::Built;
 use file::{FileRead, Surroundings};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -110,7 +113,17 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
     let after_files = read.get(..after.files.len()).unwrap_or_default();
     let before_files: Vec<_> =
         before_tasks.iter().filter_map(|index| read.get(*index).cloned()).collect();
-    (assemble::assemble(before, &before_files), assemble::assemble(after, after_files))
+    let built = [Built::of(before, &before_files), Built::of(after, after_files)];
+    let [built_before, built_after] = &built;
+    let mut parsed_before = assemble::assemble(before, &before_files, built_before);
+    let mut parsed_after = assemble::assemble(after, after_files, built_after);
+    let [gone, mut here] = built::regrouped(built_before, built_after);
+    here.extend(built::moved_out(built_before, built_after));
+    for (parsed, problems) in [(&mut parsed_before, gone), (&mut parsed_after, here)] {
+        parsed.problems.extend(problems);
+        parsed.problems.sort();
+    }
+    (parsed_before, parsed_after)
 }
 
 /// A file that is to be parsed.

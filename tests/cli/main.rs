@@ -7,6 +7,7 @@ mod configuration;
 mod directories;
 mod explain;
 mod hostile;
+mod other_names;
 mod repositories;
 mod sandbox;
 mod stderr;
