@@ -117,8 +117,9 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
     let [built_before, built_after] = &built;
     let mut parsed_before = assemble::assemble(before, &before_files, built_before);
     let mut parsed_after = assemble::assemble(after, after_files, built_after);
-    let [gone, mut here] = built::regrouped(built_before, built_after);
+    let [mut gone, mut here] = built::regrouped(built_before, built_after);
     here.extend(built::moved_out(built_before, built_after));
+    gone.extend(twice::lost(built_before, built_after));
     for (parsed, problems) in [(&mut parsed_before, gone), (&mut parsed_after, here)] {
         parsed.problems.extend(problems);
         parsed.problems.sort();
