@@ -124,7 +124,7 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
 /// What was not understood on either side, with what it could hide.
 ///
 /// What the change does not touch, and whose pods it does not touch, hides at most a flow that is
-/// there on both sides.
+/// there on both sides. Of what may play no part at all nothing is said then.
 fn problems(before: &[Problem], after: &[Problem], touched: &Touched) -> Vec<NotEvaluated> {
     let key = |problem: &Problem| {
         (problem.identity, problem.kind.clone(), problem.name.clone(), problem.affects.clone())
@@ -138,6 +138,9 @@ fn problems(before: &[Problem], after: &[Problem], touched: &Touched) -> Vec<Not
         match remaining.get_mut(&key(problem)).filter(|count| **count > 0) {
             Some(count) => {
                 *count -= 1;
+                if problem.affects == Affects::Perhaps {
+                    continue;
+                }
                 let hides = hides(&problem.affects, Some(touched));
                 entries.push(not_evaluated(problem, Side::Both, hides));
             }
@@ -165,7 +168,7 @@ fn hides(affects: &Affects, touched: Option<&Touched>) -> Hides {
         };
     };
     let met = match affects {
-        Affects::Nothing => return Hides::Nothing,
+        Affects::Nothing | Affects::Perhaps => return Hides::Nothing,
         Affects::Namespace(name) => touched.all || touched.namespaces.contains(&**name),
         Affects::Anything => touched.all || !touched.namespaces.is_empty(),
     };

@@ -10,7 +10,8 @@ use std::sync::Arc;
 pub struct Tree {
     /// What the reader of this snapshot calls it: a directory, or a revision as the user wrote it.
     pub name: String,
-    /// The manifest files (`.yaml`, `.yml`, `.json`).
+    /// The manifest files (`.yaml`, `.yml`, `.json`, `Kustomization`), and what else is part of a Helm
+    /// chart.
     pub files: BTreeMap<Arc<str>, Content>,
     /// What the source could not or would not read: symbolic links, submodules, enormous files ...
     pub skipped: Vec<SkippedFile>,

@@ -1,5 +1,6 @@
 //! The files of one side -> its [`crate::model::Cluster`]: one object for each identity, owners followed.
 
+use super::built::Built;
 use super::file::{FileRead, digest};
 use super::twice::Twice;
 use super::workload::Draft;
@@ -7,23 +8,22 @@ use super::{Affects, Parsed, Problem, helm};
 use crate::model::{Namespace, Policy, Workload};
 use crate::tree::Tree;
 use rustc_hash::FxHashMap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Puts the files of a side together. `files`: what was read of the files of the tree, in order.
-pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
+pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) -> Parsed {
     let mut parsed = Parsed::default();
-    let paths: Vec<&Arc<str>> = tree.files.keys().collect();
-    parsed.problems =
-        helm::problems(tree, paths.iter().copied().zip(files.iter().map(Arc::as_ref)));
-    let not_manifests = kustomizations(tree, &paths, files, &mut parsed.problems);
+    let paths = || tree.files.keys();
+    parsed.problems = helm::problems(tree, paths().zip(files.iter().map(Arc::as_ref)));
+    parsed.problems.extend(built.problems());
     let mut policies: BTreeMap<_, Arc<Policy>> = BTreeMap::new();
     let mut drafts: BTreeMap<_, Draft> = BTreeMap::new();
     let mut twice = Twice::default();
     let namespaces: &mut BTreeMap<Arc<str>, Arc<Namespace>> = &mut parsed.cluster.namespaces;
-    for (path, file) in paths.iter().zip(files) {
+    for (path, file) in paths().zip(files) {
         parsed.documents += file.documents;
-        if not_manifests.contains(&***path) {
+        if built.is_no_manifest(path) {
             continue;
         }
         parsed.relevant += file.relevant;
@@ -63,50 +63,6 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>]) -> Parsed {
     parsed.problems.sort();
     parsed.problems.dedup();
     parsed
-}
-
-/// Reports the kustomizations that matter. Returns the files that are their patches and the like.
-fn kustomizations(
-    tree: &Tree,
-    paths: &[&Arc<str>],
-    files: &[Arc<FileRead>],
-    problems: &mut Vec<Problem>,
-) -> BTreeSet<String> {
-    let found = paths
-        .iter()
-        .zip(files)
-        .filter_map(|(path, file)| Some((*path, file.kustomization.as_ref()?)));
-    let not_manifests: BTreeSet<String> =
-        found.clone().flat_map(|(path, kustomization)| kustomization.not_manifests(path)).collect();
-    // The namespaces of what stands in a file or below a directory.
-    let below = |root: &str| {
-        let prefix = match root {
-            "" => String::new(),
-            root => format!("{root}/"),
-        };
-        // Paths are sorted, so what has a prefix stands together; the file itself may not.
-        let first = paths.partition_point(|path| ***path < *prefix);
-        let exact = paths.binary_search_by(|path| (***path).cmp(root)).ok();
-        let inside = paths.iter().zip(files).skip(first);
-        let inside = inside.take_while(|(path, _)| path.starts_with(&prefix));
-        exact
-            .and_then(|at| Some((paths.get(at)?, files.get(at)?)))
-            .into_iter()
-            .chain(inside)
-            .filter(|(path, _)| !not_manifests.contains(&****path))
-            .flat_map(|(_, file)| {
-                let policies = file.policies.iter().map(|policy| policy.id.namespace.clone());
-                let workloads = file.workloads.iter();
-                let workloads = workloads.map(|draft| Some(draft.workload.id.namespace.clone()));
-                let namespaces = file.namespaces.iter().map(|_| None);
-                policies.chain(workloads).chain(namespaces)
-            })
-            .collect::<BTreeSet<Option<Arc<str>>>>()
-    };
-    for (path, kustomization) in found {
-        problems.extend(kustomization.problem(path, tree, below));
-    }
-    not_manifests
 }
 
 /// Replaces pods and controllers that have an owner by workloads that are named after the topmost

@@ -2,6 +2,7 @@
 
 use super::doc::{Doc, DocError};
 use super::kustomize::{self, Kustomization};
+use super::object::Parameter;
 use super::split::{self, Breaks, Document, ODD_BREAKS};
 use super::workload::Draft;
 use super::{Affects, Problem, json, limits, object, sniff, yaml};
@@ -39,6 +40,10 @@ pub(super) struct Helm {
     pub documents: usize,
     /// How many of them could hold policies, workloads or namespaces.
     pub relevant: usize,
+    /// How many of them tell nothing of what they hold.
+    pub opaque: usize,
+    /// One of them defines a template that others may use.
+    pub defines: bool,
 }
 
 /// What a file is part of.
@@ -46,6 +51,8 @@ pub(super) struct Helm {
 pub(super) struct Surroundings {
     /// It is below the `templates` directory of a Helm chart.
     pub in_chart: bool,
+    /// It is part of a chart and no manifest by its name: a helper, or a packaged chart.
+    pub chart_part: bool,
 }
 
 /// Reads a file. Never fails: see [`FileRead::problems`].
@@ -55,7 +62,23 @@ pub(super) fn read(
     surroundings: Surroundings,
     config: &Config,
 ) -> FileRead {
-    let mut reader = Reader { file, config, surroundings, read: FileRead::default(), ytt: false };
+    let mut reader = Reader {
+        file,
+        config,
+        surroundings,
+        read: FileRead::default(),
+        ytt: false,
+        parameters: None,
+    };
+    if surroundings.chart_part {
+        reader.chart_part(bytes);
+        return reader.read;
+    }
+    if let Some(what) = sniff::sealed(bytes) {
+        let reason = format!("the file was not read: it is {what}");
+        reader.whole_file(bytes, reason, Affects::Perhaps);
+        return reader.read;
+    }
     if bytes.len() > limits::FILE_BYTES {
         reader.whole_file(
             bytes,
@@ -67,12 +90,17 @@ pub(super) fn read(
         );
         return reader.read;
     }
-    if kustomize::is_kustomization(file)
-        && let Some(found) = std::str::from_utf8(bytes).ok().and_then(kustomize::read)
-    {
-        reader.read.documents = 1;
-        reader.read.kustomization = Some(found);
-        return reader.read;
+    if kustomize::is_kustomization(file) {
+        reader.read.kustomization = std::str::from_utf8(bytes).ok().and_then(kustomize::read);
+        if reader.read.kustomization.is_some() {
+            reader.read.documents = 1;
+            return reader.read;
+        }
+        if !sniff::manifest(bytes) {
+            let reason = "the kustomization was not understood: kustomize would refuse it, or it is a \
+                          template; correct it, or review what it renders to";
+            reader.whole_file(bytes, reason.into(), Affects::Perhaps);
+        }
     }
     if !reader.json(bytes) {
         reader.yaml(bytes);
@@ -98,6 +126,8 @@ pub(super) struct Reader<'a> {
     pub(super) read: FileRead,
     /// The current document has directives of ytt.
     pub(super) ytt: bool,
+    /// The parameters of the Template whose objects are being read.
+    pub(super) parameters: Option<Vec<Parameter>>,
 }
 
 impl Reader<'_> {
@@ -144,7 +174,7 @@ impl Reader<'_> {
                 self.whole_file(bytes, reason, Affects::Anything);
                 return;
             }
-            if !document.skippable() {
+            if !document.skippable() || sniff::wholly_templated(document.bytes) {
                 self.document(&document);
             }
         }
@@ -154,9 +184,20 @@ impl Reader<'_> {
         let refuse = |line, message: &str| DocError { line, message: message.into() };
         let first = document.first_line;
         if self.surroundings.in_chart && sniff::helm(document.bytes) {
-            self.read.helm.documents += 1;
-            self.read.helm.relevant += usize::from(sniff::relevant(document.bytes));
-            return;
+            return self.template(document.bytes);
+        }
+        if sniff::wholly_templated(document.bytes) {
+            return self.push(Problem {
+                file: self.file.clone(),
+                line: Some(first),
+                kind: None,
+                name: None,
+                reason: "all that the document holds comes from other templates, which were not \
+                         rendered; review what it renders to instead"
+                    .into(),
+                affects: Affects::Perhaps,
+                identity: digest(document.bytes),
+            });
         }
         let text = match std::str::from_utf8(document.bytes) {
             Ok(text) => text,
@@ -233,6 +274,24 @@ impl Reader<'_> {
             affects: Affects::Anything,
             identity: digest(document.bytes),
         });
+    }
+
+    /// A document of a chart that needs rendering.
+    fn template(&mut self, bytes: &[u8]) {
+        let helm = &mut self.read.helm;
+        helm.documents += 1;
+        helm.relevant += usize::from(sniff::relevant(bytes));
+        helm.opaque += usize::from(sniff::wholly_templated(bytes));
+        helm.defines |= sniff::defines(bytes);
+    }
+
+    /// A file of a chart that is no manifest by its name. Helm renders any file among the templates.
+    fn chart_part(&mut self, bytes: &[u8]) {
+        let packed = self.file.ends_with(".tgz") || sniff::sealed(bytes).is_some();
+        self.read.helm.opaque += usize::from(packed);
+        if !packed && sniff::relevant(bytes) {
+            self.template(bytes);
+        }
     }
 
     /// A document can't be parsed. One that is no object for certain is none of our business.

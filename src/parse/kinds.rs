@@ -23,6 +23,8 @@ pub(super) enum Kind {
         /// It is cluster-wide: its pods may be anywhere.
         cluster: bool,
     },
+    /// What policies of a kind that is not modelled refer to: a set of addresses, a tier, a group.
+    PolicyInput,
     /// It plays no part.
     Other,
 }
@@ -53,6 +55,21 @@ pub(super) fn worth_parsing(kind: &str) -> bool {
             | "GlobalNetworkPolicy"
             | "CiliumNetworkPolicy"
             | "CiliumClusterwideNetworkPolicy"
+            | "CiliumCIDRGroup"
+            | "GlobalNetworkSet"
+            | "NetworkSet"
+            | "HostEndpoint"
+            | "Profile"
+            | "Tier"
+            | "Group"
+            | "ClusterGroup"
+            | "ExternalEntity"
+            | "EgressFirewall"
+            | "EgressNetworkPolicy"
+            | "NetNamespace"
+            | "MultiNetworkPolicy"
+            | "ApplicationNetworkPolicy"
+            | "SecurityGroupPolicy"
     ) || kind.ends_with("List")
 }
 
@@ -83,9 +100,26 @@ pub(super) fn of(api_version: &str, kind: &str) -> Kind {
         )
         | ("projectcalico.org" | "crd.projectcalico.org", "GlobalNetworkPolicy")
         | ("cilium.io", "CiliumClusterwideNetworkPolicy")
-        | ("crd.antrea.io", "ClusterNetworkPolicy") => Kind::UnmodelledPolicy { cluster: true },
+        | ("crd.antrea.io", "ClusterNetworkPolicy")
+        | ("networking.k8s.aws", "ClusterNetworkPolicy")
+        | ("network.openshift.io", "NetNamespace") => Kind::UnmodelledPolicy { cluster: true },
         ("projectcalico.org" | "crd.projectcalico.org" | "crd.antrea.io", "NetworkPolicy")
-        | ("cilium.io", "CiliumNetworkPolicy") => Kind::UnmodelledPolicy { cluster: false },
+        | ("cilium.io", "CiliumNetworkPolicy")
+        | ("k8s.ovn.org", "EgressFirewall")
+        | ("network.openshift.io", "EgressNetworkPolicy")
+        | ("k8s.cni.cncf.io", "MultiNetworkPolicy")
+        | ("networking.k8s.aws", "ApplicationNetworkPolicy")
+        | ("vpcresources.k8s.aws", "SecurityGroupPolicy") => {
+            Kind::UnmodelledPolicy { cluster: false }
+        }
+        (
+            "projectcalico.org" | "crd.projectcalico.org",
+            "GlobalNetworkSet" | "NetworkSet" | "HostEndpoint" | "Profile" | "Tier",
+        )
+        | ("cilium.io", "CiliumCIDRGroup")
+        | ("crd.antrea.io", "Group" | "ClusterGroup" | "Tier" | "ExternalEntity") => {
+            Kind::PolicyInput
+        }
         (_, kind) if kind.ends_with("List") => Kind::List,
         _ => Kind::Other,
     }

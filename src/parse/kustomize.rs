@@ -1,40 +1,48 @@
-//! Kustomizations: what they would change of the files below them, which are read as they stand.
+//! Kustomizations: what one would change of the files that it builds on, which are read as they stand.
 
 use super::doc::{Doc, NodeId, View};
 use super::file::digest;
+use super::patch::{self, Target};
 use super::scalar::Scalar;
-use super::{Affects, Problem, kinds, sniff, yaml};
-use crate::tree::Tree;
+use super::yaml;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// One kustomization file, summed up.
 #[derive(Debug, Default)]
 pub(super) struct Kustomization {
     /// The line of the first field that changes something, or 1.
-    line: u32,
+    pub(super) line: u32,
+    /// The line of the first field that names what it builds on, or 1.
+    pub(super) resources_line: u32,
     /// It is a component, which other kustomizations may include.
-    component: bool,
+    pub(super) component: bool,
     /// The namespace that it sets.
-    namespace: Option<String>,
+    pub(super) namespace: Option<String>,
     /// What else it does to flows, in words.
-    changes: BTreeSet<&'static str>,
+    pub(super) changes: BTreeSet<&'static str>,
     /// Labels for the objects themselves, which count on namespaces only.
-    object_labels: bool,
+    pub(super) object_labels: bool,
     /// Its patches.
-    patches: Vec<Patch>,
-    /// Files and directories that it builds on, as written.
-    resources: Vec<String>,
+    pub(super) patches: Vec<Patch>,
+    /// Files and directories that it builds on, as written; those elsewhere are among the changes.
+    pub(super) resources: Vec<String>,
     /// Files that are no manifests, although they may look like some.
-    other_files: Vec<String>,
+    pub(super) other_files: Vec<String>,
+    /// Files and directories that it reads in other ways: values of a chart, for example.
+    pub(super) inputs: Vec<String>,
+    /// What its fields say, but for those that play no part and those above that name files.
+    pub(super) identity: Vec<u8>,
 }
 
 /// A patch: a file, or text in place.
 #[derive(Debug)]
-struct Patch {
+pub(super) struct Patch {
     source: PatchSource,
-    /// The kind that it is for, where the kustomization says so.
-    kind: Option<String>,
+    target: Option<Target>,
+    /// Kustomize's options let it change kinds and names.
+    options: bool,
+    /// What the kustomization says of it.
+    identity: u128,
 }
 
 #[derive(Debug)]
@@ -45,38 +53,51 @@ enum PatchSource {
 
 /// True iff a file is a kustomization by its name.
 pub(super) fn is_kustomization(path: &str) -> bool {
-    matches!(name(path), "kustomization.yaml" | "kustomization.yml")
+    matches!(name(path), "kustomization.yaml" | "kustomization.yml" | "Kustomization")
 }
 
 fn name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
-fn directory(path: &str) -> &str {
+pub(super) fn directory(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
-/// Reads a kustomization. A broken one is `None`; it is reported as any broken file.
+/// Reads a kustomization; a broken one is `None`.
 pub(super) fn read(text: &str) -> Option<Kustomization> {
-    let doc = yaml::parse(text, 1).ok()?.doc?;
+    let Some(doc) = yaml::parse(text, 1).ok()?.doc else {
+        return Some(Kustomization::default());
+    };
     let mut found = Kustomization {
         component: doc.text(Doc::ROOT, "kind") == Some("Component"),
         ..Kustomization::default()
     };
+    if !matches!(doc.view(Doc::ROOT), View::Map) {
+        return None;
+    }
     for entry in doc.entries(Doc::ROOT).ok()?.entries {
-        let before = found.weight();
+        let (before, resources) = (found.weight(), found.resources.len());
         found.field(&doc, &entry.key, entry.value);
+        let line = doc.lines(entry.key_node).0;
         if found.line == 0 && found.weight() != before {
-            found.line = doc.lines(entry.key_node).0;
+            found.line = line;
+        }
+        if found.resources_line == 0 && found.resources.len() != resources {
+            found.resources_line = line;
         }
     }
     found.line = found.line.max(1);
+    found.resources_line = found.resources_line.max(1);
     Some(found)
 }
 
 impl Kustomization {
     fn weight(&self) -> usize {
-        usize::from(self.namespace.is_some()) + self.changes.len() + self.patches.len()
+        usize::from(self.namespace.is_some())
+            + usize::from(self.object_labels)
+            + self.changes.len()
+            + self.patches.len()
     }
 
     fn field(&mut self, doc: &Doc<'_>, key: &str, value: NodeId) {
@@ -84,18 +105,35 @@ impl Kustomization {
             return;
         }
         match key {
-            "namespace" => self.namespace = doc.written(value).map(str::to_string),
-            "resources" | "bases" | "components" => {
+            // What it is, and what sets images, replicas, annotations, names and new ConfigMaps.
+            "apiVersion" | "kind" | "metadata" | "images" | "imageTags" | "replicas"
+            | "commonAnnotations" | "namePrefix" | "nameSuffix" | "configMapGenerator"
+            | "secretGenerator" | "generatorOptions" | "buildMetadata" | "sortOptions"
+            | "openapi" => return,
+            "resources" | "bases" | "components" => return self.resources(doc, value),
+            "patches" | "patchesJson6902" => {
+                self.patches.extend(doc.items(value).iter().filter_map(|item| patch(doc, *item)));
+                return;
+            }
+            "patchesStrategicMerge" => {
                 for item in doc.items(value) {
-                    let Some(path) = doc.written(*item) else {
+                    let Some(text) = doc.written(*item).map(str::to_string) else {
                         continue;
                     };
-                    match remote(path) {
-                        true => drop(self.changes.insert("adds remote resources")),
-                        false => self.resources.push(path.to_string()),
-                    }
+                    let source = match text.contains('\n') || text.starts_with('{') {
+                        true => PatchSource::Text(text),
+                        false => PatchSource::File(text),
+                    };
+                    let identity = doc.digest(*item);
+                    self.patches.push(Patch { source, target: None, options: false, identity });
                 }
+                return;
             }
+            _ => {}
+        }
+        self.say(key, doc.digest(value));
+        match key {
+            "namespace" => self.namespace = doc.written(value).map(str::to_string),
             "commonLabels" => drop(self.changes.insert("sets labels")),
             "labels" => {
                 for item in doc.items(value) {
@@ -110,179 +148,140 @@ impl Kustomization {
                     }
                 }
             }
-            "patches" | "patchesJson6902" => {
-                for item in doc.items(value) {
-                    let target = doc.get(*item, "target");
-                    let kind = target.and_then(|target| doc.text(target, "kind"));
-                    let text = |key| doc.text(*item, key).map(str::to_string);
-                    let source = text("path")
-                        .map(PatchSource::File)
-                        .or_else(|| text("patch").map(PatchSource::Text));
-                    self.patches.extend(
-                        source.map(|source| Patch { source, kind: kind.map(str::to_string) }),
-                    );
+            "replacements" => {
+                self.other(doc, value);
+                if doc.items(value).iter().any(|item| replacement_matters(doc, *item)) {
+                    self.changes.insert(COPIES);
                 }
             }
-            "patchesStrategicMerge" => {
-                for item in doc.items(value) {
-                    let Some(text) = doc.written(*item).map(str::to_string) else {
-                        continue;
-                    };
-                    self.patches.push(Patch {
-                        source: match text.contains('\n') {
-                            true => PatchSource::Text(text),
-                            false => PatchSource::File(text),
-                        },
-                        kind: None,
-                    });
-                }
-            }
-            "replacements" | "vars" => drop(self.changes.insert("copies values between objects")),
+            "vars" => drop(self.changes.insert(COPIES)),
             "transformers" | "generators" => {
                 self.changes.insert("runs transformers or generators");
                 self.other(doc, value);
             }
-            "helmCharts" | "helmChartInflationGenerator" => {
-                self.changes.insert("renders Helm charts");
+            "helmCharts" | "helmChartInflationGenerator" | "helmGlobals" => {
+                self.changes.insert(CHARTS);
+                self.inputs.push("charts".into());
+                for chart in doc.items(value) {
+                    self.inputs.extend(doc.text(*chart, "valuesFile").map(str::to_string));
+                    let more = doc.get(*chart, "additionalValuesFiles");
+                    let more = more.into_iter().flat_map(|more| doc.items(more));
+                    self.inputs
+                        .extend(more.filter_map(|file| doc.written(*file)).map(str::to_string));
+                }
             }
             "configurations" | "crds" | "validators" => self.other(doc, value),
-            _ => {}
+            _ => drop(self.changes.insert("has fields that are not known here")),
+        }
+    }
+
+    fn say(&mut self, key: &str, digest: u128) {
+        self.identity.extend_from_slice(key.as_bytes());
+        self.identity.extend_from_slice(&digest.to_be_bytes());
+    }
+
+    fn resources(&mut self, doc: &Doc<'_>, list: NodeId) {
+        for item in doc.items(list) {
+            let Some(path) = doc.written(*item) else {
+                continue;
+            };
+            if remote(path) {
+                self.changes.insert(REMOTE);
+                self.say("remote", doc.digest(*item));
+            } else {
+                self.resources.push(path.to_string());
+            }
         }
     }
 
     fn other(&mut self, doc: &Doc<'_>, list: NodeId) {
-        let paths = doc.items(list).iter().filter_map(|item| doc.written(*item));
-        self.other_files.extend(paths.map(str::to_string));
+        for item in doc.items(list) {
+            let path = doc.written(*item).or_else(|| doc.text(*item, "path"));
+            self.other_files.extend(path.map(str::to_string));
+        }
     }
 
-    /// The files that are patches and the like, and so no manifests of their own. `path`: that of
-    /// the kustomization.
-    pub(super) fn not_manifests(&self, path: &str) -> BTreeSet<String> {
+    /// Does it bring objects that the snapshot does not hold?
+    pub(super) fn brings_more(&self) -> bool {
+        self.changes.contains(REMOTE) || self.changes.contains(CHARTS)
+    }
+
+    /// Does what it makes of an object depend on other objects?
+    pub(super) fn copies(&self) -> bool {
+        self.changes.contains(COPIES)
+    }
+
+    /// The paths of what it builds on, from the root of the tree; `None` for what is outside of it.
+    /// `path`: that of the kustomization.
+    pub(super) fn targets(&self, path: &str) -> impl Iterator<Item = Option<String>> {
+        self.resources.iter().map(move |resource| resolve(path, resource))
+    }
+
+    /// The files that are patches and the like.
+    pub(super) fn not_manifests(&self, path: &str) -> impl Iterator<Item = String> {
         let patches = self.patches.iter().filter_map(|patch| match &patch.source {
             PatchSource::File(file) => Some(file),
             PatchSource::Text(_) => None,
         });
-        let mut files: BTreeSet<_> =
-            patches.chain(&self.other_files).filter_map(|file| resolve(path, file)).collect();
-        for resource in &self.resources {
-            if let Some(resource) = resolve(path, resource) {
-                files.remove(&resource);
-            }
-        }
-        files
-    }
-
-    /// What reading the files as they stand misses; `None` if nothing that flows depend on.
-    ///
-    /// `below`: the namespaces of all policies and workloads of files under a path, with those of
-    /// declared namespaces, which have none, as `None`.
-    pub(super) fn problem(
-        &self,
-        path: &Arc<str>,
-        tree: &Tree,
-        below: impl Fn(&str) -> BTreeSet<Option<Arc<str>>>,
-    ) -> Option<Problem> {
-        let own = directory(path);
-        let mut objects = below(own);
-        let mut elsewhere = self.changes.contains("adds remote resources")
-            || self.changes.contains("renders Helm charts");
-        let mut does = Vec::new();
-        for resource in &self.resources {
-            match resolve(path, resource) {
-                Some(resource) => objects.extend(below(&resource)),
-                None => elsewhere = true,
-            }
-        }
-        if elsewhere && self.changes.is_empty() {
-            does.push("adds files from outside of the snapshot".into());
-        }
-        if objects.is_empty() && !elsewhere {
-            return None;
-        }
-        if let Some(namespace) = &self.namespace {
-            let as_it_stands = objects.iter().flatten().all(|written| **written == **namespace);
-            if !as_it_stands {
-                does.push(format!("sets the namespace `{namespace}`"));
-            }
-        }
-        does.extend(self.changes.iter().map(|change| change.to_string()));
-        if self.object_labels && objects.contains(&None) {
-            does.push("sets labels of namespaces".into());
-        }
-        let file_text = |file: &str| {
-            resolve(path, file).and_then(|file| tree.files.get(file.as_str()).cloned())
-        };
-        let matters = self.patches.iter().any(|patch| match &patch.source {
-            PatchSource::Text(text) => patch_matters(patch.kind.as_deref(), text.as_bytes()),
-            PatchSource::File(file) => file_text(file)
-                .is_none_or(|content| patch_matters(patch.kind.as_deref(), content.bytes())),
-        });
-        if matters {
-            does.push("patches objects".into());
-        }
-        if self.component {
-            does.push("is a component that counts only where it is included".into());
-        }
-        if does.is_empty() {
-            return None;
-        }
-        let mut identity = Vec::new();
-        if let Some(content) = tree.files.get(path) {
-            identity.extend_from_slice(content.bytes());
-        }
-        for patch in &self.patches {
-            if let PatchSource::File(file) = &patch.source
-                && let Some(content) = file_text(file)
-            {
-                identity.extend_from_slice(&digest(content.bytes()).to_be_bytes());
-            }
-        }
-        let shown = match own {
-            "" => ".",
-            own => own,
-        };
-        Some(Problem {
-            file: path.clone(),
-            line: Some(self.line),
-            kind: Some("Kustomization".into()),
-            name: None,
-            reason: format!(
-                "the kustomization was not applied, the files below it were read as they stand; it \
-                 {}. Review the output of `kubectl kustomize {shown}` instead",
-                list(&does)
-            ),
-            affects: Affects::Anything,
-            identity: digest(&identity),
-        })
+        patches.chain(&self.other_files).filter_map(move |file| resolve(path, file))
     }
 }
 
-/// Could a patch change what policies look at? Most set images, resources or replicas.
-fn patch_matters(kind: Option<&str>, text: &[u8]) -> bool {
-    let irrelevant = |kind: &str| {
-        kind.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !kinds::worth_parsing(kind)
-    };
-    if kind.is_some_and(irrelevant) || (sniff::manifest(text) && !sniff::relevant(text)) {
-        return false;
+const REMOTE: &str = "adds remote resources";
+const CHARTS: &str = "renders Helm charts";
+const COPIES: &str = "copies values between objects";
+
+impl Patch {
+    /// What identifies the patch, if it could change a flow. `read`: the bytes of a file that is named
+    /// in the kustomization; `None` where they are not known.
+    pub(super) fn identity<'t>(
+        &self,
+        read: impl Fn(&str) -> Option<&'t [u8]>,
+    ) -> Option<[u128; 2]> {
+        let text = match &self.source {
+            PatchSource::Text(text) => Some(text.as_bytes()),
+            PatchSource::File(file) => read(file),
+        };
+        let target = self.target.as_ref();
+        let matters = match text {
+            Some(text) => self.options || patch::matters(target, text),
+            None => {
+                !target.and_then(|target| target.kind.as_deref()).is_some_and(patch::plays_no_part)
+            }
+        };
+        matters.then(|| [self.identity, text.map_or(0, digest)])
     }
-    const WORDS: [&[u8]; 10] = [
-        b"labels",
-        b"hostNetwork",
-        b"ports",
-        b"containerPort",
-        b"$patch",
-        b"/namespace",
-        b"NetworkPolicy",
-        b"remove",
-        b"ownerReferences",
-        b"replicas",
-    ];
-    WORDS.iter().any(|word| memchr::memmem::find(text, word).is_some())
+}
+
+/// An item of `patches`.
+fn patch(doc: &Doc<'_>, item: NodeId) -> Option<Patch> {
+    let text = |key| doc.text(item, key).map(str::to_string);
+    let target = doc.get(item, "target").map(|target| Target {
+        kind: doc.text(target, "kind").filter(|kind| !kind.is_empty()).map(str::to_string),
+    });
+    Some(Patch {
+        source: text("path")
+            .map(PatchSource::File)
+            .or_else(|| text("patch").map(PatchSource::Text))?,
+        target,
+        options: doc.get(item, "options").is_some(),
+        identity: doc.digest(item),
+    })
+}
+
+/// An item of `replacements`: could it write into an object that plays a part? One in a file could.
+fn replacement_matters(doc: &Doc<'_>, item: NodeId) -> bool {
+    let targets = doc.get(item, "targets").map(|targets| doc.items(targets)).unwrap_or_default();
+    targets.is_empty()
+        || targets.iter().any(|target| {
+            let kind = doc.get(*target, "select").and_then(|select| doc.text(select, "kind"));
+            !kind.is_some_and(patch::plays_no_part)
+        })
 }
 
 /// A path that is written in a kustomization, from the root of the tree. `None`: it leaves the
 /// tree.
-fn resolve(kustomization: &str, path: &str) -> Option<String> {
+pub(super) fn resolve(kustomization: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = match directory(kustomization) {
         "" => vec![],
         directory => directory.split('/').collect(),
@@ -314,7 +313,7 @@ fn empty(doc: &Doc<'_>, node: NodeId) -> bool {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-fn list(parts: &[String]) -> String {
+pub(super) fn list(parts: &[String]) -> String {
     match parts.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} and {last}", others.join(", ")),
@@ -333,15 +332,5 @@ mod tests {
         assert_eq!(resolve(from, "./../c/").as_deref(), Some("a/c"));
         assert_eq!(resolve(from, "../..").as_deref(), Some(""));
         assert_eq!(resolve(from, "../../.."), None);
-    }
-
-    #[test]
-    fn patches_of_images_do_not_matter() {
-        let patch = |text: &str| patch_matters(None, text.as_bytes());
-        assert!(!patch("kind: Deployment\nspec: {template: {spec: {image: x}}}"));
-        assert!(!patch("kind: Ingress\nmetadata: {labels: {a: b}}"));
-        assert!(patch("kind: Deployment\nmetadata: {labels: {a: b}}"));
-        assert!(patch("- {op: add, path: /spec/template/metadata/labels/a, value: b}"));
-        assert!(!patch_matters(Some("Service"), b"- {op: remove, path: /spec/ports/0}"));
     }
 }

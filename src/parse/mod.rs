@@ -4,6 +4,7 @@
 
 mod assemble;
 mod block;
+mod built;
 mod cidr;
 mod de;
 mod doc;
@@ -16,6 +17,7 @@ mod limits;
 mod meant;
 mod names;
 mod object;
+mod patch;
 mod place;
 mod policy;
 mod scalar;
@@ -30,6 +32,7 @@ mod yaml;
 use crate::config::Config;
 use crate::model::Cluster;
 use crate::tree::{Content, Tree};
+use built::Built;
 use file::{FileRead, Surroundings};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -74,6 +77,9 @@ pub enum Affects {
     Nothing,
     /// Flows from or to pods of this namespace.
     Namespace(Arc<str>),
+    /// Any flow, if it holds something that plays a part at all, which nothing tells: a packaged
+    /// chart, say. It counts where the change touches it.
+    Perhaps,
     /// Any flow.
     Anything,
 }
@@ -109,7 +115,18 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
     let after_files = read.get(..after.files.len()).unwrap_or_default();
     let before_files: Vec<_> =
         before_tasks.iter().filter_map(|index| read.get(*index).cloned()).collect();
-    (assemble::assemble(before, &before_files), assemble::assemble(after, after_files))
+    let built = [Built::of(before, &before_files), Built::of(after, after_files)];
+    let [built_before, built_after] = &built;
+    let mut parsed_before = assemble::assemble(before, &before_files, built_before);
+    let mut parsed_after = assemble::assemble(after, after_files, built_after);
+    let [mut gone, mut here] = built::regrouped(built_before, built_after);
+    here.extend(built::moved_out(built_before, built_after));
+    gone.extend(twice::lost(built_before, built_after));
+    for (parsed, problems) in [(&mut parsed_before, gone), (&mut parsed_after, here)] {
+        parsed.problems.extend(problems);
+        parsed.problems.sort();
+    }
+    (parsed_before, parsed_after)
 }
 
 /// A file that is to be parsed.
@@ -123,7 +140,10 @@ fn task<'a>(tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'
     Task {
         path,
         content,
-        surroundings: Surroundings { in_chart: helm::chart(tree, path).is_some() },
+        surroundings: Surroundings {
+            in_chart: helm::chart(tree, path).is_some(),
+            chart_part: helm::is_part(tree, path),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::de::{self, Fault, Notes};
 use super::doc::{Doc, DocError, NodeId, View};
-use super::file::Reader;
+use super::file::{Reader, digest};
 use super::kinds::{self, Kind};
 use super::place::Place;
 use super::scalar::Scalar;
@@ -51,7 +51,12 @@ impl Reader<'_> {
                               of it, other programs do not; remove `items`";
                 return self.undecided(&object, reason);
             }
-            Kind::Template => return self.list(&object, "objects"),
+            Kind::Template => {
+                self.parameters = doc.get(node, "parameters").map(|list| parameters(doc, list));
+                self.list(&object, "objects");
+                self.parameters = None;
+                return;
+            }
             _ => self.read.relevant += 1,
         }
         let faults = self.read_object(&object, kind);
@@ -157,6 +162,15 @@ impl Reader<'_> {
             Kind::NetworkPolicy => self.policy(object)?,
             Kind::Namespace => self.namespace(object)?,
             Kind::UnmodelledPolicy { cluster } => self.unmodelled(object, cluster),
+            Kind::PolicyInput => {
+                let reason = format!(
+                    "`{}` of `{}` is not evaluated yet; policies may mean something else by it now, \
+                     check those that refer to it",
+                    object.kind, object.api_version
+                );
+                let place = Place::root(object.doc, object.node);
+                self.problem(object, &place.fault(""), reason, Affects::Perhaps);
+            }
             _ => self.workload(object, kind)?,
         }
         Ok(())
@@ -279,10 +293,11 @@ impl Reader<'_> {
         };
         let place = Place::root(object.doc, object.node);
         let reason = match (object.api_version, object.kind) {
-            (version, "NetworkPolicy")
-                if matches!(kinds::group(version), "extensions" | "networking.k8s.io") =>
-            {
+            (version, "NetworkPolicy") if kinds::group(version) == "extensions" => {
                 format!("`{version}` was removed from Kubernetes; write `networking.k8s.io/v1`")
+            }
+            (version, "NetworkPolicy") if kinds::group(version) == "networking.k8s.io" => {
+                format!("Kubernetes has no `{version}`; write `networking.k8s.io/v1`")
             }
             (version, kind) => {
                 format!(
@@ -328,7 +343,7 @@ impl Reader<'_> {
         let (namespace, name) = self.identity(object);
         let kind = kinds::of(object.api_version, object.kind);
         let cluster = matches!(kind, Kind::Namespace | Kind::UnmodelledPolicy { cluster: true });
-        let name = match (name.is_empty(), cluster) {
+        let name = match (name.is_empty(), cluster || kind == Kind::PolicyInput) {
             (true, _) => None,
             (false, true) => Some(name),
             (false, false) => Some(format!("{namespace}/{name}")),
@@ -340,8 +355,67 @@ impl Reader<'_> {
             name,
             reason,
             affects,
-            identity: object.doc.digest(object.node),
+            identity: self.identity_of(object),
         });
+    }
+
+    /// Identifies an object, with the defaults of those parameters that it names if it is one of a Template.
+    fn identity_of(&self, object: &Object<'_>) -> u128 {
+        let own = object.doc.digest(object.node);
+        let Some(parameters) = &self.parameters else { return own };
+        let mut named = Vec::new();
+        mentions(object.doc, object.node, parameters, &mut named);
+        if named.is_empty() {
+            return own;
+        }
+        let mut identity = own.to_be_bytes().to_vec();
+        for parameter in parameters.iter().filter(|parameter| named.contains(&parameter.reference))
+        {
+            identity.extend(parameter.identity.to_be_bytes());
+        }
+        digest(&identity)
+    }
+}
+
+/// A parameter of a Template.
+pub(super) struct Parameter {
+    /// `{NAME}`, as `${NAME}` and `${{NAME}}` have it.
+    reference: String,
+    identity: u128,
+}
+
+fn parameters(doc: &Doc<'_>, list: NodeId) -> Vec<Parameter> {
+    let items = doc.items(list).iter();
+    items
+        .filter_map(|item| {
+            let reference = format!("{{{}}}", doc.text(*item, "name")?);
+            Some(Parameter { reference, identity: doc.digest(*item) })
+        })
+        .collect()
+}
+
+/// Gathers the references that the texts of a node have to parameters.
+fn mentions(doc: &Doc<'_>, node: NodeId, parameters: &[Parameter], named: &mut Vec<String>) {
+    let mut text = |text: &str| {
+        for parameter in parameters {
+            if text.contains(&parameter.reference) && !named.contains(&parameter.reference) {
+                named.push(parameter.reference.clone());
+            }
+        }
+    };
+    match doc.view(node) {
+        View::Scalar(Scalar::Text(scalar)) => text(scalar),
+        View::Scalar(_) => {}
+        View::Seq(items) => {
+            if doc.spend(node, items.len()).is_ok() {
+                items.iter().for_each(|item| mentions(doc, *item, parameters, named));
+            }
+        }
+        View::Map => {
+            let entries = doc.entries(node).unwrap_or_default().entries;
+            entries.iter().for_each(|entry| text(&entry.key));
+            entries.iter().for_each(|entry| mentions(doc, entry.value, parameters, named));
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Objects that stand in a tree more than once (M6): two environments side by side, a rendered
 //! copy, or a mistake. Silent while they mean the same.
 
+use super::built::Built;
 use super::file::digest;
+use super::kustomize::directory;
 use super::{Affects, Problem};
-use crate::model::{Namespace, Origin, Policy, Workload};
+use crate::model::{Namespace, Origin, Policy, PolicyId, Workload};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -111,6 +113,66 @@ impl Twice {
             }
         })
     }
+}
+
+/// Policies that stood in several files, and now in fewer: if those are environments, one of them lost its
+/// copy, although the other one keeps the object here. Problems of the side before the change.
+pub(super) fn lost(before: &Built<'_>, after: &Built<'_>) -> Vec<Problem> {
+    let copies = |side: &Built<'_>| {
+        let mut found = BTreeMap::<PolicyId, BTreeMap<Arc<str>, Arc<Policy>>>::new();
+        for policy in side.all().flat_map(|(_, file)| &file.policies) {
+            let files = found.entry(policy.id.clone()).or_default();
+            files.insert(policy.origin.file.clone(), policy.clone());
+        }
+        found
+    };
+    let mut several = copies(before);
+    several.retain(|_, files| files.len() > 1);
+    if several.is_empty() {
+        return Vec::new();
+    }
+    let left = copies(after);
+    let mut groups = BTreeMap::<(Arc<str>, Arc<str>), Vec<(Arc<Policy>, Arc<str>)>>::new();
+    for (id, files) in several {
+        let Some(left) = left.get(&id).filter(|left| left.len() < files.len()) else { continue };
+        let Some(kept) = left.keys().next() else { continue };
+        let gone = files.iter().filter(|(file, _)| !left.contains_key(*file));
+        for (file, policy) in gone.take(files.len() - left.len()) {
+            if !gone_with_its_pods(before, after, directory(file)) {
+                let namespace = id.namespace.clone().unwrap_or_default();
+                let group = groups.entry((file.clone(), namespace)).or_default();
+                group.push((policy.clone(), kept.clone()));
+            }
+        }
+    }
+    let problem = |((file, namespace), group): (_, Vec<(Arc<Policy>, Arc<str>)>)| {
+        let (first, kept) = group.first()?;
+        let more = match group.len() {
+            1 => String::new(),
+            n => format!(" and {} more policies", n - 1),
+        };
+        let names: String = group.iter().map(|(policy, _)| format!("{}\n", policy.id)).collect();
+        Some(Problem {
+            file,
+            line: Some(first.origin.start_line),
+            kind: Some("NetworkPolicy".into()),
+            name: Some(first.id.to_string()),
+            reason: format!(
+                "this copy of `{}`{more} was deleted, the one in {kept} stays; if they belong to \
+                 environments of their own, one of them lost it: compare each environment alone",
+                first.id
+            ),
+            affects: Affects::Namespace(namespace),
+            identity: digest(names.as_bytes()),
+        })
+    };
+    groups.into_iter().filter_map(problem).collect()
+}
+
+/// Is all of a directory gone, workloads included? Then nothing is left that could be reached.
+fn gone_with_its_pods(before: &Built<'_>, after: &Built<'_>, directory: &str) -> bool {
+    let had_pods = before.at(directory).any(|(_, file)| !file.workloads.is_empty());
+    had_pods && !after.at(directory).any(|(_, file)| file.relevant > 0)
 }
 
 /// What a policy says, wherever it stands.

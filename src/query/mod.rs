@@ -87,7 +87,7 @@ fn ask(
             Affects::Namespace(name) => [&source.end, &destination.end]
                 .iter()
                 .any(|end| matches!(end, End::Pod(pod) if pod.namespace == *name)),
-            Affects::Anything => true,
+            Affects::Anything | Affects::Perhaps => true,
         })
         .map(|problem| problems::not_evaluated(problem, Side::Both, Hides::Flow))
         .collect();

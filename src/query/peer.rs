@@ -41,6 +41,9 @@ pub enum PeerError {
          for a pod that is not declared{hint}", hint = the_nearest(.1)
     )]
     Shape(String, Option<String>),
+    /// It is a range of addresses.
+    #[error("`{0}` is a range; name a single address, for example `{1}`")]
+    Range(String, IpAddr),
     /// No declared workload has this name.
     #[error(
         "no workload `{name}` is declared{hint}; write `namespace:NAME,pod:key=value` for a pod that is not \
@@ -108,6 +111,12 @@ pub fn read_port(text: &str) -> Result<(Protocol, u16), PortError> {
 pub fn read_peer(cluster: &Cluster, text: &str) -> Result<NamedEnd, PeerError> {
     if let Ok(address) = text.parse() {
         return Ok(NamedEnd { end: End::External(address), workload: None });
+    }
+    if let Some((address, length)) = text.split_once('/')
+        && length.bytes().all(|byte| byte.is_ascii_digit())
+        && let Ok(address) = address.parse()
+    {
+        return Err(PeerError::Range(text.into(), address));
     }
     if text.starts_with("namespace:") {
         return Ok(NamedEnd { end: End::Pod(read_pod(cluster, text)?), workload: None });

@@ -1,12 +1,14 @@
 //! Where snapshots come from: directories and git repositories -> [`Tree`]s.
 //!
-//! Reading order: [`directory`] (the plain case), `walk` (what a directory holds), `read` (bytes,
+//! Reading order: [`directory`] (the plain case), `walk` (what a directory holds), `charts` (what of it
+//! belongs to a Helm chart), `read` (bytes,
 //! within limits), `share` (equal bytes become one content), [`git`] (revisions without a checkout),
 //! `error` (what can go wrong, in words).
 //!
 //! A source never follows a symbolic link, never leaves its root, and never drops a manifest without
 //! a word: what it does not read is in [`Tree::skipped`].
 
+mod charts;
 pub mod directory;
 mod error;
 pub mod git;

@@ -1,5 +1,6 @@
 //! What a directory holds: the manifest files to read, and what is not going to be read.
 
+use super::charts;
 use super::error::io_reason;
 use crate::tree::SkippedFile;
 use std::collections::HashSet;
@@ -21,8 +22,12 @@ pub(super) struct Found {
 }
 
 /// Does the file's name say that it holds manifests? `.yaml`, `.yml` or `.json`, in any letter case:
-/// `kubectl` reads them in lower case only, but a file left out unseen is worse than one too many.
+/// `kubectl` reads them in lower case only, but a file left out unseen is worse than one too many. And
+/// `Kustomization`, the one of kustomize's three names that has no extension.
 pub fn is_manifest(name: &str) -> bool {
+    if name.rsplit('/').next() == Some("Kustomization") {
+        return true;
+    }
     let Some((stem, extension)) = name.rsplit_once('.') else {
         return false;
     };
@@ -30,7 +35,7 @@ pub fn is_manifest(name: &str) -> bool {
         && ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-/// The manifest files below a directory, in the order of their paths. Directories named `.git` are
+/// The manifest files below a directory, and what else is part of a Helm chart, in the order of their paths. Directories named `.git` are
 /// passed over; everything else that is not read is in the second list.
 pub(super) fn walk(root: &Path) -> io::Result<(Vec<Found>, Vec<SkippedFile>)> {
     let real_root = root.canonicalize()?;
@@ -45,9 +50,28 @@ pub(super) fn walk(root: &Path) -> io::Result<(Vec<Found>, Vec<SkippedFile>)> {
             );
         }
     }
+    add_parts(&mut walk.found, walk.parts, &[]);
     walk.found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     walk.skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok((walk.found, walk.skipped))
+}
+
+/// Adds those files that are part of a chart, whose own file is among the manifests.
+pub(super) fn add_parts(found: &mut Vec<Found>, parts: Vec<Found>, others: &[&str]) {
+    if parts.is_empty() {
+        return;
+    }
+    let charts: HashSet<&str> = found
+        .iter()
+        .map(|file| &*file.path)
+        .chain(others.iter().copied())
+        .filter(|path| path.ends_with("Chart.yaml"))
+        .collect();
+    let keep: Vec<Found> = parts
+        .into_iter()
+        .filter(|file| charts::belongs(&file.path, |path| charts.contains(path)))
+        .collect();
+    found.extend(keep);
 }
 
 #[derive(Default)]
@@ -59,6 +83,8 @@ struct Walk {
     /// The directories that were opened, by device and inode: a bind mount can make a loop.
     seen: HashSet<(u64, u64)>,
     found: Vec<Found>,
+    /// Files that are read if they are part of a chart.
+    parts: Vec<Found>,
     skipped: Vec<SkippedFile>,
 }
 
@@ -116,6 +142,10 @@ impl Walk {
             return;
         }
         if !is_manifest(&path) {
+            if named && kind.is_file() && charts::could_belong(&path) {
+                let size = fs::symlink_metadata(&disk).map_or(0, |metadata| metadata.len());
+                self.parts.push(Found { disk, path: path.into(), size });
+            }
             return;
         }
         if !kind.is_file() {
@@ -237,10 +267,28 @@ mod tests {
 
     #[test]
     fn manifests_by_name() {
-        for name in ["a.yaml", "a/b.yml", "x.json", "X.YAML", "a.b.yaml"] {
+        for name in [
+            "a.yaml",
+            "a/b.yml",
+            "x.json",
+            "X.YAML",
+            "a.b.yaml",
+            "Kustomization",
+            "a/Kustomization",
+        ] {
             assert!(is_manifest(name), "{name}");
         }
-        for name in ["a.yaml.tpl", "yaml", ".yaml", "a.yam", "README.md", "a.yaml~", ""] {
+        for name in [
+            "a.yaml.tpl",
+            "yaml",
+            ".yaml",
+            "a.yam",
+            "README.md",
+            "a.yaml~",
+            "",
+            "kustomization",
+            "a.Kustomization",
+        ] {
             assert!(!is_manifest(name), "{name}");
         }
     }

@@ -215,3 +215,13 @@ fn the_same_input_gives_the_same_bytes() {
         assert_eq!(sandbox.run("diff a b --format json").stdout, first);
     }
 }
+
+#[test]
+fn one_snapshot_has_no_sides() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a/p.yaml", DENY).write("a/q.yaml", "kind: NetworkPolicy\n  bad: [");
+    let run = sandbox.run("list a");
+    run.ends(0);
+    assert!(run.stdout.contains("q.yaml:"), "{}", run.stdout);
+    assert!(!run.stdout.contains("the change"), "{}", run.stdout);
+}

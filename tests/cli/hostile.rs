@@ -33,8 +33,8 @@ fn revisions_never_become_options() {
             let argument = format!("--git={range}");
             words.push(if range.starts_with("--git=") { &range } else { &argument });
             let run = sandbox.run_words(words);
-            // An empty side is HEAD; everything else means nothing.
-            if revision.is_empty() && !range.starts_with("--git=") {
+            // An empty side behind the dots is HEAD; everything else means nothing.
+            if revision.is_empty() && range.starts_with("HEAD...") {
                 run.ends(0);
             } else {
                 assert!([2, 4].contains(&run.code), "{range}: {run:#?}");

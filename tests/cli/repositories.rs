@@ -167,6 +167,9 @@ fn mistyped_revisions() {
     run("r", "main:README.md..main").ends(4).says("main:README.md");
     run("r", "").ends(2).says("it is empty");
     run("r", "..").ends(2);
+    // `$BASE..HEAD` where `BASE` is not set must not compare `HEAD` with itself.
+    run("r", "..HEAD").ends(2).says("the side before the dots is empty");
+    run("r", "...main").ends(2).says("the side before the dots is empty");
     run("r", "a..b..c").ends(2).says("more than two sides");
     run("nowhere", "v1..main").ends(4).says("`nowhere` does not exist");
     run("r/README.md", "v1..main").ends(4);
@@ -337,4 +340,15 @@ fn without_git() {
     let mut command: Command = sandbox.program();
     command.args(["diff", "--git", "v1..main", "--repo", "r"]).env("PATH", "/nowhere");
     crate::sandbox::finish(&mut command).ends(4).says("could not run `git`").says("install git");
+}
+
+#[test]
+fn a_suggestion_is_made_once() {
+    let sandbox = Sandbox::new();
+    sandbox.init("r").write("r/x/ab.yaml", DENY);
+    sandbox.commit("r", "one");
+    // It ends with what was typed, and it is near.
+    let run = sandbox.run("diff --git HEAD..HEAD --repo r -- ab.yaml");
+    run.ends(4);
+    assert_eq!(run.stderr.matches("x/ab.yaml").count(), 1, "{}", run.stderr);
 }

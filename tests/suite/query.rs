@@ -138,6 +138,7 @@ fn bad_questions_say_what_to_write() {
         ("namespace:shop,nslabel:env=prod", db, "80"),
         ("namespace:ops,nslabel:kubernetes.io/metadata.name=other", db, "80"),
         ("namespace:ops,ip:10.0.0.0/8", db, "80"),
+        ("10.0.0.0/8", db, "80"),
         ("shop/lone,ip:10.0.0.8", db, "80"),
         ("shop/web,pod:app=web", db, "80"),
         ("shop/web,ip:", db, "80"),

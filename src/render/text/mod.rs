@@ -122,26 +122,26 @@ pub(super) fn not_evaluated(lines: &mut Lines, entries: &[NotEvaluated], scope: 
         }
         let reason = untrusted::plain(group.reason);
         if let [entry] = group.entries.as_slice() {
-            lines.line(2, &entry_text(entry));
+            lines.line(2, &entry_text(entry, scope));
             lines.line(4, &reason);
             continue;
         }
         let text = format!("{} times: {reason}", group.entries.len());
         lines.line(2, &text);
         for entry in group.entries.iter().take(SHOWN) {
-            lines.line(4, &entry_text(entry));
+            lines.line(4, &entry_text(entry, scope));
         }
         more(lines, 4, group.entries.len());
     }
 }
 
-/// Where and what an entry is.
-fn entry_text(entry: &NotEvaluated) -> String {
+/// Where and what an entry is; of one snapshot there are no sides.
+fn entry_text(entry: &NotEvaluated, scope: Scope) -> String {
     let mut text = untrusted::plain(&unread::place(entry));
     if let Some(object) = unread::object(entry) {
         text.push_str(&format!(": {}", untrusted::plain(&object)));
     }
-    if let Some(side) = unread::side(entry) {
+    if let Some(side) = unread::side(entry).filter(|_| scope == Scope::Change) {
         text.push_str(&format!(" ({side})"));
     }
     text

@@ -2,16 +2,18 @@
 
 use super::program::Git;
 use super::revision::Revision;
-use crate::source::Error;
 use crate::source::walk::{NOT_UTF8, escaped_bytes, is_manifest};
+use crate::source::{Error, charts};
 use crate::tree::SkippedFile;
 use std::collections::BTreeSet;
 
 /// The files of one side, as git lists them.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// Manifests, in the order of their paths.
+    /// Manifests, and what else is part of a Helm chart.
     pub(super) blobs: Vec<Entry>,
+    /// Files that are read if they are part of a chart; they are among the others as well.
+    pub(super) parts: Vec<Entry>,
     /// Symbolic links; their targets are read before they are judged.
     pub(super) links: Vec<Entry>,
     /// What is not read, whatever it holds.
@@ -56,9 +58,30 @@ impl Listing {
             }),
             _ if is_manifest(&path) => self.blobs.push(Entry { path, id }),
             _ => {
+                if charts::could_belong(&path) {
+                    self.parts.push(Entry { path: path.clone(), id });
+                }
                 self.others.insert(path);
             }
         }
+    }
+
+    /// Decides which files are part of a chart. `others`: manifests that are not in this listing.
+    pub(super) fn add_parts(&mut self, others: &BTreeSet<String>) {
+        let parts = std::mem::take(&mut self.parts);
+        if parts.is_empty() {
+            return;
+        }
+        let own = self.blobs.iter().map(|entry| entry.path.as_str());
+        let charts: BTreeSet<&str> = own
+            .chain(others.iter().map(String::as_str))
+            .filter(|path| path.ends_with("Chart.yaml"))
+            .collect();
+        let keep: Vec<Entry> = parts
+            .into_iter()
+            .filter(|entry| charts::belongs(&entry.path, |path| charts.contains(path)))
+            .collect();
+        self.blobs.extend(keep);
     }
 }
 
@@ -82,6 +105,7 @@ pub(super) fn of_revision(
         })?;
         listing.add(mode, id, path);
     }
+    listing.add_parts(&BTreeSet::new());
     Ok(listing)
 }
 
@@ -111,6 +135,9 @@ mod tests {
             ("100644", b"a.yaml".as_slice()),
             ("100755", b"b.json"),
             ("100644", b"README.md"),
+            ("100644", b"x/Chart.yaml"),
+            ("100644", b"x/templates/_a.tpl"),
+            ("100644", b"y/templates/_a.tpl"),
             ("120000", b"link"),
             ("160000", b"charts"),
             ("100644", b"\xff.yaml"),
@@ -118,10 +145,13 @@ mod tests {
         ] {
             listing.add(mode.as_bytes(), "id", path);
         }
-        assert_eq!(listing.blobs.len(), 2);
+        listing.add_parts(&BTreeSet::new());
+        let read: Vec<&str> = listing.blobs.iter().map(|entry| entry.path.as_str()).collect();
+        assert_eq!(read, ["a.yaml", "b.json", "x/Chart.yaml", "x/templates/_a.tpl"]);
         assert_eq!(listing.links.len(), 1);
         let skipped: Vec<&str> = listing.skipped.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(skipped, ["charts", "\\xFF.yaml"]);
-        assert_eq!(listing.paths().len(), 6);
+        let paths: BTreeSet<&str> = listing.paths().into_iter().collect();
+        assert_eq!(paths.len(), 9);
     }
 }

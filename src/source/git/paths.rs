@@ -50,7 +50,11 @@ pub(super) fn not_found(git: &Git, pair: &Pair, path: &str) -> Error {
     // `api` for `deploy/api`: the limit may have been meant from another directory.
     let ends = |known: &&str| Path::new(known).ends_with(path);
     let mut found: Vec<String> = known.filter(ends).take(3).map(str::to_string).collect();
-    found.extend(near.into_iter().map(str::to_string));
+    for name in near {
+        if !found.iter().any(|known| known == name) {
+            found.push(name.to_string());
+        }
+    }
     found.truncate(3);
     Error::NoSuchPathInGit {
         path: path.to_string(),

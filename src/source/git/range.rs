@@ -18,7 +18,8 @@ pub enum Range {
 impl FromStr for Range {
     type Err = Error;
 
-    /// A missing side of `..` and `...` is `HEAD`, as git has it.
+    /// A missing side behind `..` and `...` is `HEAD`, as git has it. One before them is refused: it is a
+    /// variable that nobody set, and `HEAD` compared with itself would pass every gate.
     fn from_str(text: &str) -> Result<Self, Error> {
         let malformed = |why| Error::MalformedRange { range: text.to_string(), why };
         let side = |part: &str| {
@@ -37,9 +38,12 @@ impl FromStr for Range {
         if before.is_empty() && after.is_empty() {
             return Err(malformed("it names no revision"));
         }
+        if before.is_empty() {
+            return Err(malformed("the side before the dots is empty (is a variable not set?)"));
+        }
         Ok(match dots {
-            2 => Range::Between(side(before), side(after)),
-            _ => Range::FromMergeBase(side(before), side(after)),
+            2 => Range::Between(before.to_string(), side(after)),
+            _ => Range::FromMergeBase(before.to_string(), side(after)),
         })
     }
 }
@@ -81,7 +85,8 @@ mod tests {
         for (text, range) in [
             ("main..HEAD", between("main", "HEAD")),
             ("main..", between("main", "HEAD")),
-            ("..topic", between("HEAD", "topic")),
+            ("..topic", None),
+            ("...HEAD", None),
             ("main...topic", merge("main", "topic")),
             ("main...", merge("main", "HEAD")),
             ("v1.2", disk("v1.2")),

@@ -2,10 +2,11 @@
 
 use super::listing::Listing;
 use super::program::Git;
+use crate::source::charts;
 use crate::source::read::read_into as read_files;
 use crate::source::walk::{
-    Found, NOT_UTF8, could_not_stat, escaped_bytes, is_manifest, link_target, skipped_link,
-    special, unknown_content,
+    Found, NOT_UTF8, add_parts, could_not_stat, escaped_bytes, is_manifest, link_target,
+    skipped_link, special, unknown_content,
 };
 use crate::source::{Error, Meter};
 use crate::tree::{SkippedFile, Tree};
@@ -27,6 +28,8 @@ pub(super) struct Disk {
 #[derive(Debug, Default)]
 pub(super) struct OnDisk {
     found: Vec<Found>,
+    /// Files that are read if they are part of a chart; they are among the others as well.
+    parts: Vec<Found>,
     skipped: Vec<SkippedFile>,
     others: Vec<String>,
 }
@@ -81,7 +84,13 @@ pub(super) fn list(git: &Git, limits: &[String]) -> Result<Disk, Error> {
     for (path, tracked) in paths {
         lister.add(path, &tracked);
     }
-    Ok(lister.disk)
+    let mut disk = lister.disk;
+    let on_disk = &mut disk.on_disk;
+    let found = on_disk.found.iter().map(|file| file.path.to_string()).collect();
+    let in_index: Vec<&str> = disk.in_index.blobs.iter().map(|entry| &*entry.path).collect();
+    add_parts(&mut on_disk.found, std::mem::take(&mut on_disk.parts), &in_index);
+    disk.in_index.add_parts(&found);
+    Ok(disk)
 }
 
 /// Reads what is on disk into the tree, which already holds what is not.
@@ -172,6 +181,11 @@ impl Lister<'_> {
                 None => self.disk.on_disk.others.push(path),
             }
         } else if !is_manifest(&path) {
+            let named = std::str::from_utf8(bytes).is_ok();
+            if named && kind.is_file() && charts::could_belong(&path) {
+                let (path, size) = (path.as_str().into(), metadata.len());
+                self.disk.on_disk.parts.push(Found { disk, path, size });
+            }
             self.disk.on_disk.others.push(path);
         } else if !kind.is_file() {
             let what = special(kind);

@@ -15,6 +15,15 @@ fn group_and_kind_decide_together() {
         ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", Some(Affects::Anything)),
         ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", Some(Affects::Anything)),
         ("extensions/v1beta1", "NetworkPolicy", Some(namespace("ns"))),
+        ("networking.k8s.io/v2", "NetworkPolicy", Some(namespace("ns"))),
+        ("k8s.ovn.org/v1", "EgressFirewall", Some(namespace("ns"))),
+        ("vpcresources.k8s.aws/v1beta1", "SecurityGroupPolicy", Some(namespace("ns"))),
+        ("networking.k8s.aws/v1alpha1", "ClusterNetworkPolicy", Some(Affects::Anything)),
+        ("projectcalico.org/v3", "Tier", Some(Affects::Perhaps)),
+        ("cilium.io/v2", "CiliumCIDRGroup", Some(Affects::Perhaps)),
+        ("crd.antrea.io/v1beta1", "ClusterGroup", Some(Affects::Perhaps)),
+        ("security.istio.io/v1", "AuthorizationPolicy", None),
+        ("example.com/v1", "Tier", None),
         ("example.com/v1", "NetworkPolicy", None),
         ("example.com/v1", "Deployment", None),
         ("example.com/v1", "Namespace", None),
@@ -31,6 +40,16 @@ fn group_and_kind_decide_together() {
             None => assert_eq!(parsed.problems, [], "{version} {kind}"),
         }
     }
+}
+
+#[test]
+fn a_version_that_never_was_is_not_called_removed() {
+    let reason = |version: &str| {
+        let text = format!("apiVersion: {version}\nkind: NetworkPolicy\nmetadata: {{name: x}}\n");
+        problem(&read_text(&text)).reason.clone()
+    };
+    assert!(reason("extensions/v1beta1").contains("was removed"));
+    assert!(reason("networking.k8s.io/v2").starts_with("Kubernetes has no `networking.k8s.io/v2`"));
 }
 
 #[test]
