@@ -139,6 +139,11 @@ fn may_be_binary(bytes: &[u8]) -> bool {
     })
 }
 
+/// True iff there seems to be a comment as JavaScript has them.
+pub(super) fn json_comment(bytes: &[u8]) -> bool {
+    memmem::find(bytes, b"//").is_some() || memmem::find(bytes, b"/*").is_some()
+}
+
 /// True iff there is an action of a Helm template.
 pub(super) fn helm(bytes: &[u8]) -> bool {
     memmem::find(bytes, b"{{").is_some()
