@@ -169,24 +169,25 @@ fn label_cubes(
 /// The words for "the label's value lies in these intervals", in the notation of selectors.
 fn requirement(key: &str, mentioned: &[Box<str>], intervals: &[(u32, u32)]) -> String {
     let holds = |value: u32| intervals.iter().any(|(a, b)| (*a..=*b).contains(&value));
-    let (mut listed, mut missing) = (Vec::new(), Vec::new());
-    for (index, value) in mentioned.iter().enumerate() {
-        let list = if holds(index as u32 + 1) { &mut listed } else { &mut missing };
-        list.push(value.to_string());
-    }
-    listed.sort();
-    missing.sort();
     let other = holds(u32::MAX);
-    let one_of = |operator: &str, word: &str, values: &[String]| match values {
+    // The values to name: those that the label has, or those that it has not. There may be
+    // thousands of the others.
+    let mut values: Vec<&str> = (1..)
+        .zip(mentioned)
+        .filter(|(index, _)| holds(*index) != other)
+        .map(|(_, value)| &**value)
+        .collect();
+    values.sort_unstable();
+    let one_of = |operator: &str, word: &str| match values.as_slice() {
         [only] => format!("{key}{operator}{only}"),
         values => format!("{key} {word} ({})", values.join(",")),
     };
     match (holds(ABSENT), other) {
-        (false, false) => one_of("=", "in", &listed),
-        (true, true) => one_of("!=", "notin", &missing),
-        (false, true) if missing.is_empty() => key.to_string(),
-        (false, true) => format!("{key},{}", one_of("!=", "notin", &missing)),
-        (true, false) if listed.is_empty() => format!("!{key}"),
-        (true, false) => format!("{} or !{key}", one_of("=", "in", &listed)),
+        (false, false) => one_of("=", "in"),
+        (true, true) => one_of("!=", "notin"),
+        (false, true) if values.is_empty() => key.to_string(),
+        (false, true) => format!("{key},{}", one_of("!=", "notin")),
+        (true, false) if values.is_empty() => format!("!{key}"),
+        (true, false) => format!("{} or !{key}", one_of("=", "in")),
     }
 }

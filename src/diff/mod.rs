@@ -227,7 +227,7 @@ fn merge(encoder: &mut Encoder<'_, '_>, drafts: &mut Vec<(Draft, bool)>) -> Resu
     let mut kept: Vec<(Draft, bool)> = Vec::with_capacity(drafts.len());
     'next: for (draft, assumed) in drafts.drain(..) {
         for (other, _) in &mut kept {
-            if encoder.d.minus(draft.flows, other.flows)?.is_empty() {
+            if lies_within(encoder, draft.flows, other.flows)? {
                 other.edits.extend(&draft.edits);
                 continue 'next;
             }
@@ -235,7 +235,7 @@ fn merge(encoder: &mut Encoder<'_, '_>, drafts: &mut Vec<(Draft, bool)>) -> Resu
         let mut swallowed = Vec::new();
         let mut index = 0;
         while let Some((other, _)) = kept.get(index) {
-            if encoder.d.minus(other.flows, draft.flows)?.is_empty() {
+            if lies_within(encoder, other.flows, draft.flows)? {
                 swallowed.extend(kept.remove(index).0.edits);
             } else {
                 index += 1;
@@ -247,6 +247,11 @@ fn merge(encoder: &mut Encoder<'_, '_>, drafts: &mut Vec<(Draft, bool)>) -> Resu
     }
     *drafts = kept;
     Ok(())
+}
+
+/// Does the second set hold all of the first?
+fn lies_within(encoder: &mut Encoder<'_, '_>, inner: Set, outer: Set) -> Result<bool> {
+    Ok(encoder.d.may_lie_within(inner, outer) && encoder.d.minus(inner, outer)?.is_empty())
 }
 
 /// Everything that some row of a side says was gained, in the encoder's present reading.

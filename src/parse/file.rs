@@ -155,7 +155,10 @@ impl Reader<'_> {
             }
             Err(error) if json_name => {
                 self.read.documents += 1;
-                self.unreadable(text.as_bytes(), &error);
+                // JSON with comments is a format of other programs, and right as it is.
+                if sniff::can_name_kind(bytes) || !sniff::json_comment(bytes) {
+                    self.unreadable(text.as_bytes(), &error);
+                }
                 true
             }
             // A flow map of YAML looks the same at first.
@@ -176,6 +179,8 @@ impl Reader<'_> {
             }
             if !document.skippable() || sniff::wholly_templated(document.bytes) {
                 self.document(&document);
+            } else if !sniff::can_name_kind(document.bytes) {
+                self.no_object(&document);
             }
         }
     }
@@ -243,6 +248,21 @@ impl Reader<'_> {
         }
     }
 
+    /// A document that is no object for Kubernetes. If it is broken, somebody may want to know.
+    fn no_object(&mut self, document: &Document<'_>) {
+        // Directives alone are the start of a document to all but kubectl.
+        let directives =
+            document.lines().all(|line| matches!(line.first(), None | Some(b'%' | b'#')));
+        if directives || sniff::template(document.bytes).is_some() {
+            return;
+        }
+        if let Ok(text) = std::str::from_utf8(document.bytes)
+            && let Err(error) = yaml::parse(text, document.first_line)
+        {
+            self.unreadable(document.bytes, &error);
+        }
+    }
+
     /// A document holds line breaks of YAML 1.1, which can make more lines of it for kubectl than
     /// anybody sees. It is not evaluated if it plays a part either way; such characters stand in
     /// prose as well, for example in a ConfigMap.
@@ -294,11 +314,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A document can't be parsed. One that is no object for certain is none of our business.
+    /// A document can't be parsed. One that is no object for certain hides nothing.
     pub(super) fn unreadable(&mut self, bytes: &[u8], error: &DocError) {
-        if !sniff::can_name_kind(bytes) && !sniff::relevant(bytes) {
-            return;
-        }
         let relevant = sniff::relevant(bytes);
         self.read.relevant += usize::from(relevant);
         let template = sniff::template(bytes);
@@ -307,7 +324,13 @@ impl Reader<'_> {
                 "the document looks like {what} and can't be read unrendered ({})",
                 error.message
             ),
-            None => format!("the document was not read: {}", error.message),
+            None if relevant || sniff::can_name_kind(bytes) => {
+                format!("the document was not read: {}", error.message)
+            }
+            None => format!(
+                "the document was not read: {}; it has no `kind`, so it is no object for Kubernetes",
+                error.message
+            ),
         };
         self.push(Problem {
             file: self.file.clone(),

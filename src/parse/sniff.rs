@@ -88,7 +88,9 @@ fn escapes_letters(bytes: &[u8]) -> bool {
             Some(b'x') => 2,
             Some(b'u') => 4,
             Some(b'U') => 8,
-            Some(b'\n' | b'\r' | 0xc2 | 0xe2) => return true,
+            Some(b'\n' | b'\r' | 0xc2 | 0xe2) if joins(bytes, bytes.len() - after.len()) => {
+                return true;
+            }
             _ => 0,
         };
         let code = after.get(1..1 + digits).and_then(|digits| std::str::from_utf8(digits).ok());
@@ -102,6 +104,19 @@ fn escapes_letters(bytes: &[u8]) -> bool {
         rest = after;
     }
     false
+}
+
+/// Could a `\` before this offset, at the end of a line, join two letters of `kind`? Shells continue
+/// lines in the same way.
+fn joins(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(2).and_then(|at| bytes.get(at));
+    let after = bytes.get(at..).unwrap_or_default();
+    let next = after.iter().find(|byte| byte.is_ascii_graphic());
+    next == Some(&b'\\')
+        || matches!(
+            (before, next),
+            (Some(b'k'), Some(b'i')) | (Some(b'i'), Some(b'n')) | (Some(b'n'), Some(b'd'))
+        )
 }
 
 /// Is there a tag that is, or may be, `!!binary`?
@@ -122,6 +137,11 @@ fn may_be_binary(bytes: &[u8]) -> bool {
             || memchr::memchr(b'%', tag).is_some()
             || *directives.get_or_insert_with(|| memmem::find(bytes, b"%TAG").is_some())
     })
+}
+
+/// True iff there seems to be a comment as JavaScript has them.
+pub(super) fn json_comment(bytes: &[u8]) -> bool {
+    memmem::find(bytes, b"//").is_some() || memmem::find(bytes, b"/*").is_some()
 }
 
 /// True iff there is an action of a Helm template.
@@ -226,6 +246,8 @@ mod tests {
             "{\"\\u006bind\": \"Service\"",
             "\"\\x6bind\": \"Service\"",
             "? \"ki\\\n nd\"\n: Service",
+            "? \"k\\\r\n\t i\\\u{2028} nd\"\n: Service",
+            "? \"kin\\\n\\\n d\"\n: Service",
             "!!binary a2luZA==: Service",
             "{!<tag:yaml.org,2002:bin%61ry> a2luZA==: Service",
             "%TAG !e! tag:yaml.org,2002:bin\r---\r!e!ary a2luZA==: Service",
@@ -241,6 +263,7 @@ mod tests {
             "kind: Service # c",
             "path: \"C:\\users\\\\x\\n\" !important [! a",
             "!Ref x",
+            "run: |\n  make \\\n    all",
             "",
         ] {
             assert!(!relevant(text.as_bytes()), "{text:?}");

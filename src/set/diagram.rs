@@ -162,6 +162,35 @@ impl Diagrams {
         self.apply(Op::Minus, a, b)
     }
 
+    /// False only if `a` has a point that `b` has not: one point is tried. Where most of many sets are
+    /// far apart that spares computing what is left of one without another.
+    pub fn may_lie_within(&self, mut a: Set, mut b: Set) -> bool {
+        loop {
+            if a.is_empty() || b == Set::FULL {
+                return true;
+            }
+            if b.is_empty() {
+                return false;
+            }
+            let level = self.level_or_bottom(a).min(self.level_or_bottom(b));
+            let mut value = 0;
+            if self.level_or_bottom(a) == level {
+                for edge in self.edges(a) {
+                    a = edge.child;
+                    if !a.is_empty() {
+                        break;
+                    }
+                    value = edge.last.saturating_add(1);
+                }
+            }
+            if self.level_or_bottom(b) == level {
+                let edges = self.edges(b);
+                let at = edges.partition_point(|edge| edge.last < value);
+                b = edges.get(at).map_or(Set::EMPTY, |edge| edge.child);
+            }
+        }
+    }
+
     /// The points of any of these.
     pub fn union(&mut self, mut sets: Vec<Set>) -> Result<Set, OverBudget> {
         sets.retain(|set| !set.is_empty());
@@ -489,6 +518,20 @@ mod tests {
             let mut d = Diagrams::new(10_000);
             let (x, y) = (a.build(&mut d), b.build(&mut d));
             prop_assert_eq!(x == y, points().all(|p| a.holds(p) == b.holds(p)));
+        }
+
+        #[test]
+        fn what_lies_within_may_do_so(a in formulas(), b in formulas()) {
+            let mut d = Diagrams::new(10_000);
+            let (x, y) = (a.build(&mut d), b.build(&mut d));
+            let (both, either) = (d.and(x, y).unwrap(), d.or(x, y).unwrap());
+            prop_assert!(d.may_lie_within(both, x) && d.may_lie_within(x, either));
+            if !d.may_lie_within(x, y) {
+                prop_assert!(!d.minus(x, y).unwrap().is_empty());
+            }
+            // One point decides where there is nothing in common.
+            let rest = d.minus(x, y).unwrap();
+            prop_assert_eq!(d.may_lie_within(rest, y), rest.is_empty());
         }
 
         #[test]

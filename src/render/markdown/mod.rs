@@ -37,15 +37,15 @@ pub struct Options<'a> {
 
 /// How many bytes each section may use; together they stay under [`LIMIT`].
 mod share {
-    pub const OPENED: usize = 23_000;
-    pub const NOT_EVALUATED: usize = 9_000;
+    pub const OPENED: usize = 28_000;
+    pub const NOT_EVALUATED: usize = 8_000;
     pub const WAIVERS: usize = 3_000;
     pub const NOTES: usize = 2_000;
-    pub const WITHOUT_EFFECT: usize = 3_000;
+    pub const WITHOUT_EFFECT: usize = 2_000;
     pub const REACH: usize = 3_000;
-    pub const PICTURE: usize = 8_000;
+    pub const PICTURE: usize = 6_000;
     pub const CLOSED: usize = 6_000;
-    pub const CONNECTIONS: usize = 4_000;
+    pub const CONNECTIONS: usize = 3_000;
 }
 
 /// How many places of one group of entries are shown.

@@ -242,6 +242,22 @@ fn broken_documents_hide_what_they_can() {
     }
     let other = "{apiVersion: v1, kind: ConfigMap";
     assert_eq!(problem(&read_text(other)).affects, Affects::Nothing);
+    for (path, text) in [
+        ("a.yaml", "foo: [\n".to_string()),
+        ("a.yaml", "- {b: [}".to_string()),
+        ("a.yaml", "--- !x\na: 1\n".to_string()),
+        ("a.yaml", deep("[")),
+        ("a.yaml", deep("- ")),
+        ("a.json", deep("[")),
+        ("a.json", deep("{\"a\":")),
+    ] {
+        let parsed = read([(path, &*text)]);
+        let found = problem(&parsed);
+        assert_eq!((found.line, &found.affects), (Some(1), &Affects::Nothing), "{}", found.reason);
+        assert!(found.reason.contains("no `kind`"), "{}", found.reason);
+    }
+    let latin = read_bytes("values.yaml", b"apiVersion: v2\nname: caf\xe9\n");
+    assert_eq!((problem(&latin).line, &problem(&latin).affects), (Some(2), &Affects::Nothing));
 }
 
 #[test]
