@@ -85,10 +85,8 @@ pub(super) type Result<T> = std::result::Result<T, Error>;
 
 /// GitHub, as one token sees it.
 pub struct Client {
-    octocrab: Octocrab,
-    /// The prefix of paths of the REST interface: empty, or `/api/v3`.
-    prefix: String,
-    graphql: String,
+    rest: Host,
+    graphql: Host,
     /// The first wait before a call is repeated; each further one is twice as long.
     pause: Duration,
     calls: AtomicUsize,
@@ -107,23 +105,20 @@ pub struct Addresses {
     pub git: String,
 }
 
-/// An answer that came.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+/// One of GitHub's addresses.
+struct Host {
+    octocrab: Octocrab,
+    /// The path of the address, which those of requests follow: empty, `/api/v3` or `/graphql`.
+    prefix: String,
 }
 
-impl Client {
-    /// A client for one token, made inside a runtime, which it needs. `pause` is the first wait between
-    /// attempts: a second, save in tests.
-    pub fn new(addresses: &Addresses, token: &SecretString, pause: Duration) -> Result<Self> {
-        let wrong = |reason: String| Error::Address { url: addresses.api.clone(), reason };
-        let uri: Uri = addresses.api.parse().map_err(|_| wrong("it is no URL".into()))?;
+impl Host {
+    fn new(address: &str, token: &SecretString) -> Result<Self> {
+        let wrong = |reason: String| Error::Address { url: address.to_string(), reason };
+        let uri: Uri = address.parse().map_err(|_| wrong("it is no URL".into()))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(wrong("it has no host".into()));
         };
-        let graphql: Uri = addresses.graphql.parse().map_err(|_| wrong("it is no URL".into()))?;
         let octocrab = Octocrab::builder()
             .base_uri(format!("{scheme}://{authority}"))
             .map_err(|error| wrong(error.to_string()))?
@@ -135,10 +130,24 @@ impl Client {
             .set_write_timeout(Some(Duration::from_secs(30)))
             .build()
             .map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { octocrab, prefix: uri.path().trim_end_matches('/').to_string() })
+    }
+}
+
+/// An answer that came.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Client {
+    /// A client for one token, made inside a runtime, which it needs. `pause` is the first wait between
+    /// attempts: a second, save in tests.
+    pub fn new(addresses: &Addresses, token: &SecretString, pause: Duration) -> Result<Self> {
         Ok(Self {
-            octocrab,
-            prefix: uri.path().trim_end_matches('/').to_string(),
-            graphql: graphql.path().to_string(),
+            rest: Host::new(&addresses.api, token)?,
+            graphql: Host::new(&addresses.graphql, token)?,
             pause,
             calls: AtomicUsize::new(0),
         })
@@ -186,14 +195,13 @@ impl Client {
         query: &str,
     ) -> Result<T> {
         let body = serde_json::json!({ "query": query });
-        let answer = self.sent(what, Method::POST, &self.graphql, Some(&body), true).await?;
+        let answer = self.sent(&self.graphql, what, Method::POST, "", Some(&body), true).await?;
         parse(what, &answer)
     }
 
     /// Removes. What is gone already is removed.
     pub(super) async fn delete(&self, what: &'static str, path: &str) -> Result<()> {
-        let path = format!("{}{path}", self.prefix);
-        match self.sent(what, Method::DELETE, &path, None::<&()>, true).await {
+        match self.sent(&self.rest, what, Method::DELETE, path, None::<&()>, true).await {
             Ok(_) | Err(Error::Refused { status: 404 | 410, .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -207,13 +215,12 @@ impl Client {
         body: Option<&impl Serialize>,
         repeatable: bool,
     ) -> Result<T> {
-        let path = format!("{}{path}", self.prefix);
-        let answer = self.sent(what, method.clone(), &path, body, repeatable).await?;
+        let answer = self.sent(&self.rest, what, method.clone(), path, body, repeatable).await?;
         match parse(what, &answer) {
             // An answer cut short, or a page that a proxy made up.
             Err(_) if repeatable => {
                 tokio::time::sleep(self.pause).await;
-                parse(what, &self.sent(what, method, &path, body, repeatable).await?)
+                parse(what, &self.sent(&self.rest, what, method, path, body, repeatable).await?)
             }
             parsed => parsed,
         }
@@ -221,6 +228,7 @@ impl Client {
 
     async fn sent(
         &self,
+        host: &Host,
         what: &'static str,
         method: Method,
         path: &str,
@@ -229,7 +237,7 @@ impl Client {
     ) -> Result<Answer> {
         let mut attempt = 1;
         loop {
-            let tried = self.once(what, &method, path, body).await;
+            let tried = self.once(host, what, &method, path, body).await;
             let (again, wait) = match &tried {
                 Ok(answer) if answer.status.is_success() => return tried,
                 Ok(answer) => match asked_to_wait(answer, Utc::now(), self.pause * 60) {
@@ -252,18 +260,19 @@ impl Client {
 
     async fn once(
         &self,
+        host: &Host,
         what: &'static str,
         method: &Method,
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<Answer> {
         let unclear = |reason: String| Error::Unclear { what, reason };
-        let builder = Request::builder().method(method).uri(path);
+        let builder = Request::builder().method(method).uri(format!("{}{path}", host.prefix));
         let request =
-            self.octocrab.build_request(builder, body).map_err(|error| unclear(chain(&error)))?;
+            host.octocrab.build_request(builder, body).map_err(|error| unclear(chain(&error)))?;
         self.calls.fetch_add(1, Ordering::Relaxed);
         let response =
-            self.octocrab.execute(request).await.map_err(|error| unclear(chain(&error)))?;
+            host.octocrab.execute(request).await.map_err(|error| unclear(chain(&error)))?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER);
         let body = body

@@ -6,7 +6,8 @@
 # Starts the test GitHub with a small repository `octo/shop` and its pull request 1, puts Prism in
 # front, and runs the command with GITHUB_API_URL (Prism), GITHUB_SERVER_URL and GITHUB_GRAPHQL_URL
 # (the server itself; git and GraphQL are no part of the description), GITHUB_TOKEN and HEAD_SHA.
-# Without a command it walks through the routes. Ends with 1 if the command failed or if Prism, or
+# Without a command it walks through the routes, and then lets the program review the pull request, which
+# opens something. Ends with 1 if the command failed or if Prism, or
 # the server's own check, found a request or an answer that GitHub does not know.
 # TEST_GITHUB is the server's program, where it is not the example that Cargo builds.
 set -euo pipefail
@@ -14,6 +15,8 @@ cd "$(dirname "$0")/../.."
 
 readonly version=5.16.0
 readonly description=target/github-openapi.json
+readonly fixture=$PWD/fixtures/shop
+readonly program=target/release/netpol-review
 readonly prism="target/prism-$version"
 server=${TEST_GITHUB:-target/release/examples/test-github}
 
@@ -56,11 +59,15 @@ repository() {
     git config user.name Somebody
     git config user.email somebody@example.com
     seq 40 >a.txt
-    git add a.txt
+    cp -r "$fixture/before" k8s
+    git add -A
     git commit -q -m begin
     git checkout -q -b feature
     sed -i 's/^10$/ten/' a.txt
-    git commit -q -a -m change
+    rm -r k8s
+    cp -r "$fixture/after" k8s
+    git add -A
+    git commit -q -m change
     git clone -q --bare . "$work/shop.git"
 }
 (repository)
@@ -84,6 +91,15 @@ if [ $# -gt 0 ]; then
     "$@" || status=1
 else
     tests/github/walk.sh || status=1
+    # Two reviews: the first makes everything, the second finds it again.
+    for run in 1 2; do
+        code=0
+        GITHUB_RUN_ID=$run "$program" pr --repo octo/shop --number 1 >"$work/review.log" 2>&1 || code=$?
+        if [ "$code" -ne 10 ] || grep '^warning' "$work/review.log"; then
+            cat "$work/review.log" >&2
+            status=1
+        fi
+    done
 fi
 
 # Errors that the description leaves out are warnings about the status, and no violations.
