@@ -99,10 +99,7 @@ fn starts_map(line: &[u8]) -> bool {
     let usual =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-');
     let end = line.iter().position(|byte| !usual(byte)).unwrap_or(line.len());
-    match line.get(end..) {
-        Some([b':']) | Some([b':', b' ' | b'\r', ..]) => true,
-        _ => false,
-    }
+    matches!(line.get(end..), Some([b':'] | [b':', b' ' | b'\r', ..]))
 }
 
 /// What follows the colon if the line starts with this key.
