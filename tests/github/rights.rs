@@ -18,7 +18,7 @@ fn widened() -> World {
 fn a_token_without_checks_sets_a_commit_status() {
     let world = widened();
     let actions = Token::actions();
-    let permissions = Permissions { checks: Access::Read, ..actions.permissions.clone() };
+    let permissions = Permissions { checks: Access::Read, ..actions.permissions };
     let scene = Scene::with(&world, Token { permissions, ..actions }, Pull::default());
     let outcome = scene.run().expect("a review");
     assert_eq!(outcome.told.problems, Vec::<String>::new());
