@@ -1,6 +1,7 @@
 //! `pr`: the review of a pull request, in an Action or by hand. Reads the environment and writes files;
 //! what is done lies in [`crate::github`].
 
+use super::args::ReportFormat;
 use super::failure::{self, Failure};
 use super::{exit, output};
 use crate::gate::GateVerdict;
@@ -9,7 +10,7 @@ use crate::render::text::Style;
 use crate::render::words::{self, Totals};
 use crate::render::{self, markdown};
 use crate::report::Verdict;
-use crate::settings::{CommentWhen, FailOn, Mode};
+use crate::settings::Mode;
 use crate::source::git::Repository;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
@@ -41,24 +42,13 @@ pub(super) struct Pr {
     number: Option<u64>,
 }
 
-/// Formats of what is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
-    Markdown,
-    Sarif,
-    Github,
-}
-
 /// The inputs of the Action.
 struct Given {
     inputs: Inputs,
     token: Option<SecretString>,
     sarif: Option<PathBuf>,
     summary: bool,
-    format: Format,
+    format: ReportFormat,
     refs: Option<(String, String)>,
 }
 
@@ -109,11 +99,11 @@ pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
     }
     outputs(&given, found, outcome.told.comment_url.as_deref())?;
     output::write(&match given.format {
-        Format::Text => render::text::report(&found.report, style),
-        Format::Json => render::json::report(&found.report),
-        Format::Markdown => markdown::report(&found.report, &markdown::Options::default()),
-        Format::Sarif => render::sarif::report(&found.report, Some(&found.gate)),
-        Format::Github => render::github::report(&found.report, Some(&found.gate)),
+        ReportFormat::Text => render::text::report(&found.report, style),
+        ReportFormat::Json => render::json::report(&found.report),
+        ReportFormat::Markdown => markdown::report(&found.report, &markdown::Options::default()),
+        ReportFormat::Sarif => render::sarif::report(&found.report, Some(&found.gate)),
+        ReportFormat::Github => render::github::report(&found.report, Some(&found.gate)),
     })?;
     failure::say(&markdown::gate_line(&found.gate).replace("**", ""));
     Ok(match found.gate.outcome() {
@@ -194,46 +184,15 @@ fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
                 input("mode"),
                 &[("enforce", Mode::Enforce), ("warn", Mode::Warn)],
             )?,
-            fail_on: choice(
-                "fail-on",
-                input("fail-on"),
-                &[
-                    ("never", FailOn::Never),
-                    ("any", FailOn::Any),
-                    ("low", FailOn::Low),
-                    ("medium", FailOn::Medium),
-                    ("high", FailOn::High),
-                    ("critical", FailOn::Critical),
-                ],
-            )?,
-            comment: choice(
-                "comment",
-                input("comment"),
-                &[
-                    ("always", CommentWhen::Always),
-                    ("on-change", CommentWhen::OnChange),
-                    ("on-failure", CommentWhen::OnFailure),
-                    ("never", CommentWhen::Never),
-                ],
-            )?,
+            fail_on: variant("fail-on", input("fail-on"))?,
+            comment: variant("comment", input("comment"))?,
             inline: choice("inline-comments", input("inline-comments"), &YES_NO)?,
             run_id,
         },
         token: token.map(SecretString::from),
         sarif,
         summary: choice("job-summary", input("job-summary"), &YES_NO)?.unwrap_or(true),
-        format: choice(
-            "report-format",
-            input("report-format"),
-            &[
-                ("text", Format::Text),
-                ("json", Format::Json),
-                ("markdown", Format::Markdown),
-                ("sarif", Format::Sarif),
-                ("github", Format::Github),
-            ],
-        )?
-        .unwrap_or_default(),
+        format: variant("report-format", input("report-format"))?.unwrap_or(ReportFormat::Text),
         refs,
     })
 }
@@ -246,14 +205,25 @@ fn choice<T: Copy>(
     known: &[(&str, T)],
 ) -> Result<Option<T>, Failure> {
     let Some(value) = value else { return Ok(None) };
-    if let Some((_, meant)) = known.iter().find(|(word, _)| *word == value) {
-        return Ok(Some(*meant));
-    }
-    let names: Vec<String> = known.iter().map(|(word, _)| format!("`{word}`")).collect();
-    Err(Failure::Usage(format!(
+    let meant = known.iter().find(|(word, _)| *word == value).map(|(_, meant)| Some(*meant));
+    meant.ok_or_else(|| none_of(name, &value, known.iter().map(|(word, _)| word.to_string())))
+}
+
+/// [`choice`] among the values that an option of the command line takes.
+fn variant<T: ValueEnum>(name: &str, value: Option<String>) -> Result<Option<T>, Failure> {
+    let Some(value) = value else { return Ok(None) };
+    T::from_str(&value, false).map(Some).map_err(|_| {
+        let known = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        none_of(name, &value, known.map(|known| known.get_name().to_string()))
+    })
+}
+
+fn none_of(name: &str, value: &str, known: impl Iterator<Item = String>) -> Failure {
+    let names: Vec<String> = known.map(|word| format!("`{word}`")).collect();
+    Failure::Usage(format!(
         "the input `{name}` is `{value}`, which is none of its values\n  try: {}",
         names.join(", ")
-    )))
+    ))
 }
 
 /// What needs no rights on GitHub: the summary of the job, annotations in the log, files.
@@ -273,7 +243,7 @@ fn write_files(
         }
     }
     // A check run has the same annotations, and twice is noise.
-    if !has_check && given.format != Format::Github {
+    if !has_check && given.format != ReportFormat::Github {
         output::write(&render::github::report(&found.report, Some(&found.gate)))?;
     }
     let workspace = event.workspace.clone().unwrap_or_else(|| PathBuf::from("."));
@@ -352,6 +322,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::FailOn;
 
     fn read(variables: &[(&str, &str)]) -> Result<Given, String> {
         let variable = |name: &str| {

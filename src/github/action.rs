@@ -6,7 +6,7 @@ use super::client::{self, Client};
 use super::compare::{Evaluated, evaluate};
 use super::event::{Event, Subject};
 use super::publish::{self, Begun, Told};
-use super::pull::{self, Fetcher};
+use super::pull::Fetcher;
 use crate::settings::{CommentWhen, FailOn, Mode};
 use crate::source;
 use chrono::NaiveDate;
@@ -67,15 +67,6 @@ pub enum Error {
     /// The runner wants it to end.
     #[error("the run was stopped from outside")]
     Stopped,
-}
-
-impl From<pull::Error> for Error {
-    fn from(error: pull::Error) -> Self {
-        match error {
-            pull::Error::GitHub(error) => Error::GitHub(error),
-            pull::Error::Source(error) => Error::Source(error),
-        }
-    }
 }
 
 /// Reviews an event. `evaluated` is called before anything of the result is written to GitHub, for what

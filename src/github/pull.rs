@@ -1,5 +1,6 @@
 //! Which commits are compared, and a repository that has them.
 
+use super::action::Error;
 use super::api::{Api, Pull};
 use super::client;
 use super::event::{Event, Subject};
@@ -27,17 +28,6 @@ pub struct Commits {
     pub base: String,
     /// False where the head is compared with the merge base instead.
     pub merged: bool,
-}
-
-/// Why the commits of a review are not to be had.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// GitHub did not answer as needed.
-    #[error(transparent)]
-    GitHub(#[from] client::Error),
-    /// git did not.
-    #[error(transparent)]
-    Source(#[from] source::Error),
 }
 
 /// Fetches what is missing.
