@@ -18,6 +18,7 @@ pub mod problems;
 pub mod query;
 pub mod nearest;
 pub mod render;
+pub mod deploy;
 pub mod source;
 pub mod github;
 pub mod cli;

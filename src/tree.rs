@@ -15,6 +15,59 @@ pub struct Tree {
     pub files: BTreeMap<Arc<str>, Content>,
     /// What the source could not or would not read: symbolic links, submodules, enormous files ...
     pub skipped: Vec<SkippedFile>,
+    /// Which of the files are no files of the repository but text that a tool built, and from what.
+    pub rendered: BTreeMap<Arc<str>, Arc<Rendered>>,
+}
+
+/// Where text that a tool built came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// The file that stands for it where no line can be told: a kustomization, a chart.
+    pub entry: Arc<str>,
+    /// The namespace of objects that name none, where the one who deploys it says so.
+    pub namespace: Option<String>,
+    /// The files that lines came from.
+    pub files: Vec<Arc<str>>,
+    /// For each line of the text, what it may have come from, the likeliest first; none: nobody knows.
+    pub lines: Vec<Vec<Source>>,
+}
+
+/// A line that a line of built text came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Index in [`Rendered::files`].
+    pub file: u32,
+    /// From 1.
+    pub line: u32,
+    /// The change under review touches the file.
+    pub changed: bool,
+}
+
+/// Files that are read on demand, whatever their names: what tools build from.
+pub trait Files {
+    /// The bytes of a regular file, if there is one and it can be read.
+    fn read(&self, path: &str) -> Option<Content>;
+    /// The paths of all regular files below a directory, in order; "" is the root.
+    fn below(&self, directory: &str) -> Vec<Arc<str>>;
+}
+
+impl Files for Tree {
+    fn read(&self, path: &str) -> Option<Content> {
+        self.files.get(path).cloned()
+    }
+
+    fn below(&self, directory: &str) -> Vec<Arc<str>> {
+        below(self.files.keys(), directory)
+    }
+}
+
+/// Those of some paths that lie below a directory; "" is the root.
+pub fn below<'a>(paths: impl Iterator<Item = &'a Arc<str>>, directory: &str) -> Vec<Arc<str>> {
+    let inside = |path: &&Arc<str>| {
+        directory.is_empty()
+            || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+    };
+    paths.filter(inside).cloned().collect()
 }
 
 /// The bytes of a file. Whoever loads two sides together shares one `Content` between files with
@@ -66,7 +119,7 @@ impl Tree {
                 .into_iter()
                 .map(|(path, text)| (Arc::from(path), Content::new(text.as_bytes())))
                 .collect(),
-            skipped: Vec::new(),
+            ..Self::default()
         }
     }
 }

@@ -14,6 +14,7 @@ mod json;
 mod kinds;
 mod kustomize;
 mod limits;
+mod manifest;
 mod meant;
 mod names;
 mod object;
@@ -28,6 +29,8 @@ mod split;
 mod twice;
 mod workload;
 mod yaml;
+
+pub use manifest::{Field, Node, Unreadable, Value, manifests};
 
 use crate::config::Config;
 use crate::model::Cluster;

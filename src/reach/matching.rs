@@ -12,10 +12,18 @@ use std::rc::Rc;
 /// What a namespace selector demands of each namespace's undeclared pods: nothing, something of the
 /// labels that are not known, or that there be none.
 pub(super) struct MatchingNamespaces {
-    /// By namespace index: does it match a declared workload's namespace, and the set for undeclared
-    /// pods.
-    known: Vec<(bool, Set)>,
+    /// By namespace index, in order: does it match a declared workload's namespace, and the set for
+    /// undeclared pods. Absent: no, and nobody.
+    known: Vec<(usize, bool, Set)>,
     elsewhere: Set,
+}
+
+impl MatchingNamespaces {
+    fn of(&self, namespace: usize) -> (bool, Set) {
+        let found = self.known.binary_search_by_key(&namespace, |(index, ..)| *index).ok();
+        let found = found.and_then(|place| self.known.get(place));
+        found.map_or((false, Set::EMPTY), |(_, matches, undeclared)| (*matches, *undeclared))
+    }
 }
 
 impl Encoder<'_, '_> {
@@ -194,13 +202,13 @@ impl Encoder<'_, '_> {
             (NamespaceMatch::Name(_), _) => {}
             (NamespaceMatch::Labels(selector), None) => {
                 let matching = self.matching_namespaces(side, end, selector)?;
-                for (index, (matches, _)) in matching.known.iter().enumerate() {
+                for (index, matches, _) in &matching.known {
                     if *matches {
-                        self.workloads_of(side, index, pods, &mut intervals);
+                        self.workloads_of(side, *index, pods, &mut intervals);
                     }
                 }
-                for (index, (_, free)) in matching.known.iter().enumerate() {
-                    let slot = self.world.undeclared(index);
+                for (index, _, free) in &matching.known {
+                    let slot = self.world.undeclared(*index);
                     intervals.push((slot, slot, self.d.and(*free, undeclared)?));
                 }
                 let slot = self.world.elsewhere();
@@ -215,14 +223,11 @@ impl Encoder<'_, '_> {
                             .world
                             .workloads
                             .get(index)
-                            .filter(|w| matching.known.get(w.namespace).is_some_and(|m| m.0))
+                            .filter(|w| matching.of(w.namespace).0)
                             .and_then(|w| *w.on.on(side))
                             .filter(|w| !w.host_network && pods.matches(&w.labels))
                             .map_or(Set::EMPTY, |_| Set::FULL),
-                        Slot::Undeclared(index) => {
-                            let free = matching.known.get(index).map_or(Set::EMPTY, |m| m.1);
-                            self.d.and(free, undeclared)?
-                        }
+                        Slot::Undeclared(index) => self.d.and(matching.of(index).1, undeclared)?,
                         Slot::Elsewhere => self.d.and(matching.elsewhere, undeclared)?,
                         Slot::External => Set::EMPTY,
                     };
@@ -288,21 +293,20 @@ impl Encoder<'_, '_> {
             Operator::NotIn(_) | Operator::Exists => true,
         });
         let elsewhere = if named { free } else { Set::EMPTY };
-        let known = self
-            .world
-            .namespaces
-            .iter()
-            .map(|namespace| {
-                let matches = selector.matches(namespace.labels.on(side));
-                let named = by_name.iter().all(|r| r.operator.admits(Some(&namespace.name)));
-                let undeclared = match (*namespace.declared.on(side), matches, named) {
-                    (true, true, _) => Set::FULL,
-                    (false, _, true) => free,
-                    _ => Set::EMPTY,
-                };
-                (matches, undeclared)
-            })
-            .collect();
+        let mut known = Vec::new();
+        for index in self.world.namespaces_for(side, selector) {
+            let Some(namespace) = self.world.namespaces.get(index) else { continue };
+            let matches = selector.matches(namespace.labels.on(side));
+            let named = by_name.iter().all(|r| r.operator.admits(Some(&namespace.name)));
+            let undeclared = match (*namespace.declared.on(side), matches, named) {
+                (true, true, _) => Set::FULL,
+                (false, _, true) => free,
+                _ => Set::EMPTY,
+            };
+            if matches || !undeclared.is_empty() {
+                known.push((index, matches, undeclared));
+            }
+        }
         let matching = Rc::new(MatchingNamespaces { known, elsewhere });
         self.namespaces.insert(key, matching.clone());
         Ok(matching)

@@ -2,11 +2,12 @@
 
 use crate::config::Config;
 use crate::model::{
-    Cluster, Labels, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, PeerKind, Policy, Workload,
-    WorkloadId,
+    Cluster, Labels, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, PeerKind, Policy, Selector,
+    Workload, WorkloadId,
 };
 use crate::set::address::AddressSpace;
 use ipnet::IpNet;
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -153,8 +154,14 @@ pub struct World<'a> {
     /// Policies that are not one object on both sides.
     pub changed_policies: Vec<Versions<'a, Policy>>,
     by_name: BTreeMap<Arc<str>, usize>,
+    /// The namespaces with a manifest that has a label, by index, in order.
+    by_label: PerSide<ByLabel<'a>>,
+    /// The namespaces without a manifest, by index, in order.
+    without_manifest: PerSide<Vec<usize>>,
     clusters: PerSide<&'a Cluster>,
 }
+
+type ByLabel<'a> = FxHashMap<(&'a str, &'a str), Vec<usize>>;
 
 impl<'a> World<'a> {
     /// Lays out the domain for two sides of a cluster of which nothing is known.
@@ -224,8 +231,11 @@ impl<'a> World<'a> {
                 .filter(|pair| !matches!(pair, (Some(a), Some(b)) if Arc::ptr_eq(a, b)))
                 .collect(),
             by_name,
+            by_label: PerSide::default(),
+            without_manifest: PerSide::default(),
             clusters,
         };
+        world.note_labels();
         world.note_exceptions();
         world.note_addresses(&config.node_ranges);
         world.note_changes();
@@ -247,6 +257,47 @@ impl<'a> World<'a> {
         let namespaces = self.namespaces.iter().enumerate();
         self.changed_namespaces =
             namespaces.filter(|(_, n)| changed(n)).map(|(index, _)| index).collect();
+    }
+
+    /// Lets a selector find its namespaces without asking each of them.
+    fn note_labels(&mut self) {
+        for side in [Side::Before, Side::After] {
+            let manifests = &self.clusters.on(side).namespaces;
+            for (index, namespace) in self.namespaces.iter().enumerate() {
+                let Some(manifest) = manifests.get(&namespace.name) else {
+                    self.without_manifest.on_mut(side).push(index);
+                    continue;
+                };
+                for (key, value) in &manifest.labels {
+                    self.by_label.on_mut(side).entry((key, value)).or_default().push(index);
+                }
+            }
+        }
+    }
+
+    /// The known namespaces, by index and in order, of which a selector can match one on a side: no
+    /// other does, whatever the labels of those without a manifest are.
+    pub fn namespaces_for(&self, side: Side, selector: &Selector) -> Vec<usize> {
+        let by_label = self.by_label.on(side);
+        let listed = selector.requirements().iter().filter_map(|requirement| {
+            let Operator::In(values) = &requirement.operator else { return None };
+            let of = |value| match &*requirement.key {
+                NAMESPACE_NAME_LABEL => self.by_name.get(value).map(std::slice::from_ref),
+                key => by_label.get(&(key, value)).map(Vec::as_slice),
+            };
+            Some(values.iter().filter_map(|value| of(value)).collect::<Vec<_>>())
+        });
+        let count = |lists: &Vec<&[usize]>| lists.iter().map(|list| list.len()).sum::<usize>();
+        match listed.min_by_key(count) {
+            None => (0..self.namespaces.len()).collect(),
+            Some(lists) => {
+                let mut indexes = lists.concat();
+                indexes.extend(self.without_manifest.on(side));
+                indexes.sort_unstable();
+                indexes.dedup();
+                indexes
+            }
+        }
     }
 
     /// Lists the few workloads that need a word of their own in every analysis.

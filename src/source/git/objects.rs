@@ -76,7 +76,7 @@ fn assemble(side: Listing, contents: &HashMap<String, Content>) -> Tree {
     }
     skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let read = |entry: Entry| Some((entry.path.into(), contents.get(&entry.id)?.clone()));
-    Tree { name: String::new(), files: side.blobs.into_iter().filter_map(read).collect(), skipped }
+    Tree { files: side.blobs.into_iter().filter_map(read).collect(), skipped, ..Tree::default() }
 }
 
 /// Does a link that is no manifest by name lead to a file that is none either, or that is read under
