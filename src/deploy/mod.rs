@@ -2,6 +2,8 @@
 //!
 //! Pure: it reads texts and says what would have to be built; `build` runs the tools.
 
+pub mod origin;
+
 use crate::model::Origin;
 use crate::parse::{Node, Problem};
 use crate::tree::Files;

@@ -7,6 +7,7 @@ mod fixtures;
 mod gate;
 mod hidden;
 mod laws;
+mod origins;
 mod query;
 mod reading;
 mod tiers;
