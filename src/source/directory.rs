@@ -3,8 +3,8 @@
 use super::error::Error;
 use super::read::{read_into, read_limited};
 use super::share::share;
-use super::walk::{special, walk};
-use super::{Loaded, MAX_FILE_BYTES, MAX_SINGLE_BYTES, Meter, Pair};
+use super::walk::{Walked, special, walk};
+use super::{Loaded, MAX_FILE_BYTES, MAX_SINGLE_BYTES, Meter, Others, Pair};
 use crate::nearest::nearest;
 use crate::report::Snapshot;
 use crate::tree::Tree;
@@ -25,10 +25,14 @@ pub fn load_pair(before: &Path, after: &Path, meter: &Meter) -> Result<Pair, Err
 pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
     let metadata = existing(path)?;
     let mut tree = Tree { name: path.display().to_string(), ..Tree::default() };
+    let mut others = Others::default();
     let unreadable = |source| Error::Unreadable { path: path.to_path_buf(), source };
     if metadata.is_dir() {
-        let (found, skipped) = walk(path).map_err(unreadable)?;
+        let Walked { found, skipped, others: rest } = walk(path).map_err(unreadable)?;
         tree.skipped = skipped;
+        for (path, disk) in rest {
+            others.on_disk(path, disk);
+        }
         read_into(&mut tree, found, meter);
     } else if metadata.is_file() || is_stream(path) {
         if metadata.len() > MAX_FILE_BYTES {
@@ -53,7 +57,7 @@ pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
         });
     }
     let snapshot = Snapshot { source: "directory", name: tree.name.clone(), commit: None };
-    Ok(Loaded { tree, snapshot })
+    Ok(Loaded { tree, snapshot, others })
 }
 
 /// The bytes of one file below a directory; `None` where there is none, or where `root` is no directory. `path`

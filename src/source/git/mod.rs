@@ -21,7 +21,7 @@ pub use repository::{Remote, Repository};
 
 use super::{Error, Loaded, Meter, Pair, share::share};
 use crate::report::Snapshot;
-use program::Git;
+pub(super) use program::Git;
 use revision::Revision;
 use std::path::{Path, PathBuf};
 
@@ -41,22 +41,21 @@ pub fn load_pair(
         Some(after) => {
             let head_files = listing::of_revision(&git, &after, &limits)?;
             let missing = paths::missing(&limits, &[base_files.paths(), head_files.paths()]);
-            let mut trees = objects::read(&git, vec![base_files, head_files], meter)?.into_iter();
-            let mut side = |revision: Revision| revision.loaded(trees.next().unwrap_or_default());
+            let mut read = objects::read(&git, vec![base_files, head_files], meter)?.into_iter();
+            let mut side = |revision: Revision| revision.loaded(read.next().unwrap_or_default());
             (Pair { before: side(before), after: side(after) }, missing)
         }
         None => {
             let disk = worktree::list(&git, &limits)?;
             let missing = paths::missing(&limits, &[base_files.paths(), disk.paths()]);
-            let mut trees =
-                objects::read(&git, vec![base_files, disk.in_index], meter)?.into_iter();
-            let base = before.loaded(trees.next().unwrap_or_default());
-            let mut tree = trees.next().unwrap_or_default();
+            let mut read = objects::read(&git, vec![base_files, disk.in_index], meter)?.into_iter();
+            let base = before.loaded(read.next().unwrap_or_default());
+            let (mut tree, mut others) = read.next().unwrap_or_default();
             tree.name = "working tree".to_string();
-            worktree::read_into(&git, &mut tree, disk.on_disk, meter);
+            worktree::read_into(&git, &mut tree, &mut others, disk.on_disk, meter);
             share(&base.tree, &mut tree);
             let snapshot = Snapshot { source: "git", name: tree.name.clone(), commit: None };
-            (Pair { before: base, after: Loaded { tree, snapshot } }, missing)
+            (Pair { before: base, after: Loaded { tree, snapshot, others } }, missing)
         }
     };
     match missing.first() {
