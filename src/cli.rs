@@ -1,7 +1,7 @@
 //! The command line: arguments in, exit code out. Results go to standard output, everything else to
 //! standard error.
 //!
-//! Reading order: `args` (what can be typed), `config` (which configuration counts), `exit` (what the codes mean), `run` (one function a
+//! Reading order: `args` (what can be typed), `config` (which configuration counts), `rendering` (how charts and kustomizations are built), `exit` (what the codes mean), `run` (one function a
 //! command), `output`, `progress`, `failure`.
 
 mod args;
@@ -11,6 +11,7 @@ mod failure;
 mod output;
 mod pr;
 mod progress;
+mod rendering;
 mod run;
 mod timings;
 

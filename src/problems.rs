@@ -15,5 +15,6 @@ pub fn not_evaluated(problem: &Problem, side: Side, hides: Hides) -> NotEvaluate
         name: problem.name.clone(),
         reason: problem.reason.clone(),
         hides,
+        environments: Vec::new(),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Field names and values are a contract (`schemaVersion` 1): they may be added to, not changed.
 
+pub mod environments;
+pub mod merged;
 pub mod ports;
 
 use schemars::JsonSchema;
@@ -47,6 +49,16 @@ pub struct ReadCounts {
     pub workloads: usize,
 }
 
+impl ReadCounts {
+    /// Adds what another part of a run read.
+    pub fn add(&mut self, other: &Self) {
+        self.files += other.files;
+        self.documents += other.documents;
+        self.policies += other.policies;
+        self.workloads += other.workloads;
+    }
+}
+
 /// The program that made a report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Tool {
@@ -89,8 +101,20 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// The verdict on what opened, what closed, and what is hidden.
+    pub fn of(opened: bool, closed: bool, hidden: bool) -> Self {
+        match (opened, closed, hidden) {
+            (true, _, _) => Verdict::Widened,
+            (_, _, true) => Verdict::Unknown,
+            (_, true, _) => Verdict::Narrowed,
+            (false, false, false) => Verdict::Unchanged,
+        }
+    }
+}
+
 /// The changes of one environment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Environment {
     /// Its name; `default` where there is one only.
@@ -106,6 +130,12 @@ pub struct Environment {
     pub connections: Option<Vec<Change>>,
     /// Figures on the whole.
     pub summary: Summary,
+    /// In a report that is merged for people, the environments that have all this.
+    #[serde(skip)]
+    pub same_in: Vec<String>,
+    /// These are all that there are.
+    #[serde(skip)]
+    pub everywhere: bool,
 }
 
 /// Figures on the changes of an environment.
@@ -451,6 +481,9 @@ pub struct NotEvaluated {
     pub reason: String,
     /// What it could hide.
     pub hides: Hides,
+    /// The environments in which it could, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
 }
 
 /// What something that was not evaluated could hide.

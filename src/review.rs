@@ -43,15 +43,8 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff) -> Report {
     entries.extend(diff.not_evaluated);
     sort(&mut entries);
     let hidden = |hides| entries.iter().any(|entry| entry.hides == hides);
-    let result = if !diff.opened.is_empty() {
-        Verdict::Widened
-    } else if hidden(Hides::Widening) {
-        Verdict::Unknown
-    } else if !diff.closed.is_empty() {
-        Verdict::Narrowed
-    } else {
-        Verdict::Unchanged
-    };
+    let result =
+        Verdict::of(!diff.opened.is_empty(), !diff.closed.is_empty(), hidden(Hides::Widening));
     let snapshot = |tree: &Tree| Snapshot { name: tree.name.clone(), ..Snapshot::default() };
     Report {
         schema_version: SCHEMA_VERSION,
@@ -64,9 +57,9 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff) -> Report {
             name: "default".into(),
             opened: diff.opened,
             closed: diff.closed,
-            findings: Vec::new(),
             connections: diff.connections,
             summary: diff.summary,
+            ..Environment::default()
         }],
         not_evaluated: entries,
         read: counts(&[(before, parsed_before), (after, parsed_after)]),
@@ -106,6 +99,7 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
                      the manifests, or raise the node budget"
                 .into(),
             hides: Hides::Flow,
+            environments: Vec::new(),
         });
         Default::default()
     });
@@ -119,6 +113,13 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
         not_evaluated: entries,
         read: counts(&[(tree, &parsed)]),
     }
+}
+
+/// What was told of both sides of something that the change does not touch.
+pub fn told(before: &[Problem], after: &[Problem]) -> Vec<NotEvaluated> {
+    let mut entries = problems(before, after, &Touched::default());
+    sort(&mut entries);
+    entries
 }
 
 /// What was not understood on either side, with what it could hide.

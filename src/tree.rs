@@ -17,6 +17,8 @@ pub struct Tree {
     pub skipped: Vec<SkippedFile>,
     /// Which of the files are no files of the repository but text that a tool built, and from what.
     pub rendered: BTreeMap<Arc<str>, Arc<Rendered>>,
+    /// What whoever made the snapshot could not do: build something, say.
+    pub problems: Vec<Problem>,
 }
 
 /// Where text that a tool built came from.
@@ -30,6 +32,17 @@ pub struct Rendered {
     pub files: Vec<Arc<str>>,
     /// For each line of the text, what it may have come from, the likeliest first; none: nobody knows.
     pub lines: Vec<Vec<Source>>,
+}
+
+impl Rendered {
+    /// A file as it stands, in which objects that name no namespace are in this one.
+    pub fn plain(file: Arc<str>, content: &Content, namespace: String) -> Self {
+        let count = memchr::memchr_iter(b'\n', content.bytes()).count() + 1;
+        let lines = (1..=u32::try_from(count).unwrap_or(u32::MAX))
+            .map(|line| vec![Source { file: 0, line, changed: false }])
+            .collect();
+        Self { entry: file.clone(), namespace: Some(namespace), files: vec![file], lines }
+    }
 }
 
 /// A line that a line of built text came from.
@@ -47,6 +60,8 @@ pub struct Source {
 pub trait Files {
     /// The bytes of a regular file, if there is one and it can be read.
     fn read(&self, path: &str) -> Option<Content>;
+    /// Is there a regular file of this path?
+    fn is_file(&self, path: &str) -> bool;
     /// The paths of all regular files below a directory, in order; "" is the root.
     fn below(&self, directory: &str) -> Vec<Arc<str>>;
 }
@@ -54,6 +69,10 @@ pub trait Files {
 impl Files for Tree {
     fn read(&self, path: &str) -> Option<Content> {
         self.files.get(path).cloned()
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.files.contains_key(path)
     }
 
     fn below(&self, directory: &str) -> Vec<Arc<str>> {
@@ -68,6 +87,40 @@ pub fn below<'a>(paths: impl Iterator<Item = &'a Arc<str>>, directory: &str) -> 
             || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
     };
     paths.filter(inside).cloned().collect()
+}
+
+/// Something that was not understood, or not read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Path of the file.
+    pub file: Arc<str>,
+    /// Line, from 1; `None` for the whole file.
+    pub line: Option<u32>,
+    /// Kind of the object, where it is known.
+    pub kind: Option<String>,
+    /// Name of the object (`namespace/name` where it has a namespace), where it is known.
+    pub name: Option<String>,
+    /// Why, and what to do.
+    pub reason: String,
+    /// What the object could have changed, had it been read.
+    pub affects: Affects,
+    /// Identifies what was not read, apart from where it stands: equal before and after iff the change
+    /// does not touch it. A digest of the document's bytes, for example.
+    pub identity: u128,
+}
+
+/// What something that was not read could have changed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Affects {
+    /// Nothing that is evaluated.
+    Nothing,
+    /// Flows from or to pods of this namespace.
+    Namespace(Arc<str>),
+    /// Any flow, if it holds something that plays a part at all, which nothing tells: a packaged
+    /// chart, say. It counts where the change touches it.
+    Perhaps,
+    /// Any flow.
+    Anything,
 }
 
 /// The bytes of a file. Whoever loads two sides together shares one `Content` between files with

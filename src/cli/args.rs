@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use super::pr::Pr;
+use super::rendering::RenderOptions;
 use crate::config::{Config, IpBlocksMatchPods};
 use crate::settings::{CommentWhen, FailOn, check_namespace};
 use clap::builder::PossibleValue;
@@ -45,6 +46,8 @@ pub(super) enum Command {
     Query(Query),
     /// One row of a diff at length
     Explain(Explain),
+    /// Which environments there are, and what decided that
+    Environments(Environments),
     /// Review a pull request on GitHub: comment, check, annotations
     Pr(Pr),
     /// A completion script for a shell
@@ -72,6 +75,8 @@ pub(super) struct Diff {
     pub(super) fail_on: Option<FailOn>,
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +89,8 @@ pub(super) struct Explain {
     pub(super) inputs: Inputs,
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
 }
 
 /// The two sides of a comparison.
@@ -109,8 +116,35 @@ pub(super) struct List {
     /// How to write the list
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: ListFormat,
+    /// The environment, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(super) environment: Option<String>,
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "netpol-review environments [OPTIONS] DIR\n       \
+    netpol-review environments [OPTIONS] --git REVISION [--repo DIR]")]
+pub(super) struct Environments {
+    /// A directory
+    #[arg(value_name = "DIR", required_unless_present = "git")]
+    pub(super) directory: Option<PathBuf>,
+    /// A revision, read from the repository without a checkout
+    #[arg(long, value_name = "REVISION", conflicts_with = "directory")]
+    pub(super) git: Option<String>,
+    /// The repository [default: the one around the current directory]
+    #[arg(long, value_name = "DIR", requires = "git")]
+    pub(super) repo: Option<PathBuf>,
+    /// How to write the answer
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: AnswerFormat,
+    #[command(flatten)]
+    pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
 }
 
 #[derive(Debug, Args)]
@@ -131,8 +165,13 @@ pub(super) struct Query {
     /// How to write the answer
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: AnswerFormat,
+    /// The environment, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(super) environment: Option<String>,
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
 }
 
 const PEERS: &str = "\

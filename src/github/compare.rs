@@ -73,7 +73,7 @@ pub fn evaluate(
         report: &report,
         gate: &gate,
         commits: &commits,
-        home,
+        home: &home,
         notes: &notes,
         when: inputs.comment.unwrap_or(settings.comment.when),
         inline: inputs.inline.unwrap_or(settings.comment.inline),

@@ -17,6 +17,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
     let paths = || tree.files.keys();
     parsed.problems = helm::problems(tree, paths().zip(files.iter().map(Arc::as_ref)));
     parsed.problems.extend(built.problems());
+    parsed.problems.extend(tree.problems.iter().cloned());
     let mut policies: BTreeMap<_, Arc<Policy>> = BTreeMap::new();
     let mut drafts: BTreeMap<_, Draft> = BTreeMap::new();
     let mut twice = Twice::default();

@@ -109,7 +109,7 @@ pub(super) fn read(
 }
 
 /// An identity for bytes that were not understood.
-pub(super) fn digest(bytes: &[u8]) -> u128 {
+pub fn digest(bytes: &[u8]) -> u128 {
     shorten(&Sha256::digest(bytes))
 }
 

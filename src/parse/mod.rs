@@ -30,6 +30,9 @@ mod twice;
 mod workload;
 mod yaml;
 
+pub use crate::tree::{Affects, Problem};
+pub use file::digest;
+pub use kustomize::{directory, is_kustomization, resolve};
 pub use manifest::{Field, Node, Unreadable, Value, manifests};
 
 use crate::config::Config;
@@ -51,40 +54,6 @@ pub struct Parsed {
     pub documents: usize,
     /// How many of them are of a kind that plays a part (workloads, namespaces, policies of any kind).
     pub relevant: usize,
-}
-
-/// Something that was not understood, or not read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    /// Path of the file.
-    pub file: Arc<str>,
-    /// Line, from 1; `None` for the whole file.
-    pub line: Option<u32>,
-    /// Kind of the object, where it is known.
-    pub kind: Option<String>,
-    /// Name of the object (`namespace/name` where it has a namespace), where it is known.
-    pub name: Option<String>,
-    /// Why, and what to do.
-    pub reason: String,
-    /// What the object could have changed, had it been read.
-    pub affects: Affects,
-    /// Identifies what was not read, apart from where it stands: equal before and after iff the change
-    /// does not touch it. A digest of the document's bytes, for example.
-    pub identity: u128,
-}
-
-/// What something that was not read could have changed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Affects {
-    /// Nothing that is evaluated.
-    Nothing,
-    /// Flows from or to pods of this namespace.
-    Namespace(Arc<str>),
-    /// Any flow, if it holds something that plays a part at all, which nothing tells: a packaged
-    /// chart, say. It counts where the change touches it.
-    Perhaps,
-    /// Any flow.
-    Anything,
 }
 
 /// Reads both sides. A content that both share is parsed once, and the objects in it are the same

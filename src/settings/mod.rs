@@ -12,7 +12,7 @@ mod read;
 pub use check::namespace as check_namespace;
 pub use read::{SettingsError, parse, parse_bytes};
 
-use crate::config::Config;
+use crate::config::{Config, Stated};
 use crate::report::Severity;
 use chrono::NaiveDate;
 use schemars::JsonSchema;
@@ -40,6 +40,10 @@ pub struct Settings {
     /// Levels for rows by the kind of their cause (`isolation-lost`), in place of the computed ones where
     /// that is lower.
     pub severity: BTreeMap<String, Severity>,
+    /// Environments that are stated; empty: they are found.
+    pub environments: Vec<Stated>,
+    /// The least that fails in one environment, by its name; the others have [`Settings::fail_on`].
+    pub environment_fail_on: BTreeMap<String, FailOn>,
     /// Who may accept what opens.
     pub approvers: Approvers,
     /// What has been accepted.
@@ -74,6 +78,13 @@ impl Settings {
             settings.paths.clone_from(&inputs.paths);
         }
         settings
+    }
+}
+
+impl Settings {
+    /// Does the configuration say what belongs to which environment?
+    pub fn states_environments(&self) -> bool {
+        !self.environments.is_empty()
     }
 }
 
@@ -115,6 +126,18 @@ pub enum FailOn {
 }
 
 impl FailOn {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FailOn::Never => "never",
+            FailOn::Critical => "critical",
+            FailOn::High => "high",
+            FailOn::Medium => "medium",
+            FailOn::Low => "low",
+            FailOn::Any => "any",
+        }
+    }
+
     /// The least severity that counts; `None` where none does.
     pub fn threshold(self) -> Option<Severity> {
         match self {

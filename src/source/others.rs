@@ -71,6 +71,10 @@ impl Files for AllFiles<'_> {
         self.tree.files.get(path).cloned().or_else(|| self.others.read(path))
     }
 
+    fn is_file(&self, path: &str) -> bool {
+        self.tree.files.contains_key(path) || self.others.places.contains_key(path)
+    }
+
     fn below(&self, directory: &str) -> Vec<Arc<str>> {
         let mut paths = below(self.tree.files.keys(), directory);
         let others = self.others.places.keys().filter(|path| !self.tree.files.contains_key(*path));

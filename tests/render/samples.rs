@@ -38,6 +38,7 @@ pub fn environment(name: &str, opened: Vec<Row>, closed: Vec<Row>) -> Environmen
         closed,
         findings: vec![],
         connections: None,
+        ..Environment::default()
     }
 }
 
@@ -301,6 +302,7 @@ pub fn unread(
         name: Some("payments/db".into()),
         reason: reason.into(),
         hides,
+        environments: vec![],
     }
 }
 

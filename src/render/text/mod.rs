@@ -1,17 +1,20 @@
 //! Plain text for a terminal: the verdict first, then what opened, then the rest.
 
 mod answer;
+mod environments;
 mod explain;
 mod layout;
 mod listing;
 mod row;
 
 pub use answer::answer;
+pub use environments::environments;
 pub use explain::explain;
 pub use layout::Style;
 pub use listing::listing;
 
 use super::{unread, untrusted, words};
+use crate::report::merged::merged;
 use crate::report::ports;
 use crate::report::{Change, Environment, Hides, NotEvaluated, PortRange, Report, Verdict};
 use layout::{Lines, Role};
@@ -26,6 +29,7 @@ const SHOWN: usize = 10;
 
 /// The outcome of a comparison.
 pub fn report(report: &Report, style: &Style) -> String {
+    let report = &merged(report);
     let mut lines = Lines::new(style);
     let role = match report.result {
         Verdict::Widened | Verdict::Unknown => Role::Loud,
@@ -39,12 +43,12 @@ pub fn report(report: &Report, style: &Style) -> String {
     if let Some(warning) = words::warning(report) {
         lines.say(Role::Loud, &warning);
     }
-    let several = report.environments.len() > 1;
+    let several = words::several(report);
     for environment in &report.environments {
         if several && has_content(environment) {
-            let name = untrusted::plain(&environment.name);
             lines.gap();
-            lines.say(Role::Heading, &format!("Environment {name}"));
+            let text = layout::phrase(&words::environment(environment));
+            lines.say(Role::Heading, &format!("IN {text}"));
         }
         rows(&mut lines, environment);
     }

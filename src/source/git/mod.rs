@@ -64,6 +64,52 @@ pub fn load_pair(
     }
 }
 
+/// What a repository says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The addresses of its remotes.
+    pub urls: Vec<String>,
+    /// Names of branches that a range may stand for: those that it names, the one that is checked out, and the
+    /// remotes' own.
+    pub branches: Vec<String>,
+}
+
+/// What the repository at or around `repo` says of itself.
+///
+/// # Errors
+///
+/// There is no repository.
+pub fn about(repo: Option<&Path>, range: &Range) -> Result<About, Error> {
+    let git = Git::open(repo)?;
+    let lines = |subcommand: &str, arguments: &[&str]| -> Vec<String> {
+        let output = git.ask(subcommand, arguments).ok().filter(|output| output.status.success());
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        text.unwrap_or_default().lines().map(str::to_string).collect()
+    };
+    let urls = lines("config", &["--get-regexp", r"^remote\..*\.url$"]);
+    let urls = urls.iter().filter_map(|line| Some(line.split_once(' ')?.1.to_string()));
+    let mut branches = lines("symbolic-ref", &["--quiet", "--short", "HEAD"]);
+    let remote = lines("for-each-ref", &["--format=%(symref:lstrip=3)", "refs/remotes/*/HEAD"]);
+    branches.extend(remote.into_iter().filter(|name| !name.is_empty()));
+    let named = match range {
+        Range::Between(before, after) | Range::FromMergeBase(before, after) => vec![before, after],
+        Range::WorkingTree(before) => vec![before],
+    };
+    for name in named {
+        let full = lines("rev-parse", &["--symbolic-full-name", "--verify", "--quiet", name]);
+        let branch = full.first().and_then(|full| {
+            let local = full.strip_prefix("refs/heads/");
+            local.or_else(|| {
+                full.strip_prefix("refs/remotes/")?.split_once('/').map(|(_, name)| name)
+            })
+        });
+        branches.extend(branch.map(str::to_string));
+    }
+    branches.sort();
+    branches.dedup();
+    Ok(About { urls: urls.collect(), branches })
+}
+
 /// The revisions of a range; `None` is the working tree.
 fn sides(git: &Git, range: &Range) -> Result<(Revision, Option<Revision>), Error> {
     Ok(match range {

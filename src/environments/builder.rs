@@ -1,0 +1,279 @@
+//! Units to manifests, with the real tools, each once.
+
+use super::plan::Part;
+use crate::build::{self, Limits, Tools};
+use crate::deploy::inputs::{beside, generated, kustomization};
+use crate::deploy::{self, Build, Overlay, Release, Values, origin, substitute};
+use crate::parse::{Affects, Problem, is_kustomization};
+use crate::settings::Settings;
+use crate::source::AllFiles;
+use crate::tree::{Content, Files, Rendered, Source, Tree};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use tempfile::TempDir;
+
+/// How much is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Render {
+    /// Nothing: files are read as they stand.
+    Never,
+    /// What needs nothing from outside the repository, without a network.
+    #[default]
+    Auto,
+    /// Everything, with the network: for repositories whose authors may run programs here anyway.
+    Trusted,
+}
+
+/// What building needs to know.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How much is built.
+    pub render: Render,
+    /// The programs that were found.
+    pub tools: Tools,
+    /// Bounds of one call of a tool.
+    pub limits: Limits,
+    /// Where built texts are kept for later runs.
+    pub cache: Option<PathBuf>,
+    /// Addresses of the repository; empty: unknown.
+    pub urls: Vec<String>,
+    /// Names of the branch under review; empty: unknown.
+    pub branches: Vec<String>,
+}
+
+/// Text that a tool built.
+#[derive(Clone, Debug)]
+pub(super) struct Built {
+    /// The file that stands for it.
+    pub(super) entry: Arc<str>,
+    /// The manifests.
+    pub(super) text: Content,
+    /// Where its lines came from.
+    pub(super) rendered: Rendered,
+}
+
+/// What became of a build.
+type Outcome = Arc<Result<Built, Problem>>;
+
+/// Builds each thing once, whoever asks.
+pub(super) struct Builder<'a> {
+    pub(super) options: &'a Options,
+    done: Mutex<BTreeMap<[u8; 32], Arc<OnceLock<Outcome>>>>,
+}
+
+impl<'a> Builder<'a> {
+    /// `None`: nothing is to be built, and nothing tells environments apart, on any side.
+    pub(super) fn new(trees: &[&Tree], settings: &Settings, options: &'a Options) -> Option<Self> {
+        let composed = settings.states_environments() || trees.iter().any(|tree| composed(tree));
+        let wanted = composed && options.render != Render::Never;
+        wanted.then(|| Self { options, done: Mutex::default() })
+    }
+
+    /// Are remote parts fetched, and programs run?
+    pub(super) fn trusted(&self) -> bool {
+        self.options.render == Render::Trusted
+    }
+
+    /// What every built text depends on beside its inputs.
+    pub(super) fn identity(&self) -> String {
+        format!("{}\0{:?}\0", env!("CARGO_PKG_VERSION"), self.options.render)
+    }
+
+    /// Builds a part, or says why it could not be.
+    pub(super) fn build(&self, part: &Part, files: &AllFiles<'_>) -> Outcome {
+        let slot = {
+            let mut done = self.done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            done.entry(part.key).or_default().clone()
+        };
+        slot.get_or_init(|| Arc::new(self.run(part, files))).clone()
+    }
+
+    fn run(&self, part: &Part, files: &AllFiles<'_>) -> Result<Built, Problem> {
+        let refuse = |reason: String| Problem {
+            file: part.unit.decided.origin.file.clone(),
+            line: None,
+            kind: None,
+            name: None,
+            reason,
+            affects: Affects::Anything,
+            // What it would have been is not known, so every change of it counts.
+            identity: part.key.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte)),
+        };
+        let failed = |error: io::Error| refuse(format!("could not write what is built: {error}"));
+        match &part.unit.build {
+            Build::Plain(_) => Err(refuse("nothing is built of plain files".to_string())),
+            Build::Kustomize { directory, overlay } => {
+                let Some(tool) = &self.options.tools.kustomize else {
+                    return Err(refuse(
+                        "it was not built, as neither `kustomize` nor `kubectl` was found; install one"
+                            .to_string(),
+                    ));
+                };
+                let room = Room::new(part, files).map_err(failed)?;
+                room.wrap(directory, overlay, files).map_err(failed)?;
+                let text = build::kustomize(
+                    tool,
+                    room.path(),
+                    "build",
+                    &self.options.limits,
+                    self.trusted(),
+                )
+                .map_err(|stopped| refuse(format!("kustomize could not build it: {stopped}")))?;
+                let text = match &overlay.substitute {
+                    None => text,
+                    Some(variables) => substitute::apply(&text, variables).map_err(refuse)?,
+                };
+                let entry: Arc<str> = kustomization(directory, files)
+                    .unwrap_or_else(|| part.unit.decided.origin.file.to_string())
+                    .into();
+                let (sources, lines) = origin::of_kustomize(&text, directory, files);
+                Ok(self.built(part, entry, text, sources, lines))
+            }
+            Build::Helm(release) => {
+                let Some(tool) = &self.options.tools.helm else {
+                    let reason = "it was not built, as `helm` was not found; install it";
+                    return Err(refuse(reason.to_string()));
+                };
+                let room = Room::new(part, files).map_err(failed)?;
+                let values = room.values(release).map_err(failed)?;
+                let text = build::helm(
+                    tool,
+                    room.path(),
+                    release,
+                    &values,
+                    &self.options.limits,
+                    self.trusted(),
+                )
+                .map_err(|stopped| refuse(format!("helm could not render it: {stopped}")))?;
+                let entry: Arc<str> = beside(&release.chart, "Chart.yaml").into();
+                let (sources, lines) = origin::of_helm(&text, release, files);
+                Ok(self.built(part, entry, text, sources, lines))
+            }
+        }
+    }
+
+    fn built(
+        &self,
+        part: &Part,
+        entry: Arc<str>,
+        text: Vec<u8>,
+        files: Vec<Arc<str>>,
+        lines: Vec<Vec<Source>>,
+    ) -> Built {
+        let namespace = match &part.unit.build {
+            Build::Helm(release) => Some(release.namespace.clone()).filter(|name| !name.is_empty()),
+            _ => None,
+        };
+        Built {
+            text: Content::new(text),
+            rendered: Rendered {
+                entry: entry.clone(),
+                namespace: part.unit.namespace.clone().or(namespace),
+                files,
+                lines,
+            },
+            entry,
+        }
+    }
+}
+
+/// Does a tree hold anything that has to be built, or that says what is deployed where?
+fn composed(tree: &Tree) -> bool {
+    let named = |path: &Arc<str>| {
+        is_kustomization(path) || &**path == "Chart.yaml" || path.ends_with("/Chart.yaml")
+    };
+    tree.files.keys().any(named)
+        || tree.files.values().any(|content| deploy::mentions(content.bytes()))
+}
+
+/// The directory in which a tool works: copies of the inputs, and nothing else.
+struct Room(TempDir);
+
+impl Room {
+    fn new(part: &Part, files: &AllFiles<'_>) -> io::Result<Self> {
+        let room = Self(tempfile::Builder::new().prefix("netpol-review-").tempdir()?);
+        for path in &part.inputs.files {
+            if let Some(content) = files.read(path) {
+                room.write(&format!("src/{path}"), content.bytes())?;
+            }
+        }
+        for (from, to) in &part.inputs.copies {
+            for path in files.below(from) {
+                let inside = path.strip_prefix(&**from).unwrap_or(&path);
+                if let Some(content) = files.read(&path) {
+                    room.write(&format!("src/{to}{inside}"), content.bytes())?;
+                }
+            }
+        }
+        Ok(room)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Paths come from trees, whose sources let none of them lead out.
+    fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let disk = self.path().join(path);
+        if let Some(parent) = disk.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(disk, bytes)
+    }
+
+    /// A kustomization over the one to build: it asks for the origins, and holds what the deployer lays over.
+    fn wrap(&self, directory: &str, overlay: &Overlay, files: &AllFiles<'_>) -> io::Result<()> {
+        if kustomization(directory, files).is_none() {
+            let inside = |path: String| {
+                let inside = path.strip_prefix(directory).unwrap_or(&path);
+                inside.trim_start_matches('/').to_string()
+            };
+            let resources: Vec<String> =
+                generated(directory, files).into_iter().map(inside).collect();
+            let text = json!({ "resources": resources }).to_string();
+            self.write(
+                &format!("src/{}", beside(directory, "kustomization.yaml")),
+                text.as_bytes(),
+            )?;
+        }
+        let mut fields = overlay.fields.clone();
+        if let Some(Value::Array(components)) = fields.get_mut("components") {
+            for component in components {
+                *component = format!("../src/{}", component.as_str().unwrap_or_default()).into();
+            }
+        }
+        fields.insert("resources".into(), json!([format!("../src/{directory}")]));
+        fields
+            .insert("buildMetadata".into(), json!(["originAnnotations", "transformerAnnotations"]));
+        self.write("build/kustomization.yaml", json!(fields).to_string().as_bytes())
+    }
+
+    /// The values of a release in the order in which they count, as arguments that name files, or set one.
+    fn values(&self, release: &Release) -> io::Result<Vec<[String; 2]>> {
+        let mut arguments = Vec::new();
+        for (index, values) in release.values.iter().enumerate() {
+            match values {
+                Values::File { path, .. } => {
+                    // An optional one that is not here was left out of the inputs.
+                    if self.path().join("src").join(path).is_file() {
+                        arguments.push(["--values".to_string(), format!("src/{path}")]);
+                    }
+                }
+                Values::Inline { values, .. } => {
+                    let path = format!("build/values-{index}.yaml");
+                    self.write(&path, values.to_string().as_bytes())?;
+                    arguments.push(["--values".to_string(), path]);
+                }
+                Values::Set { name, value, text, .. } => {
+                    let option = if *text { "--set-string" } else { "--set" };
+                    arguments.push([option.to_string(), format!("{name}={value}")]);
+                }
+            }
+        }
+        Ok(arguments)
+    }
+}
