@@ -3,6 +3,7 @@
 
 use super::args::ReportFormat;
 use super::failure::{self, Failure};
+use super::rendering::{RenderOptions, RenderWhen};
 use super::{exit, output};
 use crate::gate::GateVerdict;
 use crate::github::{self, Client, Clock, Evaluated, Event, Inputs, Named, Subject};
@@ -40,6 +41,8 @@ pub(super) struct Pr {
     /// The pull request, where it is not that of the event
     #[arg(long, value_name = "N")]
     number: Option<u64>,
+    #[command(flatten)]
+    render: RenderOptions,
 }
 
 /// The inputs of the Action.
@@ -55,7 +58,7 @@ struct Given {
 pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
     // A panic while two sides are compared has to leave time to conclude the check.
     failure::install_gentle_panic_hook();
-    let given = given(&|name| std::env::var(name).ok())?;
+    let given = given(&|name| std::env::var(name).ok(), &pr.render)?;
     let Some(token) = &given.token else {
         return Err(Failure::Usage(
             "no token\n  try: the input `token` in an Action, or GITHUB_TOKEN".into(),
@@ -139,7 +142,10 @@ fn event(pr: &Pr, given: &Given) -> Result<Event, Failure> {
 }
 
 /// Reads the inputs. A runner passes `fail-on` as `INPUT_FAIL-ON`; a shell can only set `INPUT_FAIL_ON`.
-fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
+fn given(
+    variable: &dyn Fn(&str) -> Option<String>,
+    rendering: &RenderOptions,
+) -> Result<Given, Failure> {
     let input = |name: &str| {
         let name = name.to_ascii_uppercase();
         let spelled = [format!("INPUT_{name}"), format!("INPUT_{}", name.replace('-', "_"))];
@@ -166,6 +172,10 @@ fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
         let parts = text.split(['\n', ',']).map(str::trim).filter(|part| !part.is_empty());
         parts.map(str::to_string).collect()
     };
+    let mut rendering = rendering.clone();
+    if let Some(when) = choice("render", input("render"), &RENDER)? {
+        rendering.render = when;
+    }
     let sarif = input("sarif-file").map(PathBuf::from);
     let inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
     if let Some(path) = sarif.as_deref().filter(|path| !inside(path)) {
@@ -187,6 +197,7 @@ fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
             fail_on: variant("fail-on", input("fail-on"))?,
             comment: variant("comment", input("comment"))?,
             inline: choice("inline-comments", input("inline-comments"), &YES_NO)?,
+            rendering: rendering.options()?,
             run_id,
         },
         token: token.map(SecretString::from),
@@ -196,6 +207,9 @@ fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
         refs,
     })
 }
+
+const RENDER: [(&str, RenderWhen); 3] =
+    [("auto", RenderWhen::Auto), ("never", RenderWhen::Never), ("trusted", RenderWhen::Trusted)];
 
 const YES_NO: [(&str, bool); 2] = [("true", true), ("false", false)];
 
@@ -328,7 +342,7 @@ mod tests {
         let variable = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string())
         };
-        given(&variable).map_err(|error| error.to_string())
+        given(&variable, &RenderOptions::default()).map_err(|error| error.to_string())
     }
 
     #[test]

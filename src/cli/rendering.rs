@@ -12,7 +12,7 @@ pub(super) struct RenderOptions {
     /// Build kustomizations and charts: `auto` builds what needs nothing from elsewhere, without a network;
     /// `trusted` lets builds fetch and run what they name; `never` reads files as they stand
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    render: RenderWhen,
+    pub(super) render: RenderWhen,
     /// The program that builds kustomizations: kustomize, or kubectl [default: the first on PATH]
     #[arg(long, value_name = "PROGRAM")]
     kustomize: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub(super) struct RenderOptions {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum RenderWhen {
+pub(super) enum RenderWhen {
     #[default]
     Auto,
     Never,

@@ -93,91 +93,107 @@ impl<'a> Builder<'a> {
     }
 
     fn run(&self, part: &Part, files: &AllFiles<'_>) -> Result<Built, Problem> {
-        let refuse = |reason: String| Problem {
-            file: part.unit.decided.origin.file.clone(),
-            line: None,
-            kind: None,
-            name: None,
-            reason,
-            affects: Affects::Anything,
-            // What it would have been is not known, so every change of it counts.
-            identity: part.key.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte)),
-        };
-        let failed = |error: io::Error| refuse(format!("could not write what is built: {error}"));
         match &part.unit.build {
-            Build::Plain(_) => Err(refuse("nothing is built of plain files".to_string())),
+            Build::Plain(_) => Err(refused(part, "nothing is built of plain files".to_string())),
             Build::Kustomize { directory, overlay } => {
-                let Some(tool) = &self.options.tools.kustomize else {
-                    return Err(refuse(
-                        "it was not built, as neither `kustomize` nor `kubectl` was found; install one"
-                            .to_string(),
-                    ));
-                };
-                let room = Room::new(part, files).map_err(failed)?;
-                room.wrap(directory, overlay, files).map_err(failed)?;
-                let text = build::kustomize(
-                    tool,
-                    room.path(),
-                    "build",
-                    &self.options.limits,
-                    self.trusted(),
-                )
-                .map_err(|stopped| refuse(format!("kustomize could not build it: {stopped}")))?;
-                let text = match &overlay.substitute {
-                    None => text,
-                    Some(variables) => substitute::apply(&text, variables).map_err(refuse)?,
-                };
-                let entry: Arc<str> = kustomization(directory, files)
-                    .unwrap_or_else(|| part.unit.decided.origin.file.to_string())
-                    .into();
-                let (sources, lines) = origin::of_kustomize(&text, directory, files);
-                Ok(self.built(part, entry, text, sources, lines))
+                self.kustomize(part, directory, overlay, files)
             }
-            Build::Helm(release) => {
-                let Some(tool) = &self.options.tools.helm else {
-                    let reason = "it was not built, as `helm` was not found; install it";
-                    return Err(refuse(reason.to_string()));
-                };
-                let room = Room::new(part, files).map_err(failed)?;
-                let values = room.values(release).map_err(failed)?;
-                let text = build::helm(
-                    tool,
-                    room.path(),
-                    release,
-                    &values,
-                    &self.options.limits,
-                    self.trusted(),
-                )
-                .map_err(|stopped| refuse(format!("helm could not render it: {stopped}")))?;
-                let entry: Arc<str> = beside(&release.chart, "Chart.yaml").into();
-                let (sources, lines) = origin::of_helm(&text, release, files);
-                Ok(self.built(part, entry, text, sources, lines))
-            }
+            Build::Helm(release) => self.helm(part, release, files),
         }
     }
 
-    fn built(
+    fn kustomize(
         &self,
         part: &Part,
-        entry: Arc<str>,
-        text: Vec<u8>,
-        files: Vec<Arc<str>>,
-        lines: Vec<Vec<Source>>,
-    ) -> Built {
-        let namespace = match &part.unit.build {
-            Build::Helm(release) => Some(release.namespace.clone()).filter(|name| !name.is_empty()),
-            _ => None,
+        directory: &str,
+        overlay: &Overlay,
+        files: &AllFiles<'_>,
+    ) -> Result<Built, Problem> {
+        let own = kustomization(directory, files);
+        let Some(tool) = &self.options.tools.kustomize else {
+            let plain = *overlay == Overlay::default() && own.is_some();
+            return Err(not_found(part, "neither `kustomize` nor `kubectl` was", plain));
         };
-        Built {
-            text: Content::new(text),
-            rendered: Rendered {
-                entry: entry.clone(),
-                namespace: part.unit.namespace.clone().or(namespace),
-                files,
-                lines,
-            },
-            entry,
-        }
+        let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
+        room.wrap(directory, overlay, files).map_err(|error| not_written(part, &error))?;
+        let (limits, network) = (&self.options.limits, self.trusted());
+        let text = build::kustomize(tool, room.path(), "build", limits, network)
+            .map_err(|stopped| refused(part, format!("kustomize could not build it: {stopped}")))?;
+        let text = match &overlay.substitute {
+            None => text,
+            Some(variables) => {
+                substitute::apply(&text, variables).map_err(|reason| refused(part, reason))?
+            }
+        };
+        let entry = own.unwrap_or_else(|| part.unit.decided.origin.file.to_string());
+        let (sources, lines) = origin::of_kustomize(&text, directory, files);
+        Ok(built(part, entry.into(), text, sources, lines))
+    }
+
+    fn helm(&self, part: &Part, release: &Release, files: &AllFiles<'_>) -> Result<Built, Problem> {
+        let Some(tool) = &self.options.tools.helm else {
+            return Err(not_found(part, "`helm` was not", true));
+        };
+        let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
+        let values = room.values(release).map_err(|error| not_written(part, &error))?;
+        let (limits, network) = (&self.options.limits, self.trusted());
+        let text = build::helm(tool, room.path(), release, &values, limits, network)
+            .map_err(|stopped| refused(part, format!("helm could not render it: {stopped}")))?;
+        let (sources, lines) = origin::of_helm(&text, release, files);
+        Ok(built(part, beside(&release.chart, "Chart.yaml").into(), text, sources, lines))
+    }
+}
+
+/// Why a part is not built. What it would have been is not known, so every change of it counts.
+fn refused(part: &Part, reason: String) -> Problem {
+    Problem {
+        file: part.unit.decided.origin.file.clone(),
+        line: None,
+        kind: None,
+        name: None,
+        reason,
+        affects: Affects::Anything,
+        identity: part.key.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte)),
+    }
+}
+
+fn not_written(part: &Part, error: &io::Error) -> Problem {
+    let reason =
+        format!("what it is built from could not be written to a temporary directory: {error}");
+    refused(part, reason)
+}
+
+/// A tool is missing. `readable`: its files are read as they stand instead, and that says itself what it
+/// misses.
+fn not_found(part: &Part, what: &str, readable: bool) -> Problem {
+    let reason =
+        format!("it was not built, as {what} found; install it, or name it with an option");
+    match readable {
+        false => refused(part, reason),
+        true => Problem { affects: Affects::Nothing, identity: 0, ..refused(part, reason) },
+    }
+}
+
+fn built(
+    part: &Part,
+    entry: Arc<str>,
+    text: Vec<u8>,
+    files: Vec<Arc<str>>,
+    lines: Vec<Vec<Source>>,
+) -> Built {
+    let namespace = match &part.unit.build {
+        Build::Helm(release) => Some(release.namespace.clone()).filter(|name| !name.is_empty()),
+        _ => None,
+    };
+    Built {
+        text: Content::new(text),
+        rendered: Rendered {
+            entry: entry.clone(),
+            namespace: part.unit.namespace.clone().or(namespace),
+            files,
+            lines,
+        },
+        entry,
     }
 }
 

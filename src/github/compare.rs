@@ -3,14 +3,14 @@
 use super::action::{Error, Inputs};
 use super::pull::Commits;
 use super::review::{Facts, Files, Review, review};
-use crate::config::Config;
+use crate::environments;
 use crate::gate::{Gate, GateVerdict, judge};
 use crate::render::words::{self, Phrase, Piece};
 use crate::report::{Environment, Hides, Report, Row};
 use crate::settings::{self, FailOn, Mode, Settings, SettingsError};
 use crate::source::git::{Range, Repository, load_pair};
 use crate::source::{Meter, Pair};
-use crate::tree::{Content, Tree};
+use crate::tree::Content;
 use chrono::NaiveDate;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -56,10 +56,8 @@ pub fn evaluate(
     }
     let (base, broken) = of_base(repository, &commits, inputs, &mut notes)?;
     let settings = base.tightened_by(&workflow(inputs));
-    let Pair { before, after } = load(repository, &commits, &settings)?;
-    let mut report = crate::review(&before.tree, &after.tree, &settings.config);
-    report.before = before.snapshot;
-    report.after = after.snapshot;
+    let pair = load(repository, &commits, &settings)?;
+    let report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
     let fail_on = settings.fail_on.unwrap_or(FAIL_ON);
     let mut gate = judge(&report, &settings, fail_on, today);
     if broken {
@@ -79,7 +77,7 @@ pub fn evaluate(
         inline: inputs.inline.unwrap_or(settings.comment.inline),
         files: &files,
     });
-    suggest(&mut review, &before.tree, &after.tree, &settings.config, &report);
+    suggest(&mut review, pair, &settings, &inputs.rendering, &report);
     Ok(Evaluated { report, gate, review, notes })
 }
 
@@ -88,7 +86,14 @@ const SUGGESTIONS: usize = 3;
 
 /// Offers to take back added lines, where trying it shows that this closes what they opened and nothing else.
 /// (Without its only peer a rule would let everybody in.)
-fn suggest(review: &mut Review, before: &Tree, after: &Tree, config: &Config, report: &Report) {
+fn suggest(
+    review: &mut Review,
+    mut pair: Pair,
+    settings: &Settings,
+    rendering: &environments::Options,
+    report: &Report,
+) {
+    let after = pair.after.tree.clone();
     for line in review.lines.iter_mut().filter(|line| line.added.is_some()).take(SUGGESTIONS) {
         let file = line.comment.path.as_str();
         let (Some(added), Some(content)) = (line.added, after.files.get(file)) else { continue };
@@ -97,7 +102,8 @@ fn suggest(review: &mut Review, before: &Tree, after: &Tree, config: &Config, re
         let kept = kept.filter(|(_, number)| !(added.0..=added.1).contains(number));
         let kept: Vec<u8> = kept.flat_map(|(text, _)| text.iter().copied()).collect();
         tried.files.insert(file.into(), Content::new(kept));
-        let without = crate::review(before, &tried, config);
+        pair.after.tree = tried;
+        let without = environments::review(&pair, settings, rendering, |_| {});
         let mended = |rows: fn(&Environment) -> &Vec<Row>, gone: &[String]| {
             let prints = |report: &Report| -> BTreeSet<String> {
                 let rows = report.environments.iter().flat_map(rows);
@@ -173,8 +179,8 @@ fn preview(
         }
     };
     let settings = settings.tightened_by(&workflow(inputs));
-    let Pair { before, after } = load(repository, commits, &settings)?;
-    let report = crate::review(&before.tree, &after.tree, &settings.config);
+    let pair = load(repository, commits, &settings)?;
+    let report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
     let would = judge(&report, &settings, settings.fail_on.unwrap_or(FAIL_ON), today);
     notes.push(vec![
         Piece::Words("This pull request changes the configuration, which counts once it is merged; with it, the check "),
