@@ -10,6 +10,7 @@ mod de;
 mod doc;
 mod file;
 mod helm;
+mod inventory;
 mod json;
 mod kinds;
 mod kustomize;
@@ -30,6 +31,7 @@ mod twice;
 mod workload;
 mod yaml;
 
+pub use inventory::{InventoryRead, TAKEN, UNREAD};
 pub use manifest::{Field, Node, Unreadable, Value, manifests};
 
 use crate::config::Config;
@@ -51,6 +53,8 @@ pub struct Parsed {
     pub documents: usize,
     /// How many of them are of a kind that plays a part (workloads, namespaces, policies of any kind).
     pub relevant: usize,
+    /// What of the cluster comes from an inventory, file by file. The numbers above leave it out.
+    pub inventory: Vec<InventoryRead>,
 }
 
 /// Something that was not understood, or not read.
@@ -108,6 +112,13 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
             tasks.push(task);
         }
     }
+    let inventory = inventory::files(before, after);
+    let repository = tasks.len();
+    tasks.extend(inventory.iter().map(|file| Task {
+        path: &file.name,
+        content: &file.content,
+        surroundings: Surroundings { inventory: true, ..Surroundings::default() },
+    }));
     let read: Vec<Arc<FileRead>> = tasks
         .par_iter()
         .map(|task| {
@@ -125,6 +136,12 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
     let [mut gone, mut here] = built::regrouped(built_before, built_after);
     here.extend(built::moved_out(built_before, built_after));
     gone.extend(twice::lost(built_before, built_after));
+    if !inventory.is_empty() {
+        let files = read.get(repository..).unwrap_or_default().iter().cloned();
+        let files: Vec<_> = inventory.into_iter().zip(files).collect();
+        let sides = [(&mut parsed_before, built_before), (&mut parsed_after, built_after)];
+        inventory::add(sides, &files);
+    }
     for (parsed, problems) in [(&mut parsed_before, gone), (&mut parsed_after, here)] {
         parsed.problems.extend(problems);
         parsed.problems.sort();
@@ -146,6 +163,7 @@ fn task<'a>(tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'
         surroundings: Surroundings {
             in_chart: helm::chart(tree, path).is_some(),
             chart_part: helm::is_part(tree, path),
+            inventory: false,
         },
     }
 }

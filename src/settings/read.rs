@@ -199,6 +199,7 @@ impl Reader {
         }
         Settings {
             paths,
+            inventory: self.all(&file.inventory, check::file),
             config: self.config(
                 file.default_namespace,
                 file.protected.unwrap_or_default(),

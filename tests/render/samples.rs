@@ -23,6 +23,7 @@ pub fn report(result: Verdict) -> Report {
         environments: vec![environment("default", vec![], vec![])],
         not_evaluated: vec![],
         read: ReadCounts { files: 24, documents: 60, policies: 8, workloads: 12 },
+        inventory: vec![],
     }
 }
 
@@ -425,6 +426,7 @@ pub fn listing() -> Listing {
         },
         not_evaluated: entries().into_iter().take(1).collect(),
         read: report(Verdict::Unchanged).read,
+        inventory: vec![],
     }
 }
 
@@ -451,6 +453,7 @@ pub fn answer(allowed: bool) -> Answer {
         },
         exact: true,
         not_evaluated: vec![],
+        inventory: vec![],
     }
 }
 
