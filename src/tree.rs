@@ -144,10 +144,15 @@ impl Tree {
     /// Gives an inventory to a tree that stands alone. See [`declare`] for the sides of a comparison.
     pub fn declare(&mut self, inventory: Vec<InventoryFile>) {
         for path in inventory.iter().filter_map(|file| file.path.as_ref()) {
-            self.files.remove(path);
-            self.skipped.retain(|skipped| *skipped.path != **path);
+            self.leave_out(path);
         }
         self.inventory.extend(inventory);
+    }
+
+    /// Takes a file out that is no manifest, whatever its name.
+    pub fn leave_out(&mut self, path: &str) {
+        self.files.remove(path);
+        self.skipped.retain(|skipped| skipped.path != path);
     }
 
     /// A tree from paths and texts, for tests and examples.

@@ -13,7 +13,7 @@ use crate::gate::{Gate, judge};
 use crate::nearest::nearest;
 use crate::render::text::Style;
 use crate::render::{self, Found};
-use crate::report::Report;
+use crate::report::{Report, date};
 use crate::settings::Mode;
 use crate::source::git::{self, Range};
 use crate::source::{Loaded, Meter, Pair, directory};
@@ -103,7 +103,8 @@ fn run_list(list: &List, style: &Style) -> Result<()> {
     let configuration = Configuration::of_snapshot(&list.directory, &list.cluster)?;
     let progress = Progress::start();
     let tree = snapshot(&list.directory, &configuration, &progress)?;
-    let listing = crate::list(&tree, &configuration.settings.config);
+    let mut listing = crate::list(&tree, &configuration.settings.config);
+    date(&mut listing.inventory, Utc::now().date_naive());
     drop(progress);
     Ok(output::write(&match list.format {
         ListFormat::Text => render::text::listing(&listing, style),
@@ -119,7 +120,8 @@ fn run_query(query: &Query, style: &Style) -> Result<()> {
     let progress = Progress::start();
     let tree = snapshot(&query.directory, &configuration, &progress)?;
     let config = &configuration.settings.config;
-    let answer = crate::query::query(&tree, config, &query.from, &query.to, &query.port)?;
+    let mut answer = crate::query::query(&tree, config, &query.from, &query.to, &query.port)?;
+    date(&mut answer.inventory, Utc::now().date_naive());
     drop(progress);
     Ok(output::write(&match query.format {
         AnswerFormat::Text => render::text::answer(&answer, style),
@@ -131,6 +133,7 @@ fn run_query(query: &Query, style: &Style) -> Result<()> {
 fn snapshot(path: &Path, configuration: &Configuration, progress: &Progress) -> Result<Tree> {
     let Loaded { mut tree, .. } = directory::load(path, &progress.meter)?;
     configuration.limit(&mut tree, path);
+    configuration.declare_alone(&mut tree);
     something(&[&tree])?;
     Ok(tree)
 }
@@ -182,13 +185,15 @@ fn compare(
 ) -> Result<Report> {
     let config = &configuration.settings.config;
     let progress = Progress::start();
-    let Pair { before, after } = load(inputs, configuration, &progress.meter)?;
+    let Pair { mut before, mut after } = load(inputs, configuration, &progress.meter)?;
+    configuration.declare(&mut before.tree, &mut after.tree);
     something(&[&before.tree, &after.tree])?;
     timings.done("reading");
     let mut report =
         crate::review_in_steps(&before.tree, &after.tree, config, |step| timings.done(step));
     report.before = before.snapshot;
     report.after = after.snapshot;
+    date(&mut report.inventory, Utc::now().date_naive());
     Ok(report)
 }
 

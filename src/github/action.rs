@@ -9,6 +9,7 @@ use super::publish::{self, Begun, Told};
 use super::pull::Fetcher;
 use crate::settings::{CommentWhen, FailOn, Mode};
 use crate::source;
+use crate::tree::InventoryFile;
 use chrono::NaiveDate;
 use secrecy::SecretString;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct Inputs {
     pub comment: Option<CommentWhen>,
     /// Comments on lines.
     pub inline: Option<bool>,
+    /// What is declared elsewhere, in place of what the configuration names.
+    pub inventory: Vec<InventoryFile>,
     /// Names this run among all of the repository.
     pub run_id: String,
 }

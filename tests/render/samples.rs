@@ -27,6 +27,18 @@ pub fn report(result: Verdict) -> Report {
     }
 }
 
+/// Files of an inventory: one of known age, one of unknown.
+pub fn inventory() -> Vec<Inventory> {
+    let file = |file: &str, numbers: [usize; 3]| {
+        let [workloads, namespaces, policies] = numbers;
+        Inventory { file: file.into(), taken: None, workloads, namespaces, policies, age: None }
+    };
+    let mut known = file("cluster/prod.yaml", [3, 2, 1]);
+    known.taken = "2026-11-20".parse().ok();
+    known.age = Some(5);
+    vec![known, file("elsewhere.json", [0, 1, 0])]
+}
+
 pub fn environment(name: &str, opened: Vec<Row>, closed: Vec<Row>) -> Environment {
     Environment {
         name: name.into(),
