@@ -6,6 +6,7 @@ pub mod environments;
 pub mod merged;
 pub mod ports;
 
+use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +35,12 @@ pub struct Report {
     pub not_evaluated: Vec<NotEvaluated>,
     /// How much was read.
     pub read: ReadCounts,
+    /// What was declared by an inventory, in the order in which its files were given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<Inventory>,
 }
 
-/// How much was read, on both sides together.
+/// How much was read, on both sides together. An inventory is not part of it.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct ReadCounts {
     /// Manifest files.
@@ -56,6 +60,32 @@ impl ReadCounts {
         self.documents += other.documents;
         self.policies += other.policies;
         self.workloads += other.workloads;
+    }
+}
+
+/// A file of an inventory, and what of it was used: what the repository declares itself is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    /// Its path in the repository, or as the user wrote it.
+    pub file: String,
+    /// The day on which it was taken (UTC), where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken: Option<NaiveDate>,
+    /// Workloads.
+    pub workloads: usize,
+    /// Namespaces.
+    pub namespaces: usize,
+    /// Policies.
+    pub policies: usize,
+    /// How many days ago it was taken, which only an edge can know (see [`date`]); no part of the JSON.
+    #[serde(skip)]
+    pub age: Option<i64>,
+}
+
+/// Notes how old each file of an inventory is on a day.
+pub fn date(inventory: &mut [Inventory], today: NaiveDate) {
+    for file in inventory {
+        file.age = file.taken.map(|taken| (today - taken).num_days());
     }
 }
 
@@ -555,6 +585,9 @@ pub struct Listing {
     pub not_evaluated: Vec<NotEvaluated>,
     /// How much was read.
     pub read: ReadCounts,
+    /// As in [`Report::inventory`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<Inventory>,
 }
 
 /// Declared workloads without isolation, each `namespace/name[Kind]`, in order.
@@ -583,6 +616,9 @@ pub struct Answer {
     pub exact: bool,
     /// As in [`Report::not_evaluated`].
     pub not_evaluated: Vec<NotEvaluated>,
+    /// As in [`Report::inventory`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<Inventory>,
 }
 
 /// One end's part of an [`Answer`].

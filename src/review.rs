@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::diff::{self, Diff, Touched};
 use crate::model::Direction;
-use crate::parse::{Affects, Parsed, Problem, parse_both};
-use crate::problems::not_evaluated;
+use crate::parse::{Affects, InventoryRead, Parsed, Problem, parse_both};
+use crate::problems::{inventory, not_evaluated};
 use crate::reach::{Side as WorldSide, World};
 use crate::report::{
     Environment, Hides, Listing, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Side, Snapshot,
@@ -63,6 +63,7 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff) -> Report {
         }],
         not_evaluated: entries,
         read: counts(&[(before, parsed_before), (after, parsed_after)]),
+        inventory: inventory(&parsed_before.inventory, &parsed_after.inventory),
     }
 }
 
@@ -112,6 +113,7 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
         unisolated,
         not_evaluated: entries,
         read: counts(&[(tree, &parsed)]),
+        inventory: inventory(&parsed.inventory, &parsed.inventory),
     }
 }
 
@@ -188,8 +190,12 @@ fn counts(sides: &[(&Tree, &Parsed)]) -> ReadCounts {
     for (tree, parsed) in sides {
         counts.files += tree.files.len();
         counts.documents += parsed.documents;
-        counts.policies += parsed.cluster.policies.len();
-        counts.workloads += parsed.cluster.workloads.len();
+        let elsewhere =
+            |count: fn(&InventoryRead) -> usize| parsed.inventory.iter().map(count).sum();
+        let policies: usize = elsewhere(|file| file.policies);
+        let workloads: usize = elsewhere(|file| file.workloads);
+        counts.policies += parsed.cluster.policies.len().saturating_sub(policies);
+        counts.workloads += parsed.cluster.workloads.len().saturating_sub(workloads);
     }
     counts
 }

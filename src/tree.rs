@@ -19,6 +19,24 @@ pub struct Tree {
     pub rendered: BTreeMap<Arc<str>, Arc<Rendered>>,
     /// What whoever made the snapshot could not do: build something, say.
     pub problems: Vec<Problem>,
+    /// Objects that live elsewhere and count as declared. Both sides of a comparison are given the same.
+    pub inventory: Vec<InventoryFile>,
+}
+
+/// Objects of a cluster that the tree does not hold, as `kubectl get -o yaml` or `netpol-review snapshot`
+/// writes them.
+#[derive(Clone, Debug)]
+pub struct InventoryFile {
+    /// What reports call it.
+    pub name: Arc<str>,
+    /// Its path in the trees, if it lies in them: it is no manifest there.
+    pub path: Option<Arc<str>>,
+    /// What counts of it: what it holds before the change.
+    pub content: Content,
+    /// The change under review edits or removes it.
+    pub edited: bool,
+    /// The one environment that it is of; `None`: every one.
+    pub environment: Option<Arc<str>>,
 }
 
 /// Where text that a tool built came from.
@@ -163,7 +181,35 @@ pub struct SkippedFile {
     pub identity: String,
 }
 
+/// Gives an inventory to both sides of a comparison. A file of it that lies in the trees is taken out of
+/// them, and marked if it is not the same in both.
+pub fn declare(before: &mut Tree, after: &mut Tree, mut inventory: Vec<InventoryFile>) {
+    for file in &mut inventory {
+        let Some(path) = &file.path else { continue };
+        file.edited |= match (before.files.get(path), after.files.get(path)) {
+            (Some(old), Some(new)) => !old.same(new),
+            (old, new) => old.is_some() != new.is_some(),
+        };
+    }
+    before.declare(inventory.clone());
+    after.declare(inventory);
+}
+
 impl Tree {
+    /// Gives an inventory to a tree that stands alone. See [`declare`] for the sides of a comparison.
+    pub fn declare(&mut self, inventory: Vec<InventoryFile>) {
+        for path in inventory.iter().filter_map(|file| file.path.as_ref()) {
+            self.leave_out(path);
+        }
+        self.inventory.extend(inventory);
+    }
+
+    /// Takes a file out that is no manifest, whatever its name.
+    pub fn leave_out(&mut self, path: &str) {
+        self.files.remove(path);
+        self.skipped.retain(|skipped| skipped.path != path);
+    }
+
     /// A tree from paths and texts, for tests and examples.
     pub fn from_texts<'a>(name: &str, files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self {

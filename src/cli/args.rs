@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::inventory::Inventory;
 use super::pr::Pr;
 use super::rendering::RenderOptions;
 use crate::config::{Config, IpBlocksMatchPods};
@@ -187,6 +188,11 @@ pub(super) struct ClusterOptions {
     /// The configuration [default: .github/netpol-review.yml of BEFORE, BASE or DIR, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// Workloads, namespaces and policies that live elsewhere: what `netpol-review snapshot` or `kubectl get
+    /// ns,deploy,rs,sts,ds,job,cronjob,po,netpol -A -o yaml` writes; for one environment with its name before
+    /// it. Repeatable [default: `inventory` of the configuration]
+    #[arg(long, value_name = "[ENV=]FILE")]
+    pub(super) inventory: Vec<Inventory>,
     /// The namespace of objects that name none [default: default]
     #[arg(long, value_name = "NAME", value_parser = check_namespace)]
     default_namespace: Option<String>,

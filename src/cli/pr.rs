@@ -3,6 +3,7 @@
 
 use super::args::ReportFormat;
 use super::failure::{self, Failure};
+use super::inventory::{self, Inventory};
 use super::rendering::{RenderOptions, RenderWhen};
 use super::{exit, output};
 use crate::gate::GateVerdict;
@@ -12,7 +13,7 @@ use crate::render::words::{self, Totals};
 use crate::render::{self, markdown};
 use crate::report::Verdict;
 use crate::settings::Mode;
-use crate::source::git::Repository;
+use crate::source::git::{Repository, top};
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -43,6 +44,10 @@ pub(super) struct Pr {
     number: Option<u64>,
     #[command(flatten)]
     render: RenderOptions,
+    /// Workloads, namespaces and policies that live elsewhere. In an Action the configuration is the better
+    /// place, as the workflow is part of the change. Repeatable [default: `inventory` of the configuration]
+    #[arg(long, value_name = "[ENV=]FILE")]
+    inventory: Vec<Inventory>,
 }
 
 /// The inputs of the Action.
@@ -58,13 +63,15 @@ struct Given {
 pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
     // A panic while two sides are compared has to leave time to conclude the check.
     failure::install_gentle_panic_hook();
-    let given = given(&|name| std::env::var(name).ok(), &pr.render)?;
+    let mut given = given(&|name| std::env::var(name).ok(), &pr.render)?;
     let Some(token) = &given.token else {
         return Err(Failure::Usage(
             "no token\n  try: the input `token` in an Action, or GITHUB_TOKEN".into(),
         ));
     };
     let event = event(pr, &given)?;
+    let checkout = event.workspace.as_deref().unwrap_or(Path::new("."));
+    given.inputs.inventory = inventory::typed(&pr.inventory, &Vec::from_iter(top(Some(checkout))))?;
     let pause = Duration::from_secs(1);
     let clock = Clock { today: chrono::Utc::now().date_naive(), pause };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -198,6 +205,7 @@ fn given(
             comment: variant("comment", input("comment"))?,
             inline: choice("inline-comments", input("inline-comments"), &YES_NO)?,
             rendering: rendering.options()?,
+            inventory: Vec::new(),
             run_id,
         },
         token: token.map(SecretString::from),

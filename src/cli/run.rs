@@ -7,6 +7,7 @@ use super::args::{
 use super::config::Configuration;
 use super::exit::Outcome;
 use super::failure::{Failure, say};
+use super::inventory;
 use super::output;
 use super::progress::Progress;
 use super::rendering::RenderOptions;
@@ -16,7 +17,7 @@ use crate::gate::{Gate, judge};
 use crate::nearest::nearest;
 use crate::render::text::Style;
 use crate::render::{self, Found};
-use crate::report::Report;
+use crate::report::{Report, date};
 use crate::settings::Mode;
 use crate::source::git::{self, Range};
 use crate::source::{Meter, Pair, directory};
@@ -110,7 +111,8 @@ fn run_list(list: &List, style: &Style) -> Result<()> {
     let progress = Progress::start();
     let chosen = Chosen { environment: list.environment.as_deref(), render: &list.render };
     let tree = snapshot(&list.directory, chosen, &configuration, &progress)?;
-    let listing = crate::list(&tree, &configuration.settings.config);
+    let mut listing = crate::list(&tree, &configuration.settings.config);
+    date(&mut listing.inventory, Utc::now().date_naive());
     drop(progress);
     Ok(output::write(&match list.format {
         ListFormat::Text => render::text::listing(&listing, style),
@@ -127,7 +129,8 @@ fn run_query(query: &Query, style: &Style) -> Result<()> {
     let chosen = Chosen { environment: query.environment.as_deref(), render: &query.render };
     let tree = snapshot(&query.directory, chosen, &configuration, &progress)?;
     let config = &configuration.settings.config;
-    let answer = crate::query::query(&tree, config, &query.from, &query.to, &query.port)?;
+    let mut answer = crate::query::query(&tree, config, &query.from, &query.to, &query.port)?;
+    date(&mut answer.inventory, Utc::now().date_naive());
     drop(progress);
     Ok(output::write(&match query.format {
         AnswerFormat::Text => render::text::answer(&answer, style),
@@ -144,11 +147,16 @@ fn snapshot(
 ) -> Result<Tree> {
     let mut side = directory::load(path, &progress.meter)?;
     configuration.limit(&mut side.tree, path);
+    configuration.declare_alone(&mut side.tree);
     something(&[&side.tree])?;
     let options = chosen.render.options()?;
     let settings = &configuration.settings;
     match environments::snapshot(&side, chosen.environment, settings, &options) {
-        Ok(found) => Ok(found.tree),
+        Ok(found) => {
+            let names = std::iter::once(found.environment.as_str());
+            inventory::known(&found.tree.inventory, names)?;
+            Ok(found.tree)
+        }
         Err(NoChoice::Several(names)) => Err(Failure::Usage(format!(
             "there are several environments: {}\n  try: `--environment NAME`",
             quoted(&names)
@@ -268,11 +276,16 @@ fn compare(
         let about = git::about(inputs.repo.as_deref(), &Range::from_str(range)?)?;
         (options.urls, options.branches) = (about.urls, about.branches);
     }
-    let pair = load(inputs, configuration, &progress.meter)?;
+    let mut pair = load(inputs, configuration, &progress.meter)?;
+    configuration.declare(&mut pair.before.tree, &mut pair.after.tree);
     something(&[&pair.before.tree, &pair.after.tree])?;
     timings.done("reading");
     let settings = &configuration.settings;
-    Ok(environments::review(&pair, settings, &options, |step| timings.done(step)))
+    let mut report = environments::review(&pair, settings, &options, |step| timings.done(step));
+    let names = report.environments.iter().map(|each| each.name.as_str());
+    inventory::known(&pair.after.tree.inventory, names)?;
+    date(&mut report.inventory, Utc::now().date_naive());
+    Ok(report)
 }
 
 fn load(inputs: &Inputs, configuration: &Configuration, meter: &Meter) -> Result<Pair> {

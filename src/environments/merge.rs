@@ -2,7 +2,8 @@
 
 use crate::parse::Problem;
 use crate::report::{
-    Environment, Hides, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Snapshot, Tool, Verdict,
+    Environment, Hides, Inventory, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Snapshot,
+    Tool, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -20,11 +21,15 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
     let mut environments = Vec::new();
     let mut entries: Vec<(String, NotEvaluated)> = Vec::new();
     let mut read = ReadCounts::default();
+    let mut inventory: Vec<Inventory> = Vec::new();
     for Reviewed { name, report, told: [before, after] } in reports {
         match report {
             Some(report) => {
                 entries.extend(report.not_evaluated.into_iter().map(|entry| (name.clone(), entry)));
                 read.add(&report.read);
+                for file in report.inventory {
+                    add(&mut inventory, file);
+                }
                 environments.extend(
                     report
                         .environments
@@ -57,6 +62,19 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
         environments,
         not_evaluated,
         read,
+        inventory,
+    }
+}
+
+/// Adds what one environment used of a file: of several, the most that one did.
+fn add(inventory: &mut Vec<Inventory>, file: Inventory) {
+    match inventory.iter_mut().find(|known| known.file == file.file) {
+        Some(known) => {
+            known.workloads = known.workloads.max(file.workloads);
+            known.namespaces = known.namespaces.max(file.namespaces);
+            known.policies = known.policies.max(file.policies);
+        }
+        None => inventory.push(file),
     }
 }
 

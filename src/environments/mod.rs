@@ -45,12 +45,14 @@ pub fn review(
     done("planning");
     let names: BTreeSet<&str> = plans.iter().flat_map(|plan| plan.names()).collect();
     let names = if names.is_empty() { BTreeSet::from([DEFAULT]) } else { names };
+    // What an edit of the inventory would mean is said everywhere.
+    let edited = sides.iter().any(|side| side.tree.inventory.iter().any(|file| file.edited));
     // What an environment is made of on both sides, and whether the change touches it.
     let parts: BTreeMap<&str, [Vec<&Part>; 2]> =
         names.into_iter().map(|name| (name, [0, 1].map(|side| plans[side].of(name)))).collect();
     let touched: Vec<(&str, &[Vec<&Part>; 2])> = parts
         .iter()
-        .filter(|(_, [before, after])| !same(before, after))
+        .filter(|(_, [before, after])| edited || !same(before, after))
         .map(|(name, sides)| (*name, sides))
         .collect();
     // Each thing is built once, whatever number of environments and sides it is in.

@@ -4,7 +4,7 @@ use super::builder::Builder;
 use super::plan::Part;
 use crate::deploy::Build;
 use crate::source::Loaded;
-use crate::tree::{Rendered, Tree};
+use crate::tree::{InventoryFile, Rendered, Tree};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub(super) fn world(
     changed: &BTreeSet<Arc<str>>,
 ) -> Tree {
     let mut tree = Tree { name: format!("{} ({name})", side.tree.name), ..Tree::default() };
+    let counts = |file: &&InventoryFile| file.environment.as_deref().is_none_or(|own| own == name);
+    tree.inventory = side.tree.inventory.iter().filter(counts).cloned().collect();
     for part in parts {
         if let Build::Plain(_) = part.unit.build {
             as_it_stands(&mut tree, side, part);

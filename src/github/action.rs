@@ -10,6 +10,7 @@ use super::pull::Fetcher;
 use crate::environments::{self, Render};
 use crate::settings::{CommentWhen, FailOn, Mode};
 use crate::source;
+use crate::tree::InventoryFile;
 use chrono::NaiveDate;
 use secrecy::SecretString;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Inputs {
     pub inline: Option<bool>,
     /// How kustomizations and charts are built.
     pub rendering: environments::Options,
+    /// What is declared elsewhere, in place of what the configuration names.
+    pub inventory: Vec<InventoryFile>,
     /// Names this run among all of the repository.
     pub run_id: String,
 }

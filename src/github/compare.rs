@@ -6,14 +6,15 @@ use super::review::{Facts, Files, Review, review};
 use crate::environments;
 use crate::gate::{Gate, GateVerdict, judge};
 use crate::render::words::{self, Phrase, Piece};
-use crate::report::{Environment, Hides, Report, Row};
+use crate::report::{Environment, Hides, Report, Row, date};
 use crate::settings::{self, FailOn, Mode, Settings, SettingsError};
 use crate::source::git::{Range, Repository, load_pair};
 use crate::source::{Meter, Pair};
-use crate::tree::Content;
+use crate::tree::{Content, InventoryFile, declare};
 use chrono::NaiveDate;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a pull request's review fails on where neither the configuration nor an input says: every widening
 /// by an edit of policies or labels, but not what only came with a new workload.
@@ -54,10 +55,25 @@ pub fn evaluate(
              base branch changed meanwhile is not seen.",
         )]);
     }
-    let (base, broken) = of_base(repository, &commits, inputs, &mut notes)?;
+    let (base, mut broken) = of_base(repository, &commits, inputs, &mut notes)?;
     let settings = base.tightened_by(&workflow(inputs));
-    let pair = load(repository, &commits, &settings)?;
-    let report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
+    let mut inventory = inputs.inventory.clone();
+    if inventory.is_empty() {
+        let (found, missing) = inventory_of(repository, &commits.base, &settings)?;
+        if let Some(path) = missing {
+            notes.push(vec![
+                Piece::Words(
+                    "The configuration names an inventory that the base branch does not have: ",
+                ),
+                Piece::Name(path),
+            ]);
+            broken = true;
+        }
+        inventory = found;
+    }
+    let pair = load(repository, &commits, &settings, inventory)?;
+    let mut report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
+    date(&mut report.inventory, today);
     let fail_on = settings.fail_on.unwrap_or(FAIL_ON);
     let mut gate = judge(&report, &settings, fail_on, today);
     if broken {
@@ -179,7 +195,22 @@ fn preview(
         }
     };
     let settings = settings.tightened_by(&workflow(inputs));
-    let pair = load(repository, commits, &settings)?;
+    let mut inventory = inputs.inventory.clone();
+    if inventory.is_empty() {
+        // What counts once it is merged.
+        let (found, missing) = inventory_of(repository, &commits.after, &settings)?;
+        if let Some(path) = missing {
+            notes.push(vec![
+                Piece::Words(
+                    "The configuration in this pull request names an inventory that is not there: ",
+                ),
+                Piece::Name(path),
+            ]);
+            return Ok(());
+        }
+        inventory = found;
+    }
+    let pair = load(repository, commits, &settings, inventory)?;
     let report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
     let would = judge(&report, &settings, settings.fail_on.unwrap_or(FAIL_ON), today);
     notes.push(vec![
@@ -219,8 +250,49 @@ fn wrong(what: &'static str, path: &str, errors: &[SettingsError]) -> Phrase {
     phrase
 }
 
-fn load(repository: &Repository, commits: &Commits, settings: &Settings) -> Result<Pair, Error> {
+/// The files that the configuration names as inventory, as a commit has them, and the first of them that it
+/// has not.
+fn inventory_of(
+    repository: &Repository,
+    commit: &str,
+    settings: &Settings,
+) -> Result<(Vec<InventoryFile>, Option<String>), Error> {
+    let mut found = Vec::new();
+    let mut missing = None;
+    for path in &settings.inventory {
+        match repository.file(commit, path)? {
+            Some(bytes) => {
+                let name: Arc<str> = path.as_str().into();
+                let content = Content::new(bytes);
+                found.push(InventoryFile {
+                    path: Some(name.clone()),
+                    name,
+                    content,
+                    edited: false,
+                    environment: None,
+                });
+            }
+            None => missing = missing.or_else(|| Some(path.clone())),
+        }
+    }
+    Ok((found, missing))
+}
+
+/// Reads both sides.
+fn load(
+    repository: &Repository,
+    commits: &Commits,
+    settings: &Settings,
+    inventory: Vec<InventoryFile>,
+) -> Result<Pair, Error> {
     let range = Range::Between(commits.before.clone(), commits.after.clone());
     let paths: Vec<PathBuf> = settings.paths.iter().map(PathBuf::from).collect();
-    Ok(load_pair(&range, Some(repository.directory()), &paths, &Meter::default())?)
+    let mut pair = load_pair(&range, Some(repository.directory()), &paths, &Meter::default())?;
+    let (before, after) = (&mut pair.before.tree, &mut pair.after.tree);
+    declare(before, after, inventory);
+    for path in &settings.inventory {
+        before.leave_out(path);
+        after.leave_out(path);
+    }
+    Ok(pair)
 }

@@ -1,13 +1,14 @@
 //! One file -> the objects in it and what of it was not understood.
 
 use super::doc::{Doc, DocError};
+use super::inventory::Facts;
 use super::kustomize::{self, Kustomization};
 use super::object::Parameter;
 use super::split::{self, Breaks, Document, ODD_BREAKS};
 use super::workload::Draft;
 use super::{Affects, Problem, json, limits, object, sniff, yaml};
 use crate::config::Config;
-use crate::model::{Namespace, Policy};
+use crate::model::{Namespace, Policy, WorkloadId};
 use sha2::{Digest, Sha256};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -31,6 +32,10 @@ pub(super) struct FileRead {
     pub helm: Helm,
     /// The file is a kustomization.
     pub kustomization: Option<Kustomization>,
+    /// Objects that could make pods, and leave that to another object.
+    pub without_pods: Vec<WorkloadId>,
+    /// What an inventory says of itself.
+    pub facts: Facts,
 }
 
 /// The documents of a chart's templates that need rendering.
@@ -53,6 +58,8 @@ pub(super) struct Surroundings {
     pub in_chart: bool,
     /// It is part of a chart and no manifest by its name: a helper, or a packaged chart.
     pub chart_part: bool,
+    /// It is an inventory: objects as a cluster has them, with their status.
+    pub inventory: bool,
 }
 
 /// Reads a file. Never fails: see [`FileRead::problems`].
@@ -90,7 +97,7 @@ pub(super) fn read(
         );
         return reader.read;
     }
-    if kustomize::is_kustomization(file) {
+    if kustomize::is_kustomization(file) && !surroundings.inventory {
         reader.read.kustomization = std::str::from_utf8(bytes).ok().and_then(kustomize::read);
         if reader.read.kustomization.is_some() {
             reader.read.documents = 1;
@@ -122,7 +129,7 @@ pub(super) fn shorten(hash: &[u8]) -> u128 {
 pub(super) struct Reader<'a> {
     pub(super) file: &'a Arc<str>,
     pub(super) config: &'a Config,
-    surroundings: Surroundings,
+    pub(super) surroundings: Surroundings,
     pub(super) read: FileRead,
     /// The current document has directives of ytt.
     pub(super) ytt: bool,

@@ -10,6 +10,7 @@ mod de;
 mod doc;
 mod file;
 mod helm;
+mod inventory;
 mod json;
 mod kinds;
 mod kustomize;
@@ -32,6 +33,7 @@ mod yaml;
 
 pub use crate::tree::{Affects, Problem};
 pub use file::digest;
+pub use inventory::{InventoryRead, TAKEN, UNREAD};
 pub use kustomize::{directory, is_kustomization, resolve};
 pub use manifest::{Field, Node, Unreadable, Value, manifests};
 
@@ -54,6 +56,8 @@ pub struct Parsed {
     pub documents: usize,
     /// How many of them are of a kind that plays a part (workloads, namespaces, policies of any kind).
     pub relevant: usize,
+    /// What of the cluster comes from an inventory, file by file. The numbers above leave it out.
+    pub inventory: Vec<InventoryRead>,
 }
 
 /// Reads both sides. A content that both share is parsed once, and the objects in it are the same
@@ -77,6 +81,13 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
             tasks.push(task);
         }
     }
+    let inventory = inventory::files(before, after);
+    let repository = tasks.len();
+    tasks.extend(inventory.iter().map(|file| Task {
+        path: &file.name,
+        content: &file.content,
+        surroundings: Surroundings { inventory: true, ..Surroundings::default() },
+    }));
     let read: Vec<Arc<FileRead>> = tasks
         .par_iter()
         .map(|task| {
@@ -94,6 +105,12 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
     let [mut gone, mut here] = built::regrouped(built_before, built_after);
     here.extend(built::moved_out(built_before, built_after));
     gone.extend(twice::lost(built_before, built_after));
+    if !inventory.is_empty() {
+        let files = read.get(repository..).unwrap_or_default().iter().cloned();
+        let files: Vec<_> = inventory.into_iter().zip(files).collect();
+        let sides = [(&mut parsed_before, built_before), (&mut parsed_after, built_after)];
+        inventory::add(sides, &files);
+    }
     for (parsed, problems) in [(&mut parsed_before, gone), (&mut parsed_after, here)] {
         parsed.problems.extend(problems);
         parsed.problems.sort();
@@ -115,6 +132,7 @@ fn task<'a>(tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'
         surroundings: Surroundings {
             in_chart: helm::chart(tree, path).is_some(),
             chart_part: helm::is_part(tree, path),
+            inventory: false,
         },
     }
 }

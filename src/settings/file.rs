@@ -26,6 +26,10 @@ pub(super) struct File {
     /// The namespace of objects that name none. Default: `default`.
     #[schemars(with = "Option<Namespace>")]
     pub default_namespace: Option<Spanned<String>>,
+    /// Files with workloads, namespaces and policies that live elsewhere, as paths from the root of the
+    /// repository: what `netpol-review snapshot` or `kubectl get -o yaml` writes. They count as declared.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub inventory: Option<Vec<Spanned<String>>>,
     /// `enforce` lets a review fail, `warn` only tells. Default: `enforce`.
     pub mode: Option<Mode>,
     /// The least severity of an opened row that fails; `any` is everything that opened. Default: left to the

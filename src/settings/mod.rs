@@ -31,6 +31,9 @@ pub const FINGERPRINT_DIGITS: RangeInclusive<usize> = 12..=32;
 pub struct Settings {
     /// What is looked at in the repository, as paths from its root; empty: everything.
     pub paths: Vec<String>,
+    /// Files with objects that live elsewhere, as paths from its root. Like the settings themselves they are
+    /// those of the side before the change: a change cannot take a policy out of them.
+    pub inventory: Vec<String>,
     /// What changes the meaning of a review: namespaces, facts about the cluster, protected places, limits.
     pub config: Config,
     /// Does a verdict fail, or only warn?

@@ -201,6 +201,7 @@ impl Reader {
             self.environments(file.environments.unwrap_or_default());
         Settings {
             paths,
+            inventory: self.all(&file.inventory, check::file),
             config: self.config(
                 file.default_namespace,
                 file.protected.unwrap_or_default(),

@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::report::merged::merged;
 use crate::report::ports;
 use crate::report::{
-    Change, Environment, Hides, Location, NotEvaluated, Report, Severity, Verdict,
+    Change, Environment, Hides, Inventory, Location, NotEvaluated, Report, Severity, Verdict,
 };
 use body::{Body, Item};
 use unread::Scope;
@@ -47,6 +47,7 @@ mod share {
     pub const PICTURE: usize = 6_000;
     pub const CLOSED: usize = 6_000;
     pub const CONNECTIONS: usize = 3_000;
+    pub const INVENTORY: usize = 1_000;
 }
 
 /// How many places of one group of entries are shown.
@@ -72,6 +73,7 @@ pub fn report(report: &Report, options: &Options<'_>) -> String {
     picture(&mut body, report);
     closed(&mut body, report, writer, several);
     connections(&mut body, report);
+    inventory(&mut body, report);
     foot(&mut body, report);
     body.finish()
 }
@@ -320,6 +322,18 @@ fn connection(change: &Change) -> String {
         ports(&change.after),
         ports(&change.before),
     )
+}
+
+fn inventory(body: &mut Body, report: &Report) {
+    let line = |source: &Inventory| {
+        let [before, behind] = words::inventory(source);
+        let name = untrusted::markdown(&source.file);
+        Item::new(format!("- {}{name}{behind}\n", capital(&before)))
+    };
+    let items: Vec<Item> = report.inventory.iter().map(line).collect();
+    if !items.is_empty() {
+        body.section(share::INVENTORY, "#### Declared elsewhere\n\n", &items, more, "\n");
+    }
 }
 
 fn foot(body: &mut Body, report: &Report) {

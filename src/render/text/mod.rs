@@ -16,7 +16,9 @@ pub use listing::listing;
 use super::{unread, untrusted, words};
 use crate::report::merged::merged;
 use crate::report::ports;
-use crate::report::{Change, Environment, Hides, NotEvaluated, PortRange, Report, Verdict};
+use crate::report::{
+    Change, Environment, Hides, Inventory, NotEvaluated, PortRange, Report, Verdict,
+};
 use layout::{Lines, Role};
 use unread::Scope;
 
@@ -62,8 +64,20 @@ pub fn report(report: &Report, style: &Style) -> String {
         let read = words::read(&report.read);
         let text = format!("read on both sides together: {read}");
         lines.line(0, &text);
+    } else if !report.inventory.is_empty() {
+        lines.gap();
     }
+    inventory(&mut lines, &report.inventory);
     lines.finish()
+}
+
+/// What came from elsewhere, a line for each file.
+pub(super) fn inventory(lines: &mut Lines, sources: &[Inventory]) {
+    for source in sources {
+        let [before, behind] = words::inventory(source);
+        let text = format!("{before}`{}`{behind}", untrusted::plain(&source.file));
+        lines.line(0, &text);
+    }
 }
 
 fn has_content(environment: &Environment) -> bool {

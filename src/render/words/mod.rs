@@ -4,8 +4,10 @@
 //! no format can confuse the two.
 
 mod edit;
+mod inventory;
 
 pub use edit::{cause, remedy};
+pub use inventory::inventory;
 
 use crate::report::{
     Admission, Assumption, DeclaredPeers, Endpoint, Environment, ExceptionKind, Hides, Location,

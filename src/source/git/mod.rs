@@ -15,7 +15,7 @@ mod repository;
 mod revision;
 mod worktree;
 
-pub use lookup::{FoundFile, file_at, file_before};
+pub use lookup::{FoundFile, file_at, file_before, top};
 pub use range::Range;
 pub use repository::{Remote, Repository};
 

@@ -258,13 +258,13 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 #[cfg(unix)]
-fn bytes_to_path(bytes: &[u8]) -> PathBuf {
+pub(super) fn bytes_to_path(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
 
 #[cfg(not(unix))]
-fn bytes_to_path(bytes: &[u8]) -> PathBuf {
+pub(super) fn bytes_to_path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
 
