@@ -70,7 +70,7 @@ pub struct Source {
     pub file: u32,
     /// From 1.
     pub line: u32,
-    /// The change under review touches the file.
+    /// The change under review touches the line, or takes away what stood beside it.
     pub changed: bool,
 }
 

@@ -22,6 +22,7 @@ mod object;
 mod patch;
 mod place;
 mod policy;
+mod relocate;
 mod scalar;
 mod selector;
 mod skip;
@@ -122,19 +123,22 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
 struct Task<'a> {
     path: &'a Arc<str>,
     content: &'a Content,
-    surroundings: Surroundings,
+    surroundings: Surroundings<'a>,
 }
 
-fn task<'a>(tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'a> {
-    Task {
-        path,
-        content,
-        surroundings: Surroundings {
+fn task<'a>(tree: &'a Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'a> {
+    let rendered = tree.rendered.get(path);
+    let surroundings = match rendered {
+        // Built text is what it says, whatever it is called.
+        Some(_) => Surroundings { rendered, ..Surroundings::default() },
+        None => Surroundings {
             in_chart: helm::chart(tree, path).is_some(),
             chart_part: helm::is_part(tree, path),
             inventory: false,
+            rendered,
         },
-    }
+    };
+    Task { path, content, surroundings }
 }
 
 impl Task<'_> {
