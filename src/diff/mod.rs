@@ -138,6 +138,7 @@ fn too_large(place: Option<&(String, u32, String)>, new: Side) -> NotEvaluated {
                  split the change, or raise the node budget"
             .into(),
         hides: if new == Side::After { Hides::Widening } else { Hides::Flow },
+        environments: Vec::new(),
     }
 }
 
@@ -331,6 +332,7 @@ fn finish(
                 replayed.witness.port
             ),
             hides: Hides::Widening,
+            environments: Vec::new(),
         });
     }
     let mut row = Row {

@@ -8,6 +8,7 @@ mod directories;
 mod explain;
 mod pr;
 mod hostile;
+mod inventory;
 mod other_names;
 mod repositories;
 mod sandbox;

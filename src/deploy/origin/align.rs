@@ -42,13 +42,7 @@ struct Aligner<'s> {
 }
 
 impl Aligner<'_> {
-    fn node<'n>(
-        &mut self,
-        node: &'n Node,
-        source: &'n Node,
-        line: u32,
-        path: &mut Vec<&'n str>,
-    ) {
+    fn node<'n>(&mut self, node: &'n Node, source: &'n Node, line: u32, path: &mut Vec<&'n str>) {
         match (&node.value, &source.value) {
             (Value::Map(fields), Value::Map(others)) => {
                 let others = Fields::of(others);
@@ -162,7 +156,8 @@ impl Aligner<'_> {
         match (&node.value, &other.value) {
             (Value::Map(fields), Value::Map(others)) => {
                 let others = Fields::of(others);
-                let pairs = fields.iter().filter_map(|field| Some((field, others.get(&field.key)?)));
+                let pairs =
+                    fields.iter().filter_map(|field| Some((field, others.get(&field.key)?)));
                 pairs.map(|(field, other)| self.alike(&field.node, &other.node)).sum()
             }
             (Value::List(items), Value::List(others)) => {
@@ -175,9 +170,7 @@ impl Aligner<'_> {
 
 fn called_the_same(node: &Node, other: &Node) -> bool {
     let name = NAMES.iter().find_map(|key| node.get(key).map(|name| (key, name)));
-    name.is_some_and(|(key, name)| {
-        other.get(key).is_some_and(|other| same_scalar(name, other))
-    })
+    name.is_some_and(|(key, name)| other.get(key).is_some_and(|other| same_scalar(name, other)))
 }
 
 fn same_shape(node: &Node, other: &Node) -> bool {
@@ -300,7 +293,8 @@ mod tests {
     #[test]
     fn items_are_matched_by_what_they_say_then_by_name_then_by_likeness_then_by_place() {
         assert_eq!(found("- 1\n- 2\n- 2\n", "- 2\n- 2\n- 1\n").same, [(1, 3), (2, 1), (3, 2)]);
-        let named = found("- name: a\n  x: 1\n- name: b\n  x: 2\n", "- name: b\n  x: 1\n- name: a\n");
+        let named =
+            found("- name: a\n  x: 1\n- name: b\n  x: 2\n", "- name: b\n  x: 1\n- name: a\n");
         assert_eq!(named.same, [(1, 3), (3, 1), (4, 2)]);
         assert_eq!(named.differs, ["2 -.x None", "4 -.x Some(2)"]);
         let alike = found("- {x: 1, y: 2}\n- {x: 3, y: 4}\n", "- {x: 3, y: 5}\n- {x: 1, y: 6}\n");
@@ -319,7 +313,8 @@ mod tests {
 
     #[test]
     fn a_list_of_a_hundred_thousand_items_is_no_matter() {
-        let text = |from: u32| (from..from + 100_000).map(|i| format!("- {i}\n")).collect::<String>();
+        let text =
+            |from: u32| (from..from + 100_000).map(|i| format!("- {i}\n")).collect::<String>();
         let same = found(&text(0), &text(50_000)).same;
         assert_eq!(same[50_000], (50_001, 1));
     }

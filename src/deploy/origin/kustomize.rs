@@ -16,7 +16,7 @@ use super::select::Identity;
 use super::sources::{Marks, Sources};
 use super::transformers::{at, generated, setters};
 use crate::model::Origin;
-use crate::parse::{Node, Value, manifests};
+use crate::parse::{Node, Value, is_kustomization, manifests};
 use crate::tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -73,9 +73,8 @@ pub fn of_kustomize(
         marks: Marks::new(memchr::memchr_iter(b'\n', text).count() + 1),
     };
     let documents: Vec<Node> = manifests(text).into_iter().flatten().collect();
-    let mut objects: Vec<Object<'_>> =
-        documents.iter().map(|built| build.object(built)).collect();
-    let including = build.including();
+    let mut objects: Vec<Object<'_>> = documents.iter().map(|built| build.object(built)).collect();
+    let including = build.including(&wrapped.origin.file);
     build.replace(&mut objects, &including.resources);
     for object in &objects {
         build.mark(object, &including);
@@ -139,7 +138,9 @@ impl Build<'_> {
         let configured = join("", text(&["configuredIn"]));
         let (source, file) = match path.is_empty() {
             false => (self.source(&path, built, &history), path),
-            true => (self.generated(&configured, text(&["configuredBy", "kind"]), built), configured),
+            true => {
+                (self.generated(&configured, text(&["configuredBy", "kind"]), built), configured)
+            }
         };
         let nodes: Vec<&Node> = source.iter().chain([built]).collect();
         let mut identity = Identity::of(&nodes);
@@ -312,12 +313,13 @@ impl Build<'_> {
         None
     }
 
-    /// Follows the kustomizations from the one that was built to everything that they name.
-    fn including(&mut self) -> Including {
+    /// Follows the kustomizations from the one that was built to everything that they name. `decided`: the file
+    /// that the build was decided in; that a kustomization is there names it nowhere.
+    fn including(&mut self, decided: &str) -> Including {
         let mut found = Including::default();
         let mut seen = BTreeSet::new();
-        let mut open = vec![(self.files.wrapper(), Vec::new())];
-        while let Some((own, above)) = open.pop() {
+        let mut open = vec![(self.files.wrapper(), Vec::new(), !is_kustomization(decided))];
+        while let Some((own, above, names)) = open.pop() {
             for field in own.node.fields() {
                 let is_resource = matches!(
                     field.key.as_str(),
@@ -332,7 +334,7 @@ impl Build<'_> {
                     let Some(path) = path.filter(|path| !path.contains('\n')) else { continue };
                     let path = join(&own.directory, path);
                     let mut lines = above.clone();
-                    if self.files.sources.touched(item.start_line) {
+                    if names && self.files.sources.touched(item.start_line) {
                         lines.push(item.start_line);
                     }
                     if seen.len() >= FOLLOWED || !seen.insert(path.clone()) {
@@ -347,7 +349,7 @@ impl Build<'_> {
                         found.by.insert(path.to_string(), lines.clone());
                     }
                     match inner.and_then(|inner| self.files.kustomization(&inner)) {
-                        Some(inner) => open.push((inner, lines)),
+                        Some(inner) => open.push((inner, lines, true)),
                         None if is_resource => drop(found.resources.insert(file)),
                         None => {}
                     }
@@ -372,17 +374,14 @@ impl Build<'_> {
                 files.push(&step.file);
             }
         }
-        let kustomizations = files.iter().filter_map(|file| self.files.kustomization(file)).collect();
+        let kustomizations =
+            files.iter().filter_map(|file| self.files.kustomization(file)).collect();
         let mut also: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for (line, other) in object.also.iter().chain(&object.removed) {
             also.entry(*line).or_default().push(*other);
         }
-        let mut marking = Marking {
-            marks: &mut self.marks,
-            also,
-            kustomizations,
-            names: &object.identity.names,
-        };
+        let mut marking =
+            Marking { marks: &mut self.marks, also, kustomizations, names: &object.identity.names };
         match source.value {
             Value::Map(_) => align(object.built, source, &mut Vec::new(), &mut marking),
             _ => lines.clone().for_each(|line| marking.marks.add(line, source.start_line)),

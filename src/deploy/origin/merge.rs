@@ -160,8 +160,13 @@ impl Merge<'_> {
 fn merge_key(list: &str, items: &[Node]) -> Option<&'static str> {
     let has = |key: &str| items.iter().any(|item| item.get(key).is_some());
     match list {
-        "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env"
-        | "imagePullSecrets" | "secrets" => Some("name"),
+        "containers"
+        | "initContainers"
+        | "ephemeralContainers"
+        | "volumes"
+        | "env"
+        | "imagePullSecrets"
+        | "secrets" => Some("name"),
         "ports" if has("containerPort") => Some("containerPort"),
         "ports" => Some("port"),
         "volumeMounts" => Some("mountPath"),

@@ -19,7 +19,7 @@ mod trace;
 mod transformers;
 mod values;
 
-//pub use helm::of_helm;
+pub use helm::of_helm;
 pub use kustomize::{Built, Wrapped, of_kustomize};
 
 use crate::tree::Source;

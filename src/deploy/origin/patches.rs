@@ -5,7 +5,7 @@ use super::merge::{self, Removed};
 use super::paths::{directory, join, within};
 use super::select::Identity;
 use super::sources::{Sources, inside};
-use crate::parse::{Field, Node, Value};
+use crate::parse::{Field, Node, Value, is_kustomization};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -68,7 +68,7 @@ impl<'a> Files<'a> {
 
     /// The kustomization in a file.
     pub(super) fn kustomization(&mut self, path: &str) -> Option<Rc<Kustomization>> {
-        if directory(path).is_empty() && NAMES.contains(&path) {
+        if !path.contains('/') && is_kustomization(path) {
             return Some(self.wrapper.clone());
         }
         if let Some(known) = self.known.get(path) {
@@ -186,7 +186,9 @@ fn shows_field(built: &Node, field: &Field) -> bool {
     let Some(own) = built.get(&field.key) else { return field.node.value == Value::Null };
     match &field.node.value {
         Value::Map(fields) => fields.iter().all(|field| shows_field(own, field)),
-        Value::List(items) => items.iter().all(|item| own.items().iter().any(|own| equal(own, item))),
+        Value::List(items) => {
+            items.iter().all(|item| own.items().iter().any(|own| equal(own, item)))
+        }
         _ => same_scalar(own, &field.node),
     }
 }

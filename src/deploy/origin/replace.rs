@@ -46,7 +46,9 @@ impl Replacement {
     pub(super) fn value<'n>(&self, object: &'n Node) -> Option<&'n Node> {
         let path = self.source()?.text_at(&["fieldPath"]).unwrap_or("metadata.name");
         steps(path).iter().try_fold(object, |node, step| match step {
-            Step::Key(key) => node.get(key).or_else(|| node.items().get(key.parse::<usize>().ok()?)),
+            Step::Key(key) => {
+                node.get(key).or_else(|| node.items().get(key.parse::<usize>().ok()?))
+            }
             Step::Item(key, value) => node.items().iter().find(|item| is(item, key, value)),
             Step::All => None,
         })
@@ -159,7 +161,8 @@ fn set(
     };
     match (step, &mut node.value) {
         (Step::Key(key), Value::Map(fields)) => {
-            if let Some(Field { line, node, .. }) = fields.iter_mut().find(|field| field.key == *key)
+            if let Some(Field { line, node, .. }) =
+                fields.iter_mut().find(|field| field.key == *key)
             {
                 go(node, built.and_then(|built| built.get(key)), Some(line));
             } else if rest.is_empty() {

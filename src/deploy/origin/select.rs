@@ -45,7 +45,8 @@ impl Identity {
     /// Does an object of a strategic merge patch name this one?
     pub(super) fn is_named_by(&self, patch: &Node) -> bool {
         let other = Self::of(&[patch]);
-        let shared = |one: &[String], others: &[String]| one.iter().any(|name| others.contains(name));
+        let shared =
+            |one: &[String], others: &[String]| one.iter().any(|name| others.contains(name));
         self.kind == other.kind
             && self.group() == other.group()
             && shared(&self.names, &other.names)
@@ -240,7 +241,8 @@ mod tests {
         ] {
             assert_eq!(identity.is_chosen_by(&node(target), &[labels], &[]), expected, "{target}");
         }
-        let patch = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web}}";
+        let patch =
+            "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web}}";
         assert!(identity.is_named_by(&node(patch)));
         assert!(!identity.is_named_by(&node(&patch.replace("web", "db"))));
         let elsewhere = patch.replace("name: web", "name: web, namespace: other");

@@ -31,8 +31,7 @@ impl Touched {
         let rest = [&here, &there].map(|lines| lines.get(first..).unwrap_or_default());
         let [mine, others] = rest;
         let last = mine.iter().rev().zip(others.iter().rev()).take_while(|(a, b)| a == b).count();
-        let [mine, others] =
-            rest.map(|lines| lines.get(..lines.len() - last).unwrap_or_default());
+        let [mine, others] = rest.map(|lines| lines.get(..lines.len() - last).unwrap_or_default());
         let mut touched = vec![false; here.len()];
         let mut mark = |from: usize, to: usize| {
             touched.iter_mut().take(to).skip(from).for_each(|line| *line = true);

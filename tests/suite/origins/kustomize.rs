@@ -17,8 +17,7 @@ fn build_with(tree: &Tree, other: &Tree, directory: &str, fields: &str) -> Optio
     std::fs::write(place.path().join("build/kustomization.yaml"), &wrapper).unwrap();
     let text = run(&kubectl, &["kustomize", "build"], place.path());
     let origin = Origin { file: "app.yaml".into(), start_line: 5, end_line: 9 };
-    let wrapped =
-        Wrapped { root: "../src", kustomization: wrapper.as_bytes(), origin: &origin };
+    let wrapped = Wrapped { root: "../src", kustomization: wrapper.as_bytes(), origin: &origin };
     let result = of_kustomize(&text, &wrapped, tree, other);
     let text = String::from_utf8(result.text.clone()).unwrap();
     assert!(!text.contains("config.kubernetes.io"), "{text}");
@@ -122,7 +121,12 @@ spec:
 fn a_strategic_merge_in_a_file_adds_a_peer() {
     let overlay = "resources: [../base]\npatches:\n- path: patch.yaml\n";
     let tree = tree(&[("o/kustomization.yaml", overlay), ("o/patch.yaml", MERGE)]);
-    let before = with(&tree, "o/patch.yaml", "    - podSelector:\n        matchLabels:\n          app: admin\n", "");
+    let before = with(
+        &tree,
+        "o/patch.yaml",
+        "    - podSelector:\n        matchLabels:\n          app: admin\n",
+        "",
+    );
     let Some(after) = build(&tree, &before, "o") else { return };
     let patch = |needle| at(&tree, "o/patch.yaml", needle);
     let expected = [
@@ -216,7 +220,10 @@ fn what_a_patch_takes_away_stands_in_the_patch() {
     let Some(after) = build(&tree, &before, "o") else { return };
     let removed = at(&tree, path, "path: /spec/ingress/0/ports");
     assert_eq!(rules(&after)["web ingress 0"], removed);
-    assert_eq!(rules(&build(&tree, &tree, "o").unwrap())["web ingress 0"], base_rule(&tree, "- from:"));
+    assert_eq!(
+        rules(&build(&tree, &tree, "o").unwrap())["web ingress 0"],
+        base_rule(&tree, "- from:")
+    );
     let before = build(&before, &tree, "o").unwrap();
     assert_eq!(causes(&before, &after), [removed]);
 }
@@ -362,7 +369,9 @@ spec:
 #[test]
 fn two_bases_with_namesakes_and_lists() {
     let list = |label: &str| {
-        format!("kind: List\napiVersion: v1\nitems:\n- apiVersion: networking.k8s.io/v1\n  kind: NetworkPolicy\n  metadata: {{name: first}}\n  spec: {{podSelector: {{}}}}\n- apiVersion: networking.k8s.io/v1\n  kind: NetworkPolicy\n  metadata: {{name: second}}\n  spec:\n    podSelector: {{}}\n    ingress:\n    - from: [{{podSelector: {{matchLabels: {{app: {label}}}}}}}]\n")
+        format!(
+            "kind: List\napiVersion: v1\nitems:\n- apiVersion: networking.k8s.io/v1\n  kind: NetworkPolicy\n  metadata: {{name: first}}\n  spec: {{podSelector: {{}}}}\n- apiVersion: networking.k8s.io/v1\n  kind: NetworkPolicy\n  metadata: {{name: second}}\n  spec:\n    podSelector: {{}}\n    ingress:\n    - from: [{{podSelector: {{matchLabels: {{app: {label}}}}}}}]\n"
+        )
     };
     let (one, two) = (list("one"), list("two"));
     let tree = Tree::from_texts(

@@ -1,0 +1,310 @@
+//! Units to manifests, with the real tools, each once.
+
+use super::plan::Part;
+use crate::build::{self, Limits, Tools};
+use crate::deploy::inputs::{beside, generated, kustomization};
+use crate::deploy::origin::{self, Origins, Wrapped};
+use crate::deploy::{self, Build, Overlay, Release, Values, substitute};
+use crate::parse::{Affects, Problem, is_kustomization};
+use crate::settings::Settings;
+use crate::source::AllFiles;
+use crate::tree::{Content, Files, Rendered, Tree};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use tempfile::TempDir;
+
+/// How much is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Render {
+    /// Nothing: files are read as they stand.
+    Never,
+    /// What needs nothing from outside the repository, without a network.
+    #[default]
+    Auto,
+    /// Everything, with the network: for repositories whose authors may run programs here anyway.
+    Trusted,
+}
+
+/// What building needs to know.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How much is built.
+    pub render: Render,
+    /// The programs that were found.
+    pub tools: Tools,
+    /// Bounds of one call of a tool.
+    pub limits: Limits,
+    /// Where built texts are kept for later runs.
+    pub cache: Option<PathBuf>,
+    /// Addresses of the repository; empty: unknown.
+    pub urls: Vec<String>,
+    /// Names of the branch under review; empty: unknown.
+    pub branches: Vec<String>,
+}
+
+/// Text that a tool built.
+#[derive(Clone, Debug)]
+pub(super) struct Built {
+    /// The file that stands for it.
+    pub(super) entry: Arc<str>,
+    /// The manifests.
+    pub(super) text: Content,
+    /// Where its lines came from.
+    pub(super) rendered: Rendered,
+}
+
+/// What became of a build.
+type Outcome = Arc<Result<Built, Problem>>;
+
+/// Builds each thing once, whoever asks.
+pub(super) struct Builder<'a> {
+    pub(super) options: &'a Options,
+    done: Mutex<BTreeMap<[u8; 32], Arc<OnceLock<Outcome>>>>,
+}
+
+impl<'a> Builder<'a> {
+    /// `None`: nothing is to be built, and nothing tells environments apart, on any side.
+    pub(super) fn new(trees: &[&Tree], settings: &Settings, options: &'a Options) -> Option<Self> {
+        let composed = settings.states_environments() || trees.iter().any(|tree| composed(tree));
+        let wanted = composed && options.render != Render::Never;
+        wanted.then(|| Self { options, done: Mutex::default() })
+    }
+
+    /// Are remote parts fetched, and programs run?
+    pub(super) fn trusted(&self) -> bool {
+        self.options.render == Render::Trusted
+    }
+
+    /// What every built text depends on beside its inputs.
+    pub(super) fn identity(&self) -> String {
+        format!("{}\0{:?}\0", env!("CARGO_PKG_VERSION"), self.options.render)
+    }
+
+    /// Builds a part, or says why it could not be. `other`: the files of the other side, for what the change
+    /// touches; a part that is the same on both sides is built from the same files.
+    pub(super) fn build(&self, part: &Part, files: &AllFiles<'_>, other: &AllFiles<'_>) -> Outcome {
+        let slot = {
+            let mut done = self.done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            done.entry(part.key).or_default().clone()
+        };
+        slot.get_or_init(|| Arc::new(self.run(part, files, other))).clone()
+    }
+
+    fn run(
+        &self,
+        part: &Part,
+        files: &AllFiles<'_>,
+        other: &AllFiles<'_>,
+    ) -> Result<Built, Problem> {
+        match &part.unit.build {
+            Build::Plain(_) => Err(refused(part, "nothing is built of plain files".to_string())),
+            Build::Kustomize { directory, overlay } => {
+                self.kustomize(part, directory, overlay, [files, other])
+            }
+            Build::Helm(release) => self.helm(part, release, [files, other]),
+        }
+    }
+
+    fn kustomize(
+        &self,
+        part: &Part,
+        directory: &str,
+        overlay: &Overlay,
+        [files, other]: [&AllFiles<'_>; 2],
+    ) -> Result<Built, Problem> {
+        let own = kustomization(directory, files);
+        let Some(tool) = &self.options.tools.kustomize else {
+            let plain = *overlay == Overlay::default() && own.is_some();
+            return Err(not_found(part, "neither `kustomize` nor `kubectl` was", plain));
+        };
+        let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
+        let wrapper = room.wrap(directory, overlay, files);
+        let wrapper = wrapper.map_err(|error| not_written(part, &error))?;
+        let (limits, network) = (&self.options.limits, self.trusted());
+        let text = build::kustomize(tool, room.path(), "build", limits, network)
+            .map_err(|stopped| refused(part, format!("kustomize could not build it: {stopped}")))?;
+        let text = match &overlay.substitute {
+            None => text,
+            Some(variables) => {
+                substitute::apply(&text, variables).map_err(|reason| refused(part, reason))?
+            }
+        };
+        let entry = own.unwrap_or_else(|| part.unit.decided.origin.file.to_string());
+        let wrapped = Wrapped {
+            root: "../src",
+            kustomization: wrapper.as_bytes(),
+            origin: &part.unit.decided.origin,
+        };
+        let found = origin::of_kustomize(&text, &wrapped, files, other);
+        Ok(built(part, entry.into(), found.text, found.origins))
+    }
+
+    fn helm(
+        &self,
+        part: &Part,
+        release: &Release,
+        [files, other]: [&AllFiles<'_>; 2],
+    ) -> Result<Built, Problem> {
+        let Some(tool) = &self.options.tools.helm else {
+            return Err(not_found(part, "`helm` was not", true));
+        };
+        let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
+        let values = room.values(release).map_err(|error| not_written(part, &error))?;
+        let (limits, network) = (&self.options.limits, self.trusted());
+        let text = build::helm(tool, room.path(), release, &values, limits, network)
+            .map_err(|stopped| refused(part, format!("helm could not render it: {stopped}")))?;
+        let origins = origin::of_helm(&text, release, files, other);
+        Ok(built(part, beside(&release.chart, "Chart.yaml").into(), text, origins))
+    }
+}
+
+/// Why a part is not built. What it would have been is not known, so every change of it counts.
+fn refused(part: &Part, reason: String) -> Problem {
+    Problem {
+        file: part.unit.decided.origin.file.clone(),
+        line: None,
+        kind: None,
+        name: None,
+        reason,
+        affects: Affects::Anything,
+        identity: part.key.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte)),
+    }
+}
+
+fn not_written(part: &Part, error: &io::Error) -> Problem {
+    let reason =
+        format!("what it is built from could not be written to a temporary directory: {error}");
+    refused(part, reason)
+}
+
+/// A tool is missing. `readable`: its files are read as they stand instead, and that says itself what it
+/// misses.
+fn not_found(part: &Part, what: &str, readable: bool) -> Problem {
+    let reason =
+        format!("it was not built, as {what} found; install it, or name it with an option");
+    match readable {
+        false => refused(part, reason),
+        true => Problem { affects: Affects::Nothing, identity: 0, ..refused(part, reason) },
+    }
+}
+
+fn built(part: &Part, entry: Arc<str>, text: Vec<u8>, origins: Origins) -> Built {
+    let namespace = match &part.unit.build {
+        Build::Helm(release) => Some(release.namespace.clone()).filter(|name| !name.is_empty()),
+        _ => None,
+    };
+    Built {
+        text: Content::new(text),
+        rendered: Rendered {
+            entry: entry.clone(),
+            namespace: part.unit.namespace.clone().or(namespace),
+            files: origins.files,
+            lines: origins.lines,
+        },
+        entry,
+    }
+}
+
+/// Does a tree hold anything that has to be built, or that says what is deployed where?
+fn composed(tree: &Tree) -> bool {
+    let named = |path: &Arc<str>| {
+        is_kustomization(path) || &**path == "Chart.yaml" || path.ends_with("/Chart.yaml")
+    };
+    tree.files.keys().any(named)
+        || tree.files.values().any(|content| deploy::mentions(content.bytes()))
+}
+
+/// The directory in which a tool works: copies of the inputs, and nothing else.
+struct Room(TempDir);
+
+impl Room {
+    fn new(part: &Part, files: &AllFiles<'_>) -> io::Result<Self> {
+        let room = Self(tempfile::Builder::new().prefix("netpol-review-").tempdir()?);
+        for path in &part.inputs.files {
+            if let Some(content) = files.read(path) {
+                room.write(&format!("src/{path}"), content.bytes())?;
+            }
+        }
+        for (from, to) in &part.inputs.copies {
+            for path in files.below(from) {
+                let inside = path.strip_prefix(&**from).unwrap_or(&path);
+                if let Some(content) = files.read(&path) {
+                    room.write(&format!("src/{to}{inside}"), content.bytes())?;
+                }
+            }
+        }
+        Ok(room)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Paths come from trees, whose sources let none of them lead out.
+    fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let disk = self.path().join(path);
+        if let Some(parent) = disk.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(disk, bytes)
+    }
+
+    /// A kustomization over the one to build: it asks for the origins, and holds what the deployer lays over.
+    /// Gives its text.
+    fn wrap(&self, directory: &str, overlay: &Overlay, files: &AllFiles<'_>) -> io::Result<String> {
+        if kustomization(directory, files).is_none() {
+            let inside = |path: String| {
+                let inside = path.strip_prefix(directory).unwrap_or(&path);
+                inside.trim_start_matches('/').to_string()
+            };
+            let resources: Vec<String> =
+                generated(directory, files).into_iter().map(inside).collect();
+            let text = json!({ "resources": resources }).to_string();
+            self.write(
+                &format!("src/{}", beside(directory, "kustomization.yaml")),
+                text.as_bytes(),
+            )?;
+        }
+        let mut fields = overlay.fields.clone();
+        if let Some(Value::Array(components)) = fields.get_mut("components") {
+            for component in components {
+                *component = format!("../src/{}", component.as_str().unwrap_or_default()).into();
+            }
+        }
+        fields.insert("resources".into(), json!([format!("../src/{directory}")]));
+        fields
+            .insert("buildMetadata".into(), json!(["originAnnotations", "transformerAnnotations"]));
+        let text = json!(fields).to_string();
+        self.write("build/kustomization.yaml", text.as_bytes())?;
+        Ok(text)
+    }
+
+    /// The values of a release in the order in which they count, as arguments that name files, or set one.
+    fn values(&self, release: &Release) -> io::Result<Vec<[String; 2]>> {
+        let mut arguments = Vec::new();
+        for (index, values) in release.values.iter().enumerate() {
+            match values {
+                Values::File { path, .. } => {
+                    // An optional one that is not here was left out of the inputs.
+                    if self.path().join("src").join(path).is_file() {
+                        arguments.push(["--values".to_string(), format!("src/{path}")]);
+                    }
+                }
+                Values::Inline { values, .. } => {
+                    let path = format!("build/values-{index}.yaml");
+                    self.write(&path, values.to_string().as_bytes())?;
+                    arguments.push(["--values".to_string(), path]);
+                }
+                Values::Set { name, value, text, .. } => {
+                    let option = if *text { "--set-string" } else { "--set" };
+                    arguments.push([option.to_string(), format!("{name}={value}")]);
+                }
+            }
+        }
+        Ok(arguments)
+    }
+}
