@@ -49,6 +49,11 @@ impl Aligner<'_> {
                 for field in fields {
                     path.push(&field.key);
                     match others.get(&field.key) {
+                        Some(other) if is_scalar(&field.node) => {
+                            // What is written stands before what it is called.
+                            self.node(&field.node, &other.node, field.line, path);
+                            self.sink.same(field.line, other.line);
+                        }
                         Some(other) => {
                             self.sink.same(field.line, other.line);
                             self.node(&field.node, &other.node, field.line, path);
@@ -171,6 +176,10 @@ impl Aligner<'_> {
 fn called_the_same(node: &Node, other: &Node) -> bool {
     let name = NAMES.iter().find_map(|key| node.get(key).map(|name| (key, name)));
     name.is_some_and(|(key, name)| other.get(key).is_some_and(|other| same_scalar(name, other)))
+}
+
+fn is_scalar(node: &Node) -> bool {
+    !matches!(node.value, Value::Map(_) | Value::List(_))
 }
 
 fn same_shape(node: &Node, other: &Node) -> bool {

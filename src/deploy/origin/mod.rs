@@ -11,6 +11,7 @@ mod merge;
 mod paths;
 mod patches;
 mod replace;
+mod scope;
 mod select;
 mod sources;
 mod template;

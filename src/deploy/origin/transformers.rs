@@ -89,7 +89,7 @@ pub(super) fn generated(own: &Node, kind: &str, name: &str) -> Option<Node> {
     }
     let line = entry.start_line;
     let keyed = |key: &str, value| Field { key: key.into(), line, node: at(line, value) };
-    let name = Value::Text(name.to_string());
+    let name = Value::Text(entry.text_at(&["name"]).unwrap_or(name).to_string());
     let metadata = keyed("metadata", Value::Map(vec![keyed("name", name)]));
     let kind = keyed("kind", Value::Text(kind.trim_end_matches("Generator").into()));
     let version = keyed("apiVersion", Value::Text("v1".into()));

@@ -216,7 +216,12 @@ fn what_a_patch_takes_away_stands_in_the_patch() {
     let overlay = "resources: [../base]\npatches:\n- target: {kind: NetworkPolicy, name: web}\n  patch: |\n    - op: remove\n      path: /spec/ingress/0/ports\n- target: {kind: NetworkPolicy, name: db}\n  patch: |\n    kind: NetworkPolicy\n    metadata: {name: any}\n    spec:\n      podSelector: {matchLabels: {app: null, tier: db}}\n";
     let path = "o/kustomization.yaml";
     let tree = tree(&[(path, overlay)]);
-    let before = with(&tree, path, "/spec/ingress/0/ports", "/spec/ingress/1/ports");
+    let before = with(
+        &tree,
+        path,
+        "op: remove\n      path: /spec/ingress/0/ports",
+        "op: add\n      path: /metadata/labels\n      value: {}",
+    );
     let Some(after) = build(&tree, &before, "o") else { return };
     let removed = at(&tree, path, "path: /spec/ingress/0/ports");
     assert_eq!(rules(&after)["web ingress 0"], removed);
@@ -423,14 +428,17 @@ replicas:
     assert_eq!(shown(&workload.labels_origin), "o/web.yaml:9");
     let rendered = &built.rendered["built.yaml"];
     let text = String::from_utf8(built.files["built.yaml"].bytes().to_vec()).unwrap();
-    let first = |needle: &str| {
+    let nth = |needle: &str, nth: usize| {
         let line = text.lines().position(|line| line.contains(needle)).unwrap();
-        let source = rendered.lines[line][0];
+        let source = rendered.lines[line][nth];
         format!("{}:{}", rendered.files[source.file as usize], source.line)
     };
+    let first = |needle: &str| nth(needle, 0);
     assert_eq!(first("a: b"), at(&tree, path, "a=b"));
     assert_eq!(first("kind: ConfigMap"), at(&tree, path, "- name: web"));
-    assert_eq!(first("image: shop/web:v2"), at(&tree, path, "- name: shop/web"));
+    // The line begins an item of the base.
+    assert_eq!(first("image: shop/web:v2"), at(&tree, "o/web.yaml", "- name: web"));
+    assert_eq!(nth("image: shop/web:v2", 1), at(&tree, path, "- name: shop/web"));
     assert_eq!(first("replicas: 3"), at(&tree, path, "count: 3"));
 }
 
