@@ -8,7 +8,6 @@ mod gate;
 mod hidden;
 mod inventory;
 mod laws;
-mod origins;
 mod query;
 mod reading;
 mod tiers;

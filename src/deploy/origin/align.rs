@@ -7,9 +7,9 @@ use rustc_hash::{FxHashMap, FxHasher};
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-/// How many values are looked at to tell which items of lists are the same. Beyond that they are matched by
-/// their places.
-const LOOKS: usize = 2_000_000;
+/// How many values are looked at to tell which items of lists are the same, in one text. Beyond that they are
+/// matched by their places.
+pub(super) const LOOKS: usize = 20_000_000;
 
 /// How many items of a list without a counterpart are compared with each other.
 const COMPARED: usize = 64;
@@ -26,19 +26,15 @@ pub(super) trait Sink {
     fn differs(&mut self, path: &[&str], line: u32, node: &Node, source: Option<&Node>);
 }
 
-/// Tells a sink which lines of a node come from which lines of its source.
-pub(super) fn align<'n>(
-    node: &'n Node,
-    source: &'n Node,
-    path: &mut Vec<&'n str>,
-    sink: &mut dyn Sink,
-) {
-    Aligner { sink, looks: LOOKS }.node(node, source, node.start_line, path);
+/// Tells a sink which lines of a node come from which lines of its source. `looks`: how many values may still
+/// be looked at, see [`LOOKS`].
+pub(super) fn align(node: &Node, source: &Node, looks: &mut usize, sink: &mut dyn Sink) {
+    Aligner { sink, looks }.node(node, source, node.start_line, &mut Vec::new());
 }
 
 struct Aligner<'s> {
     sink: &'s mut dyn Sink,
-    looks: usize,
+    looks: &'s mut usize,
 }
 
 impl Aligner<'_> {
@@ -95,7 +91,7 @@ impl Aligner<'_> {
         let mut matched = vec![None; items.len()];
         let mut free: FxHashMap<u64, VecDeque<usize>> = FxHashMap::default();
         for (index, other) in others.iter().enumerate() {
-            let print = fingerprint(other, &mut self.looks);
+            let print = fingerprint(other, self.looks);
             free.entry(print).or_default().push_back(index);
         }
         let mut taken = vec![false; others.len()];
@@ -106,7 +102,7 @@ impl Aligner<'_> {
             *slot = Some(index);
         };
         for (item, slot) in items.iter().zip(&mut matched) {
-            let print = fingerprint(item, &mut self.looks);
+            let print = fingerprint(item, self.looks);
             if let Some(index) = free.get_mut(&print).and_then(VecDeque::pop_front) {
                 take(slot, index);
             }
@@ -154,10 +150,10 @@ impl Aligner<'_> {
 
     /// How many scalars two nodes share.
     fn alike(&mut self, node: &Node, other: &Node) -> usize {
-        if self.looks == 0 {
+        if *self.looks == 0 {
             return 0;
         }
-        self.looks -= 1;
+        *self.looks -= 1;
         match (&node.value, &other.value) {
             (Value::Map(fields), Value::Map(others)) => {
                 let others = Fields::of(others);
@@ -226,10 +222,11 @@ pub(super) fn same_scalar(node: &Node, other: &Node) -> bool {
     }
 }
 
-/// Do two nodes say the same? Nodes with equal contents are equal, and others hardly ever.
-pub(super) fn equal(node: &Node, other: &Node) -> bool {
-    let mut looks = LOOKS;
-    fingerprint(node, &mut looks) == fingerprint(other, &mut looks)
+/// Do two nodes say the same? Nodes with equal contents are equal, and others hardly ever. Nothing is once
+/// there are no more looks.
+pub(super) fn equal(node: &Node, other: &Node, looks: &mut usize) -> bool {
+    let same = fingerprint(node, looks) == fingerprint(other, looks);
+    same && *looks > 0
 }
 
 /// A number for what a node says, whatever the order of its fields.
@@ -288,7 +285,7 @@ mod tests {
         let read = |text: &str| manifests(text.as_bytes()).remove(0).unwrap();
         let (node, source) = (read(node), read(source));
         let mut found = Found::default();
-        align(&node, &source, &mut Vec::new(), &mut found);
+        align(&node, &source, &mut LOOKS.clone(), &mut found);
         found
     }
 
@@ -316,8 +313,8 @@ mod tests {
     #[test]
     fn long_texts_go_line_by_line() {
         let same = found("a: |\n  x\n  y\n", "\na: |\n  x\n  y\n").same;
-        assert_eq!(same, [(1, 2), (2, 3), (3, 4)]);
-        assert_eq!(found("a: |\n  x\n  y\n", "a: \"x\\ny\\n\"").same, [(1, 1), (2, 1), (3, 1)]);
+        assert_eq!(same, [(2, 3), (3, 4), (1, 2)]);
+        assert_eq!(found("a: |\n  x\n  y\n", "a: \"x\\ny\\n\"").same, [(2, 1), (3, 1), (1, 1)]);
     }
 
     #[test]

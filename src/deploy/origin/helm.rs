@@ -2,12 +2,12 @@
 //! that the template reads there.
 
 use super::Origins;
-use super::align::{Sink, align};
+use super::align::{LOOKS, Sink, align, equal};
 use super::paths::{join, within};
 use super::scope::{Meaning, Scope, included};
-use super::sources::{Marks, Sources};
-use super::template::{Kind, Template};
-use super::trace::{Step, trace};
+use super::sources::{Marks, Sources, renumber};
+use super::template::{Kind, Line, Template};
+use super::trace::{Rounds, Step, trace};
 use super::values::{Chart, Found, Key, Values};
 use crate::deploy::Release;
 use crate::parse::{Field, Node, Value, manifests};
@@ -18,6 +18,15 @@ use std::rc::Rc;
 
 /// How many pairs of lines are compared for all documents together.
 const PAIRS: usize = 30_000_000;
+
+/// What it costs to look for a value, in the same measure.
+const LOOKUP: usize = 50;
+
+/// Rounds of a loop that are tried for what was printed.
+const ROUNDS: usize = 64;
+
+/// Actions that are looked at to tell whether a round fits.
+const SHOWN: usize = 20;
 
 /// How deep helpers are followed that print helpers.
 const DEPTH: usize = 4;
@@ -37,6 +46,7 @@ pub fn of_helm(text: &[u8], release: &Release, files: &dyn Files, other: &dyn Fi
         helpers: None,
         root: release.chart.clone(),
         pairs: PAIRS,
+        looks: LOOKS,
         marks: Marks::new(count),
     };
     let lines: Vec<&str> = text.split('\n').collect();
@@ -55,13 +65,15 @@ struct Document<'t> {
     source: &'t str,
     /// Its lines, from 0.
     lines: Range<usize>,
+    /// How many documents of its kind the template printed before.
+    nth: usize,
 }
 
 fn documents<'t>(lines: &[&'t str]) -> Vec<Document<'t>> {
     let mut documents: Vec<Document<'t>> = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         if line.starts_with("---") {
-            documents.push(Document { source: "", lines: index + 1..index + 1 });
+            documents.push(Document { source: "", lines: index + 1..index + 1, nth: 0 });
         }
         let Some(last) = documents.last_mut() else { continue };
         match line.strip_prefix("# Source: ") {
@@ -73,6 +85,14 @@ fn documents<'t>(lines: &[&'t str]) -> Vec<Document<'t>> {
         last.lines.end = last.lines.end.max(last.lines.start);
     }
     documents.retain(|document| !document.source.is_empty() && !document.lines.is_empty());
+    let mut seen: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for document in &mut documents {
+        let rows = lines.get(document.lines.clone()).unwrap_or_default();
+        let kind = rows.iter().find(|row| row.starts_with("kind:")).copied().unwrap_or_default();
+        let count = seen.entry((document.source, kind)).or_default();
+        document.nth = *count;
+        *count += 1;
+    }
     documents
 }
 
@@ -86,7 +106,9 @@ struct Rendering<'a> {
     /// The files of helpers by their names.
     helpers: Option<BTreeMap<String, String>>,
     root: String,
+    /// What may still be done.
     pairs: usize,
+    looks: usize,
     marks: Marks,
 }
 
@@ -102,6 +124,15 @@ struct Printed<'p> {
     chart: &'p Chart,
     /// The document.
     object: Option<&'p Node>,
+    /// How many documents of its kind the template printed before.
+    nth: usize,
+}
+
+impl<'p> Printed<'p> {
+    /// Where an expression stands.
+    fn scope<'s>(&'s self, line: usize, block: Option<usize>, rounds: &'s Rounds) -> Scope<'s> {
+        Scope { template: &self.template, root: &self.given, line, block, rounds }
+    }
 }
 
 impl Rendering<'_> {
@@ -110,9 +141,8 @@ impl Rendering<'_> {
         let Some((template, start)) = self.template(&file) else { return };
         let rows = lines.get(document.lines.clone()).unwrap_or_default();
         let mut object = manifests(rows.join("\n").as_bytes()).into_iter().flatten().next();
-        let offset = document.lines.start as u32;
         if let Some(object) = &mut object {
-            super::sources::renumber(object, &|line| line + offset);
+            renumber(object, &|line| line + number(document.lines.start) - 1);
         }
         let printed = Printed {
             template,
@@ -121,9 +151,10 @@ impl Rendering<'_> {
             given: Meaning::everything(),
             chart: &chart,
             object: object.as_ref(),
+            nth: document.nth,
         };
         if !self.lines(&printed, document.lines.clone(), lines, DEPTH) {
-            document.lines.clone().for_each(|line| self.marks.add(line as u32 + 1, start + 1));
+            document.lines.clone().for_each(|line| self.marks.add(number(line), start + 1));
         }
         self.conditions(&chart, document.lines.clone());
     }
@@ -137,9 +168,10 @@ impl Rendering<'_> {
         depth: usize,
     ) -> bool {
         let rows = lines.get(range.clone()).unwrap_or_default();
-        let Some(steps) = trace(&printed.template, printed.owner, rows, &mut self.pairs) else {
+        let Some(mut steps) = trace(&printed.template, printed.owner, rows, &mut self.pairs) else {
             return false;
         };
+        self.settle(printed, &mut steps, range.start, lines);
         let mut at = 0;
         while let Some(step) = steps.get(at) {
             // A line and those that go on with what it began.
@@ -155,6 +187,140 @@ impl Rendering<'_> {
         true
     }
 
+    /// What an expression reads, each value as all files have it, the likeliest first.
+    fn read(&mut self, chart: &Chart, scope: &Scope<'_>, expression: &str) -> Vec<Vec<Found>> {
+        let mut found = Vec::new();
+        for path in scope.values(expression) {
+            let Some(left) = self.pairs.checked_sub(LOOKUP + expression.len()) else { break };
+            self.pairs = left;
+            found.push(self.values.find(chart, &path, &mut self.sources));
+        }
+        found
+    }
+
+    /// Loops leave rounds out, and of one that prints documents only one round is seen at a time. So the rounds
+    /// of each loop are those whose values were printed.
+    fn settle(
+        &mut self,
+        printed: &Printed<'_>,
+        steps: &mut [Option<Step>],
+        start: usize,
+        lines: &[&str],
+    ) {
+        let template = printed.template.clone();
+        for (index, block) in template.blocks.iter().enumerate() {
+            let inside = |step: &Step| step.rounds.iter().any(|(own, _)| *own == index);
+            if block.kind != Kind::Range || !steps.iter().flatten().any(inside) {
+                continue;
+            }
+            let body = template.lines.get(block.first..block.last).unwrap_or_default();
+            let first = if body.iter().any(Line::is_marker) { printed.nth } else { 0 };
+            let mut at = 0;
+            // What the loop was in, the round that was counted, and the one that it is.
+            let mut before: Option<(Rounds, usize, usize)> = None;
+            while let Some(step) = steps.get(at) {
+                let Some((around, counted)) = step.as_ref().and_then(|step| step.round(index))
+                else {
+                    at += 1;
+                    continue;
+                };
+                let same = |step: &Option<Step>| {
+                    let round = step.as_ref().map(|step| step.round(index));
+                    round.is_none_or(|round| round.as_ref() == Some(&(around.clone(), counted)))
+                };
+                let rest = steps.get(at..).unwrap_or_default();
+                let end = at + rest.iter().take_while(|step| same(step)).count();
+                let expected = match &before {
+                    Some((other, then, is)) if *other == around => {
+                        is + counted.saturating_sub(*then)
+                    }
+                    _ => counted + first,
+                };
+                let group = steps.get(at..end).unwrap_or_default();
+                let round =
+                    self.best_round(printed, (index, expected), group, (start + at, lines), first);
+                for step in steps.iter_mut().take(end).skip(at).flatten() {
+                    step.set_round(index, round);
+                }
+                before = Some((around, counted, round));
+                at = end;
+            }
+        }
+    }
+
+    /// The round of a loop that printed some lines: the first from the expected one on whose values they show.
+    fn best_round(
+        &mut self,
+        printed: &Printed<'_>,
+        (block, expected): (usize, usize),
+        group: &[Option<Step>],
+        place: (usize, &[&str]),
+        wraps: usize,
+    ) -> usize {
+        let ahead = expected..expected + ROUNDS;
+        let behind = if wraps > 0 { 0..expected.min(ROUNDS) } else { 0..0 };
+        let mut best = (0, expected);
+        for round in ahead.chain(behind) {
+            let (score, misses) = self.shown(printed, (block, round), group, place);
+            // The one that is expected needs no proof but that nothing speaks against it.
+            if misses == 0 && (round == expected || score > 0) {
+                return round;
+            }
+            if score > best.0 {
+                best = (score, round);
+            }
+        }
+        best.1
+    }
+
+    /// How many values that lines would read in a round of a loop they show, and how many they don't.
+    fn shown(
+        &mut self,
+        printed: &Printed<'_>,
+        (block, round): (usize, usize),
+        group: &[Option<Step>],
+        (start, lines): (usize, &[&str]),
+    ) -> (i32, usize) {
+        let (mut score, mut misses) = (0, 0);
+        let mut left = SHOWN;
+        for (index, step) in group.iter().enumerate() {
+            let Some(step) = step.as_ref().filter(|step| !step.goes_on) else { continue };
+            let Some(line) = printed.template.lines.get(step.line) else { continue };
+            let mut step = step.clone();
+            step.set_round(block, round);
+            let scope = printed.scope(step.line, line.block, &step.rounds);
+            for action in line.actions() {
+                if left == 0 {
+                    return (score, misses);
+                }
+                left -= 1;
+                let found = self.read(printed.chart, &scope, action);
+                let Some(row) = lines.get(start + index) else { continue };
+                for value in found.iter().map(|layers| layers.first().and_then(Found::node)) {
+                    let shows = match value.map(|value| &value.value) {
+                        Some(Value::Text(text)) => row.contains(text.as_str()),
+                        Some(Value::Number(number)) => row.contains(&number.to_string()),
+                        Some(Value::Bool(value)) => row.contains(&value.to_string()),
+                        Some(Value::Map(_) | Value::List(_)) => {
+                            let on = group.iter().skip(index + 1).flatten();
+                            let end = index + 1 + on.take_while(|step| step.goes_on).count();
+                            let run = start + index..start + end;
+                            let part = part(printed.object, &run, line.is_printed());
+                            part.zip(value)
+                                .is_some_and(|(part, value)| equal(&part, value, &mut self.looks))
+                        }
+                        // It may have a default.
+                        Some(Value::Null) => continue,
+                        None => false,
+                    };
+                    score += if shows { 1 } else { -1 };
+                    misses += usize::from(!shows);
+                }
+            }
+        }
+        (score, misses)
+    }
+
     /// What one line of a template printed at once.
     fn run(
         &mut self,
@@ -166,41 +332,34 @@ impl Rendering<'_> {
     ) {
         let template = printed.template.clone();
         let Some(line) = template.lines.get(step.line) else { return };
-        let scope = Scope {
-            template: &template,
-            root: &printed.given,
-            line: step.line,
-            block: line.block,
-            rounds: &step.rounds,
-        };
-        let own = printed.start + step.line as u32 + 1;
-        let numbers = || run.clone().map(number);
+        let scope = printed.scope(step.line, line.block, &step.rounds);
+        let own = printed.start + number(step.line);
         let actions: Vec<&str> = line.actions().collect();
         let last = actions.last().copied().unwrap_or_default();
         let mut found = Vec::new();
         for action in &actions {
-            for path in scope.values(action) {
-                found.push(self.values.find(printed.chart, &path, &mut self.sources));
-            }
+            found.extend(self.read(printed.chart, &scope, action));
+        }
+        let alone = line.is_printed();
+        let own_first = |marks: &mut Marks| run.clone().for_each(|row| marks.add(number(row), own));
+        if !alone {
+            own_first(&mut self.marks);
         }
         // What is printed of a value as it stands is what people edit.
-        if line.is_printed() {
-            self.verbatim(printed.object, &run, &found, true);
-        }
-        numbers().for_each(|number| self.marks.add(number, own));
-        if !line.is_printed() {
-            self.verbatim(printed.object, &run, &found, false);
-            let values = found.iter().flatten().map(|found| found.line);
-            values.for_each(|value| self.marks.add(run.start as u32 + 1, value));
-        }
+        let verbatim = self.verbatim(printed.object, &run, &found, alone);
+        own_first(&mut self.marks);
         if let Some((name, argument)) = included(last)
             && let Some(depth) = depth.checked_sub(1)
         {
-            let inner = if line.is_printed() { run.clone() } else { run.start + 1..run.end };
+            let inner = if alone { run.clone() } else { run.start + 1..run.end };
             self.helper(printed, &name, scope.whole(&argument), (inner, &run), lines, depth);
         }
-        let values: Vec<u32> = found.iter().flatten().map(|found| found.line).collect();
-        numbers().for_each(|number| values.iter().for_each(|value| self.marks.add(number, *value)));
+        // The keys of what stands there line by line say little more, but where the change is at them.
+        for value in found.iter().flatten().map(|found| found.line) {
+            let all = !verbatim || self.sources.touched(value);
+            let rows = run.clone().filter(|_| all);
+            rows.for_each(|row| self.marks.add(number(row), value));
+        }
         self.around(printed, step, &run);
     }
 
@@ -216,53 +375,51 @@ impl Rendering<'_> {
     ) {
         let Some((template, start)) = self.helpers_file(name) else { return };
         let owner = template.defines.get(name).copied();
-        let Printed { chart, object, .. } = *printed;
-        let helper = Printed { template, start, owner, given, chart, object };
+        let Printed { chart, object, nth, .. } = *printed;
+        let helper = Printed { template, start, owner, given, chart, object, nth };
         if !inner.is_empty() {
             self.lines(&helper, inner, lines, depth);
             return;
         }
         let template = helper.template.clone();
         let Some(block) = owner.and_then(|owner| template.blocks.get(owner)) else { return };
-        for line in block.first..=block.last {
-            let Some(of_helper) =
-                template.lines.get(line).filter(|_| template.owner(line) == owner)
+        for index in block.first..=block.last {
+            let Some(left) = self.pairs.checked_sub(1) else { return };
+            self.pairs = left;
+            let Some(line) = template.lines.get(index).filter(|_| template.owner(index) == owner)
             else {
                 continue;
             };
-            let root = &helper.given;
-            let scope =
-                Scope { template: &template, root, line, block: of_helper.block, rounds: &[] };
-            for number in run.clone().map(number) {
-                self.marks.add(number, start + line as u32 + 1);
-            }
-            for path in of_helper.actions().flat_map(|action| scope.values(action)) {
-                for found in self.values.find(chart, &path, &mut self.sources) {
-                    self.marks.add(run.start as u32 + 1, found.line);
-                }
+            run.clone().for_each(|row| self.marks.add(number(row), start + number(index)));
+            let rounds = Rounds::new();
+            let scope = helper.scope(index, line.block, &rounds);
+            for action in line.actions() {
+                let found = self.read(chart, &scope, action);
+                let values = found.iter().flatten().map(|found| found.line);
+                values.for_each(|value| self.marks.add(number(run.start), value));
             }
         }
     }
 
-    /// Parts of values that were printed as they stand. `alone`: nothing else stands beside them.
+    /// Parts of values that were printed as they stand. `alone`: nothing else stands beside them. True: there
+    /// are some.
     fn verbatim(
         &mut self,
         object: Option<&Node>,
         run: &Range<usize>,
         found: &[Vec<Found>],
         alone: bool,
-    ) {
-        let (first, last) = (run.start as u32 + 1, run.end as u32);
-        let printed = object.and_then(|object| match alone {
-            true => inside(object, first, last),
-            false => beside(object, first).cloned(),
-        });
-        let Some(printed) = printed else { return };
+    ) -> bool {
+        let is_long = |node: &Node| matches!(node.value, Value::Map(_) | Value::List(_));
+        let mut values = found.iter().flatten().filter_map(Found::node);
+        let Some(printed) = values.any(is_long).then(|| part(object, run, alone)).flatten() else {
+            return false;
+        };
+        let mut marking = Marking { marks: &mut self.marks, any: false };
         for values in found {
             for value in values.iter().filter_map(Found::node) {
-                if matches!(value.value, Value::Map(_) | Value::List(_)) {
-                    let mut marking = Marking(&mut self.marks);
-                    align(&printed, value, &mut Vec::new(), &mut marking);
+                if is_long(value) {
+                    align(&printed, value, &mut self.looks, &mut marking);
                 }
                 // Of maps the fields of all files count, of anything else the last file.
                 if !matches!(value.value, Value::Map(_)) {
@@ -270,6 +427,7 @@ impl Rendering<'_> {
                 }
             }
         }
+        marking.any
     }
 
     /// What has to be so for a line to be there at all, as far as the change touches it.
@@ -280,14 +438,10 @@ impl Rendering<'_> {
             if matches!(block.kind, Kind::Define | Kind::Block) {
                 break;
             }
-            let scope = Scope {
-                template: &template,
-                root: &printed.given,
-                line: block.first,
-                block: block.parent,
-                rounds: &step.rounds,
-            };
+            let scope = printed.scope(block.first, block.parent, &step.rounds);
             for mut path in scope.values(&block.head) {
+                let Some(left) = self.pairs.checked_sub(LOOKUP + block.head.len()) else { return };
+                self.pairs = left;
                 let found = self.values.find(printed.chart, &path, &mut self.sources);
                 lines.extend(found.iter().map(|found| found.line));
                 let round = step.rounds.iter().find(|(own, _)| *own == index);
@@ -297,7 +451,7 @@ impl Rendering<'_> {
                     lines.splice(0..0, item.iter().map(|found| found.line));
                 }
             }
-            lines.push(printed.start + block.first as u32 + 1);
+            lines.push(printed.start + number(block.first));
         }
         self.touched(&lines, run);
     }
@@ -420,14 +574,28 @@ fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX - 1) + 1
 }
 
-struct Marking<'m>(&'m mut Marks);
+struct Marking<'m> {
+    marks: &'m mut Marks,
+    any: bool,
+}
 
 impl Sink for Marking<'_> {
     fn same(&mut self, line: u32, source: u32) {
-        self.0.add(line, source);
+        self.marks.add(line, source);
+        self.any = true;
     }
 
     fn differs(&mut self, _: &[&str], _: u32, _: &Node, _: Option<&Node>) {}
+}
+
+/// What of an object stands on some lines. `alone`: it is all of these lines; otherwise what begins behind a key
+/// or a dash on the first.
+fn part(object: Option<&Node>, run: &Range<usize>, alone: bool) -> Option<Node> {
+    let first = number(run.start);
+    match alone {
+        true => inside(object?, first, number(run.end) - 1),
+        false => beside(object?, first).cloned(),
+    }
 }
 
 /// The largest part of an object that lies within some lines, as a value.
@@ -436,9 +604,9 @@ fn inside(node: &Node, first: u32, last: u32) -> Option<Node> {
     if within(node.start_line, node.end_line) {
         return Some(node.clone());
     }
-    let (items, fields) = (node.items().iter(), node.fields().iter());
-    let own_items = items.clone().filter(|item| within(item.start_line, item.end_line));
-    let own_fields = fields.clone().filter(|field| within(field.line, field.node.end_line));
+    let (items, fields) = overlapping(node, first, last);
+    let own_items = items.iter().filter(|item| within(item.start_line, item.end_line));
+    let own_fields = fields.iter().filter(|field| within(field.line, field.node.end_line));
     let (own_items, own_fields): (Vec<Node>, Vec<Field>) =
         (own_items.cloned().collect(), own_fields.cloned().collect());
     if !own_items.is_empty() {
@@ -447,26 +615,35 @@ fn inside(node: &Node, first: u32, last: u32) -> Option<Node> {
     if !own_fields.is_empty() {
         return Some(Node { value: Value::Map(own_fields), ..*node });
     }
-    let mut inner = items.chain(fields.map(|field| &field.node));
-    inner
-        .find(|node| node.start_line <= last && first <= node.end_line)
-        .and_then(|node| inside(node, first, last))
+    let inner = items.first().or_else(|| fields.first().map(|field| &field.node));
+    inner.and_then(|node| inside(node, first, last))
 }
 
 /// The value that begins on a line, behind its key or the dash of a list.
 fn beside(node: &Node, line: u32) -> Option<&Node> {
-    let mut inner = node.items().iter();
-    if let Some(item) = inner.clone().find(|item| item.start_line == line) {
+    let (items, fields) = overlapping(node, line, line);
+    if let Some(item) = items.iter().find(|item| item.start_line == line) {
         // What is written first behind the dash may be a key.
         return item.fields().iter().find_map(|field| behind(field, line)).or(Some(item));
     }
-    let mut fields = node.fields().iter();
-    if let Some(value) = fields.clone().find_map(|field| behind(field, line)) {
+    if let Some(value) = fields.iter().find_map(|field| behind(field, line)) {
         return Some(value);
     }
-    let around = |node: &&Node| node.start_line <= line && line <= node.end_line;
-    let next = inner.find(around).or_else(|| fields.map(|field| &field.node).find(around));
-    next.and_then(|node| beside(node, line))
+    let inner = items.first().or_else(|| fields.first().map(|field| &field.node));
+    inner.and_then(|node| beside(node, line))
+}
+
+/// The items or fields of a node that are on some lines. What was printed stands in the order of its lines.
+fn overlapping(node: &Node, first: u32, last: u32) -> (&[Node], &[Field]) {
+    let (items, fields) = (node.items(), node.fields());
+    let items = {
+        let from = items.partition_point(|item| item.end_line < first);
+        let to = items.partition_point(|item| item.start_line <= last);
+        items.get(from..to).unwrap_or_default()
+    };
+    let from = fields.partition_point(|field| field.node.end_line < first);
+    let to = fields.partition_point(|field| field.line <= last);
+    (items, fields.get(from..to).unwrap_or_default())
 }
 
 fn behind(field: &Field, line: u32) -> Option<&Node> {

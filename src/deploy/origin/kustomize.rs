@@ -8,7 +8,7 @@
 use super::Origins;
 use super::align::{Sink, align};
 use super::history::History;
-use super::merge::Removed;
+use super::merge::{Removed, Work};
 use super::patches::{Files, Kustomization};
 use super::paths::join;
 use super::replace;
@@ -24,8 +24,8 @@ use std::rc::Rc;
 const ORIGIN: &str = "config.kubernetes.io/origin";
 const CHANGES: &str = "alpha.config.kubernetes.io/transformations";
 
-/// How often it is looked whether a patch or a replacement is about an object.
-const LOOKS: usize = 1_000_000;
+/// How often it is looked whether a patch or a replacement is about an object, or what a kustomization sets.
+const LOOKS: usize = 2_000_000;
 
 /// Objects of one kind in one file whose names are searched for one that is like another.
 const NAMESAKES: usize = 1_000;
@@ -70,6 +70,7 @@ pub fn of_kustomize(
         histories: BTreeMap::new(),
         indexes: BTreeMap::new(),
         looks: LOOKS,
+        work: Work::default(),
         marks: Marks::new(memchr::memchr_iter(b'\n', text).count() + 1),
     };
     let documents: Vec<Node> = manifests(text).into_iter().flatten().collect();
@@ -122,6 +123,7 @@ struct Build<'a> {
     histories: BTreeMap<String, Rc<History>>,
     indexes: BTreeMap<String, Rc<Index>>,
     looks: usize,
+    work: Work,
     marks: Marks,
 }
 
@@ -225,7 +227,7 @@ impl Build<'_> {
             for patch in self.files.patches(&step.file, &step.kind).iter() {
                 let Some(left) = self.looks.checked_sub(1) else { return };
                 self.looks = left;
-                patch.lay_over(source, built, identity, removed);
+                patch.lay_over(source, built, identity, removed, &mut self.work);
             }
         }
     }
@@ -290,24 +292,23 @@ impl Build<'_> {
         resources: &BTreeSet<String>,
     ) -> Option<Node> {
         let select = replacement.source()?;
-        let looks = &mut self.looks;
-        let mut chosen = |identity: &Identity| {
-            *looks = looks.saturating_sub(1);
-            *looks > 0 && identity.is_chosen_by(select, &[], &[]) == Some(true)
-        };
+        let chosen = |identity: &Identity| identity.is_chosen_by(select, &[], &[]) == Some(true);
         for object in objects {
-            if !chosen(&object.identity) {
-                continue;
-            }
-            if let Some(value) = object.source.as_ref().and_then(|node| replacement.value(node)) {
+            self.looks = self.looks.checked_sub(1)?;
+            if chosen(&object.identity)
+                && let Some(value) = object.source.as_ref().and_then(|node| replacement.value(node))
+            {
                 return Some(value.clone());
             }
         }
         for path in resources {
-            let Some(documents) = self.files.documents(path) else { continue };
-            let mut found = documents.iter().filter(|node| chosen(&Identity::of(&[*node])));
-            if let Some(value) = found.find_map(|node| replacement.value(node)) {
-                return Some(value.clone());
+            for node in self.files.documents(path).iter().flat_map(|documents| documents.iter()) {
+                self.looks = self.looks.checked_sub(1)?;
+                if chosen(&Identity::of(&[node]))
+                    && let Some(value) = replacement.value(node)
+                {
+                    return Some(value.clone());
+                }
             }
         }
         None
@@ -374,16 +375,27 @@ impl Build<'_> {
                 files.push(&step.file);
             }
         }
-        let kustomizations =
+        let kustomizations: Vec<Rc<Kustomization>> =
             files.iter().filter_map(|file| self.files.kustomization(file)).collect();
+        let items = |own: &Kustomization| {
+            let lists = ["labels", "images", "replicas"].map(|key| own.node.get(key));
+            lists.into_iter().flatten().map(|list| list.items().len()).sum::<usize>() + 1
+        };
+        let weight = kustomizations.iter().map(|own| items(own)).sum();
         let mut also: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for (line, other) in object.also.iter().chain(&object.removed) {
             also.entry(*line).or_default().push(*other);
         }
-        let mut marking =
-            Marking { marks: &mut self.marks, also, kustomizations, names: &object.identity.names };
+        let mut marking = Marking {
+            marks: &mut self.marks,
+            also,
+            kustomizations,
+            weight,
+            looks: &mut self.looks,
+            names: &object.identity.names,
+        };
         match source.value {
-            Value::Map(_) => align(object.built, source, &mut Vec::new(), &mut marking),
+            Value::Map(_) => align(object.built, source, &mut self.work.looks, &mut marking),
             _ => lines.clone().for_each(|line| marking.marks.add(line, source.start_line)),
         }
         for line in lines {
@@ -402,6 +414,9 @@ struct Marking<'m> {
     also: BTreeMap<u32, Vec<u32>>,
     /// Those that changed it.
     kustomizations: Vec<Rc<Kustomization>>,
+    /// How much it is to look through those.
+    weight: usize,
+    looks: &'m mut usize,
     names: &'m [String],
 }
 
@@ -425,7 +440,12 @@ impl Sink for Marking<'_> {
             }
             return;
         }
-        let setters = setters(&self.kustomizations, path, node, self.names);
+        let left = self.looks.checked_sub(self.weight);
+        *self.looks = left.unwrap_or(0);
+        let setters = match left {
+            Some(_) => setters(&self.kustomizations, path, node, self.names),
+            None => Vec::new(),
+        };
         let source = source.map(|source| source.start_line);
         // A name is what people write and a prefix before it.
         let (first, rest) = match path {

@@ -8,8 +8,26 @@ use rustc_hash::FxHashMap;
 /// growing ever deeper.
 const STEPS: usize = 100;
 
-/// Values that one patch may copy or move.
-const COPIED: usize = 100_000;
+/// What may be done to find the sources of one text. Whatever would take more is left as it is.
+pub(super) struct Work {
+    /// Values that are looked at.
+    pub(super) looks: usize,
+    /// Values that patches copy, and places that others move to make room.
+    pub(super) moves: usize,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self { looks: super::align::LOOKS, moves: 20_000_000 }
+    }
+}
+
+impl Work {
+    fn moves(&mut self, moves: usize) -> Option<()> {
+        self.moves = self.moves.checked_sub(moves)?;
+        Some(())
+    }
+}
 
 /// What a patch took away: the line that stands for what it was taken from, and the line of the patch.
 pub(super) type Removed = Vec<(u32, u32)>;
@@ -29,10 +47,10 @@ const MERGED: [&str; 10] = [
 ];
 
 /// Lays a strategic merge patch over an object. What the patch says of who the object is names it only.
-pub(super) fn strategic(object: &mut Node, patch: &Node, removed: &mut Removed) {
+pub(super) fn strategic(object: &mut Node, patch: &Node, removed: &mut Removed, work: &mut Work) {
     let merged = object.text_at(&["kind"]).is_some_and(|kind| MERGED.contains(&kind));
     let line = object.start_line;
-    let mut merge = Merge { merged, removed };
+    let mut merge = Merge { merged, removed, work };
     let (Value::Map(fields), changes) = (&mut object.value, patch.fields()) else { return };
     merge.map(fields, line, changes, Names::OfObject);
 }
@@ -61,11 +79,15 @@ impl Names {
 struct Merge<'r> {
     merged: bool,
     removed: &'r mut Removed,
+    work: &'r mut Work,
 }
 
 impl Merge<'_> {
     /// `line`: what stands for the map in the text.
     fn map(&mut self, fields: &mut Vec<Field>, line: u32, changes: &[Field], names: Names) {
+        if self.work.moves(fields.len() + changes.len()).is_none() {
+            return;
+        }
         let directive = changes.iter().find(|change| change.key == "$patch");
         match directive.and_then(|directive| directive.node.text().zip(Some(directive.line))) {
             Some(("replace", _)) => {
@@ -127,6 +149,9 @@ impl Merge<'_> {
     }
 
     fn list(&mut self, items: &mut Vec<Node>, line: u32, changes: &[Node], key: &str) {
+        if self.work.moves(items.len().saturating_mul(changes.len())).is_none() {
+            return;
+        }
         let directive = |change: &Node| change.text_at(&["$patch"]).map(str::to_string);
         if changes.iter().any(|change| directive(change).as_deref() == Some("replace")) {
             let kept = changes.iter().filter(|change| directive(change).is_none());
@@ -199,10 +224,9 @@ fn clean_node(node: &Node) -> Node {
 }
 
 /// Applies a JSON patch. Operations that don't fit change nothing.
-pub(super) fn json(object: &mut Node, operations: &Node, removed: &mut Removed) {
-    let mut copied = COPIED;
+pub(super) fn json(object: &mut Node, operations: &Node, removed: &mut Removed, work: &mut Work) {
     for operation in operations.items() {
-        let _ = apply(object, operation, removed, &mut copied);
+        let _ = apply(object, operation, removed, work);
     }
 }
 
@@ -210,30 +234,34 @@ fn apply(
     object: &mut Node,
     operation: &Node,
     removed: &mut Removed,
-    copied: &mut usize,
+    work: &mut Work,
 ) -> Option<()> {
     let path = tokens(operation.text_at(&["path"])?)?;
     let line = operation.fields().iter().find(|field| field.key == "path")?.line;
     match operation.text_at(&["op"])? {
-        "add" => put(object, &path, line, operation.get("value")?.clone(), true),
-        "replace" => put(object, &path, line, operation.get("value")?.clone(), false),
+        "add" | "replace" => {
+            let node = operation.get("value")?;
+            work.moves(size(node, 0)?)?;
+            let add = operation.text_at(&["op"]) == Some("add");
+            put(object, &path, line, node.clone(), add, work)
+        }
         "remove" => {
-            let (_, from) = take(object, &path)?;
+            let (_, from) = take(object, &path, work)?;
             removed.push((from, line));
             Some(())
         }
         "move" => {
-            let (node, from) = take(object, &tokens(operation.text_at(&["from"])?)?)?;
+            let (node, from) = take(object, &tokens(operation.text_at(&["from"])?)?, work)?;
             removed.push((from, line));
-            *copied = copied.checked_sub(size(&node, 0)?)?;
-            put(object, &path, line, node, true)
+            work.moves(size(&node, 0)?)?;
+            put(object, &path, line, node, true, work)
         }
         "copy" => {
             let from = tokens(operation.text_at(&["from"])?)?;
             let (node, _) = find(object, &from)?;
-            *copied = copied.checked_sub(size(node, 0)?)?;
+            work.moves(size(node, 0)?)?;
             let node = node.clone();
-            put(object, &path, line, node, true)
+            put(object, &path, line, node, true, work)
         }
         _ => None,
     }
@@ -294,7 +322,14 @@ fn find_mut<'n>(object: &'n mut Node, path: &[String]) -> Option<(&'n mut Node, 
 }
 
 /// Puts a node at a path. `line`: of the path in the patch. `add`: in a list, before what is there.
-fn put(object: &mut Node, path: &[String], line: u32, node: Node, add: bool) -> Option<()> {
+fn put(
+    object: &mut Node,
+    path: &[String],
+    line: u32,
+    node: Node,
+    add: bool,
+    work: &mut Work,
+) -> Option<()> {
     let Some((last, parents)) = path.split_last() else {
         *object = node;
         return Some(());
@@ -302,6 +337,7 @@ fn put(object: &mut Node, path: &[String], line: u32, node: Node, add: bool) -> 
     let (parent, _) = find_mut(object, parents)?;
     match &mut parent.value {
         Value::Map(fields) => {
+            work.moves(fields.len())?;
             // A scalar is what people edit; of a collection the path says what it is called.
             let line = match node.value {
                 Value::Map(_) | Value::List(_) => line,
@@ -317,7 +353,10 @@ fn put(object: &mut Node, path: &[String], line: u32, node: Node, add: bool) -> 
         Value::List(items) => {
             let index = last.parse::<usize>().ok()?;
             match add {
-                true if index <= items.len() => items.insert(index, node),
+                true if index <= items.len() => {
+                    work.moves(items.len() - index)?;
+                    items.insert(index, node);
+                }
                 true => return None,
                 false => *items.get_mut(index)? = node,
             }
@@ -328,16 +367,18 @@ fn put(object: &mut Node, path: &[String], line: u32, node: Node, add: bool) -> 
 }
 
 /// Takes a node away; also gives the line that stands for what it was taken from.
-fn take(object: &mut Node, path: &[String]) -> Option<(Node, u32)> {
+fn take(object: &mut Node, path: &[String], work: &mut Work) -> Option<(Node, u32)> {
     let (last, parents) = path.split_last()?;
     let (parent, line) = find_mut(object, parents)?;
     match &mut parent.value {
         Value::Map(fields) => {
+            work.moves(fields.len())?;
             let at = fields.iter().position(|field| field.key == *last)?;
             Some((fields.remove(at).node, line))
         }
         Value::List(items) => {
             let at = last.parse::<usize>().ok().filter(|at| *at < items.len())?;
+            work.moves(items.len() - at)?;
             Some((items.remove(at), line))
         }
         _ => None,
@@ -378,10 +419,11 @@ mod tests {
 
     fn merged(object: &str, change: &str) -> (Vec<String>, Removed) {
         let (mut object, mut removed) = (read(object), Removed::new());
+        let mut work = Work { moves: 1_000_000, ..Work::default() };
         let change = patch(change);
         match change.value {
-            Value::List(_) => json(&mut object, &change, &mut removed),
-            _ => strategic(&mut object, &change, &mut removed),
+            Value::List(_) => json(&mut object, &change, &mut removed, &mut work),
+            _ => strategic(&mut object, &change, &mut removed, &mut work),
         }
         let mut found = Vec::new();
         leaves(&object, String::new(), &mut found);
@@ -392,14 +434,14 @@ mod tests {
     fn a_strategic_patch_replaces_lists_of_policies_and_merges_those_of_pods() {
         let (found, _) = merged(
             "kind: NetworkPolicy\nmetadata: {name: a}\nspec:\n  ingress:\n  - from: [1]\n  podSelector: {}\n",
-            "kind: NetworkPolicy\nmetadata:\n  name: b\n  labels: {x: y}\nspec:\n  ingress:\n  - from: [1]\n  - to: [2]\n",
+            "kind: NetworkPolicy\nmetadata:\n  name: b\n  labels: {x: z}\nspec:\n  ingress:\n  - from: [1]\n  - to: [2]\n",
         );
         assert_eq!(
             found,
             [
                 "1 .kind \"NetworkPolicy\"",
                 "2 .metadata.name \"a\"",
-                "104 .metadata.labels.x \"y\"",
+                "104 .metadata.labels.x \"z\"",
                 "107 .spec.ingress.0.from.0 1",
                 "108 .spec.ingress.1.to.0 2",
                 "6 .spec.podSelector {}"
@@ -407,14 +449,14 @@ mod tests {
         );
         let (found, removed) = merged(
             "kind: Pod\nspec:\n  containers:\n  - name: a\n    image: x\n    ports: [{containerPort: 1}]\n  - name: b\n",
-            "kind: Pod\nspec:\n  containers:\n  - name: a\n    image: y\n    ports:\n    - containerPort: 2\n  - {name: b, $patch: delete}\n  - name: c\n",
+            "kind: Pod\nspec:\n  containers:\n  - name: a\n    image: z\n    ports:\n    - containerPort: 2\n  - {name: b, $patch: delete}\n  - name: c\n",
         );
         assert_eq!(
             found,
             [
                 "1 .kind \"Pod\"",
                 "4 .spec.containers.0.name \"a\"",
-                "105 .spec.containers.0.image \"y\"",
+                "105 .spec.containers.0.image \"z\"",
                 "6 .spec.containers.0.ports.0.containerPort 1",
                 "107 .spec.containers.0.ports.1.containerPort 2",
                 "109 .spec.containers.1.name \"c\""
@@ -425,11 +467,11 @@ mod tests {
 
     #[test]
     fn what_a_strategic_patch_takes_away_is_known() {
-        let object = "kind: A\nspec:\n  x: 1\n  y:\n    z: 2\n";
-        let (found, removed) = merged(object, "spec:\n  x: null\n  y: {$patch: replace, w: 3}\n");
-        assert_eq!(found, ["1 .kind \"A\"", "103 .spec.y.w 3"]);
+        let object = "kind: A\nspec:\n  x: 1\n  u:\n    z: 2\n";
+        let (found, removed) = merged(object, "spec:\n  x: null\n  u: {$patch: replace, w: 3}\n");
+        assert_eq!(found, ["1 .kind \"A\"", "103 .spec.u.w 3"]);
         assert_eq!(removed, [(2, 102)]);
-        let (_, removed) = merged(object, "spec:\n  y:\n    $patch: delete\n");
+        let (_, removed) = merged(object, "spec:\n  u:\n    $patch: delete\n");
         assert_eq!(removed, [(4, 103)]);
     }
 
@@ -457,7 +499,7 @@ mod tests {
     fn a_patch_that_copies_itself_ends() {
         let twice = "- {op: copy, from: /a, path: /a/-}\n".repeat(60);
         let (found, _) = merged("a: [1]", &twice);
-        assert!(found.len() <= COPIED, "{}", found.len());
+        assert!(found.len() <= 1_000_000, "{}", found.len());
         let deeper = "- {op: add, path: /b, value: {}}\n- {op: move, from: /a, path: /b/b}\n- {op: move, from: /b, path: /a}\n";
         let _ = merged("a: {}\n", &deeper.repeat(20_000));
         let deep = format!("- {{op: add, path: {}, value: 1}}\n", "/a".repeat(STEPS + 1));

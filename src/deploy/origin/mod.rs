@@ -34,3 +34,6 @@ pub struct Origins {
     /// For each line the sources, the likeliest first; none: nobody knows.
     pub lines: Vec<Vec<Source>>,
 }
+
+#[cfg(test)]
+mod tests;

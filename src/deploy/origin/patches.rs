@@ -1,7 +1,7 @@
 //! Kustomizations as far as they change objects: their patches, and which objects those are laid over.
 
 use super::align::{equal, same_scalar};
-use super::merge::{self, Removed};
+use super::merge::{self, Removed, Work};
 use super::paths::{directory, join, within};
 use super::select::Identity;
 use super::sources::{Sources, inside};
@@ -135,13 +135,15 @@ impl<'a> Files<'a> {
 }
 
 impl Patch {
-    /// Lays the patch over an object, if it is about that. `built`: what became of the object at last.
+    /// Lays the patch over an object, if it is about that. `built`: what became of the object at last;
+    /// `work`: what may still be done.
     pub(super) fn lay_over(
         &self,
         object: &mut Node,
         built: &Node,
         identity: &Identity,
         removed: &mut Removed,
+        work: &mut Work,
     ) {
         let chosen = self.target.as_ref().map(|target| {
             let both = [&*object, built];
@@ -154,12 +156,12 @@ impl Patch {
             let applies = match chosen {
                 Some(Some(chosen)) => chosen,
                 // Its traces tell.
-                Some(None) => shows(built, body),
+                Some(None) => shows(built, body, work),
                 None => identity.is_named_by(body),
             };
             match body.value {
-                Value::List(_) if applies => merge::json(object, body, removed),
-                Value::Map(_) if applies => merge::strategic(object, body, removed),
+                Value::List(_) if applies => merge::json(object, body, removed, work),
+                Value::Map(_) if applies => merge::strategic(object, body, removed, work),
                 _ => {}
             }
         }
@@ -167,38 +169,38 @@ impl Patch {
 }
 
 /// Does an object show what a patch would have done to it?
-fn shows(built: &Node, patch: &Node) -> bool {
+fn shows(built: &Node, patch: &Node, work: &mut Work) -> bool {
     match &patch.value {
         Value::List(operations) => {
-            let written = operations.iter().filter_map(|operation| operation.get("value"));
-            written.clone().next().is_some() && written.into_iter().all(|value| holds(built, value))
+            let mut written = operations.iter().filter_map(|operation| operation.get("value"));
+            written.clone().next().is_some() && written.all(|value| holds(built, value, work))
         }
         _ => patch.fields().iter().all(|field| {
-            matches!(field.key.as_str(), "apiVersion" | "kind") || shows_field(built, field)
+            matches!(field.key.as_str(), "apiVersion" | "kind") || shows_field(built, field, work)
         }),
     }
 }
 
-fn shows_field(built: &Node, field: &Field) -> bool {
+fn shows_field(built: &Node, field: &Field, work: &mut Work) -> bool {
     if field.key.starts_with('$') || field.key == "name" {
         return true;
     }
     let Some(own) = built.get(&field.key) else { return field.node.value == Value::Null };
     match &field.node.value {
-        Value::Map(fields) => fields.iter().all(|field| shows_field(own, field)),
+        Value::Map(fields) => fields.iter().all(|field| shows_field(own, field, work)),
         Value::List(items) => {
-            items.iter().all(|item| own.items().iter().any(|own| equal(own, item)))
+            items.iter().all(|item| own.items().iter().any(|own| equal(own, item, &mut work.looks)))
         }
         _ => same_scalar(own, &field.node),
     }
 }
 
 /// Is a value somewhere in a node?
-fn holds(node: &Node, value: &Node) -> bool {
+fn holds(node: &Node, value: &Node, work: &mut Work) -> bool {
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         if std::mem::discriminant(&node.value) == std::mem::discriminant(&value.value)
-            && equal(node, value)
+            && equal(node, value, &mut work.looks)
         {
             return true;
         }

@@ -191,13 +191,10 @@ pub(super) fn renumber(node: &mut Node, to: &dyn Fn(u32) -> u32) {
 pub(super) fn inside(text: &Node) -> Vec<Node> {
     let Some(content) = text.text() else { return Vec::new() };
     let (start, end) = (text.start_line, text.end_line);
-    // A block scalar has its text below the line of its `|`; what is quoted begins on its own.
-    let lines = content.trim_end().matches('\n').count() as u32 + 1;
-    let block = end - start == lines;
-    let to = move |line: u32| match block {
-        true => start.saturating_add(line).min(end),
-        false => start.saturating_add(line - 1).min(end),
-    };
+    // A block scalar is said to begin where its text does. What is quoted has no lines of its own.
+    let blank = content.len() - content.trim_start_matches('\n').len();
+    let blank = u32::try_from(blank).unwrap_or(u32::MAX).saturating_add(1);
+    let to = move |line: u32| start.saturating_add(line.saturating_sub(blank)).min(end);
     let mut documents: Vec<Node> = manifests(content.as_bytes()).into_iter().flatten().collect();
     documents.iter_mut().for_each(|document| renumber(document, &to));
     documents

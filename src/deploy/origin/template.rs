@@ -5,6 +5,12 @@
 
 use std::collections::BTreeMap;
 
+/// Blocks around a line that are looked at.
+const DEPTH: usize = 50;
+
+/// How long a condition is kept.
+const LENGTH: usize = 2_000;
+
 /// A file of templates.
 #[derive(Debug, Default)]
 pub(super) struct Template {
@@ -66,6 +72,10 @@ pub(super) struct Block {
     pub(super) last: usize,
     /// The line of the `end` of its last branch.
     pub(super) end: usize,
+    /// The definition that it is part of, or is.
+    owner: Option<usize>,
+    /// The branch before it.
+    branch_of: Option<usize>,
 }
 
 /// What the action of a block does.
@@ -106,12 +116,14 @@ impl Template {
     /// A block and those around it.
     pub(super) fn outwards(&self, block: Option<usize>) -> impl Iterator<Item = (usize, &Block)> {
         let get = |index: usize| self.blocks.get(index).map(|block| (index, block));
-        std::iter::successors(block.and_then(get), move |(_, block)| block.parent.and_then(get))
+        let outer = move |(_, block): &(usize, &Block)| block.parent.and_then(get);
+        std::iter::successors(block.and_then(get), outer).take(DEPTH)
     }
 
     /// The definition that a line is part of.
     pub(super) fn owner(&self, line: usize) -> Option<usize> {
-        self.around(line).find(|(_, block)| block.kind == Kind::Define).map(|(index, _)| index)
+        let block = self.lines.get(line).and_then(|line| line.block);
+        block.and_then(|block| self.blocks.get(block)).and_then(|block| block.owner)
     }
 }
 
@@ -154,25 +166,27 @@ impl Line {
     }
 }
 
+/// An action without the marks that trim the space around it.
+fn without_trims(action: &str) -> &str {
+    let action = action.strip_prefix('-').unwrap_or(action);
+    action.strip_suffix('-').unwrap_or(action).trim()
+}
+
 /// The text before the first action, the action without its braces, and the rest.
 fn next_action(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once("{{")?;
     let bytes = rest.as_bytes();
-    let start = rest.trim_start_matches('-').trim_start();
-    if start.starts_with("/*") {
+    if without_trims(rest).starts_with("/*") {
         let end = rest.find("*/")?;
         let close = end + rest.get(end..)?.find("}}")?;
-        return Some((before, "", rest.get(close + 2..)?));
+        return Some((before, rest.get(..close)?, rest.get(close + 2..)?));
     }
     let mut at = 0;
     let mut quote = None;
     while let Some(byte) = bytes.get(at) {
         match (quote, byte) {
             (None, b'}') if bytes.get(at + 1) == Some(&b'}') => {
-                let action = rest.get(..at)?;
-                let action = action.strip_prefix('-').unwrap_or(action);
-                let action = action.strip_suffix('-').unwrap_or(action).trim();
-                return Some((before, action, rest.get(at + 2..)?));
+                return Some((before, rest.get(..at)?, rest.get(at + 2..)?));
             }
             (None, b'"' | b'`') => quote = Some(*byte),
             (Some(b'"'), b'\\') => at += 1,
@@ -263,7 +277,8 @@ impl Reader {
         self.template.lines.push(Line::default());
     }
 
-    fn action(&mut self, action: &str) {
+    fn action(&mut self, text: &str) {
+        let action = without_trims(text);
         let (word, head) = action.split_once(char::is_whitespace).unwrap_or((action, ""));
         let kind = match word {
             "if" => Some(Kind::If),
@@ -273,13 +288,13 @@ impl Reader {
             "block" => Some(Kind::Block),
             _ => None,
         };
-        let breaks = action.matches('\n').count();
         match (word, kind) {
             (_, Some(kind)) => self.open(kind, head.trim(), None),
             ("else", _) => {
                 let before = self.close(false);
                 let earlier = before.and_then(|index| self.template.blocks.get(index));
-                let earlier = earlier.map(|block| block.head.clone()).unwrap_or_default();
+                let earlier = earlier.map(|block| block.head.clone());
+                let earlier = earlier.filter(|head| head.len() < LENGTH).unwrap_or_default();
                 let head = head.trim();
                 let (kind, head) = match head.split_once(char::is_whitespace) {
                     Some(("with", head)) => (Kind::With, head.to_string()),
@@ -290,6 +305,7 @@ impl Reader {
             }
             ("end", _) => drop(self.close(true)),
             ("" | "break" | "continue", _) => {}
+            (comment, _) if comment.starts_with("/*") => {}
             _ => match assignment(action) {
                 Some((name, value)) => {
                     let (line, block) = (self.line(), self.open.last().copied());
@@ -300,7 +316,7 @@ impl Reader {
                 None => self.push(Piece::Action(action.to_string())),
             },
         }
-        (0..breaks).for_each(|_| self.end_line());
+        text.matches('\n').for_each(|_| self.end_line());
     }
 
     fn open(&mut self, kind: Kind, head: &str, branch_of: Option<usize>) {
@@ -315,8 +331,14 @@ impl Reader {
         {
             self.template.defines.insert(name.to_string(), index);
         }
-        let head = head.to_string();
-        self.template.blocks.push(Block { kind, head, parent, first: line, last: line, end: line });
+        let outer = parent.and_then(|parent| self.template.blocks.get(parent));
+        let owner = match kind {
+            Kind::Define => Some(index),
+            _ => outer.and_then(|block| block.owner),
+        };
+        let (head, first, last, end) = (head.to_string(), line, line, line);
+        let block = Block { kind, head, parent, first, last, end, owner, branch_of };
+        self.template.blocks.push(block);
         self.open.push(index);
     }
 
@@ -327,15 +349,10 @@ impl Reader {
         let block = self.template.blocks.get_mut(index)?;
         block.last = line;
         block.end = line;
-        if end {
-            let (parent, mut first) = (block.parent, block.first);
-            // The branches of one action follow each other.
-            for block in self.template.blocks.iter_mut().take(index).rev() {
-                if block.parent == parent && block.last == first && block.end == first {
-                    first = block.first;
-                    block.end = line;
-                }
-            }
+        let mut before = block.branch_of.filter(|_| end);
+        while let Some(block) = before.and_then(|index| self.template.blocks.get_mut(index)) {
+            block.end = line;
+            before = block.branch_of;
         }
         Some(index)
     }

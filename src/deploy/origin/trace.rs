@@ -9,7 +9,7 @@ use super::template::{Kind, Line, Piece, Template};
 const PAIRS: usize = 3_000_000;
 
 /// A line that is in none of the template's costs this much.
-const LOST: i32 = -15;
+const LOST: i32 = -100;
 
 /// No way leads there.
 const NEVER: i32 = i32::MIN / 2;
@@ -22,7 +22,28 @@ pub(super) struct Step {
     /// It goes on with what an action of that line began to print.
     pub(super) goes_on: bool,
     /// How often the loops around it had been run before, by their blocks.
-    pub(super) rounds: Vec<(usize, usize)>,
+    pub(super) rounds: Rounds,
+}
+
+/// Loops, by their blocks, the innermost first, and the number of a round of each.
+pub(super) type Rounds = Vec<(usize, usize)>;
+
+impl Step {
+    /// The round of a loop, and those of the loops around it.
+    pub(super) fn round(&self, block: usize) -> Option<(Rounds, usize)> {
+        let at = self.rounds.iter().position(|(own, _)| *own == block)?;
+        let round = self.rounds.get(at)?.1;
+        Some((self.rounds.get(at + 1..).unwrap_or_default().to_vec(), round))
+    }
+
+    /// Corrects the round of a loop.
+    pub(super) fn set_round(&mut self, block: usize, round: usize) {
+        for (own, counted) in &mut self.rounds {
+            if *own == block {
+                *counted = round;
+            }
+        }
+    }
 }
 
 /// For each line of a text the line of the template that printed it. `owner`: the definition that was printed;
@@ -37,7 +58,8 @@ pub(super) fn trace(
         Some(block) => (block.first, block.last + 1),
         None => (0, template.lines.len()),
     };
-    let cost = (to - from + 1).checked_mul(text.len() + 1).filter(|cost| *cost <= PAIRS)?;
+    let places = to - from + template.blocks.len() + 1;
+    let cost = places.checked_mul(text.len() + 1).filter(|cost| *cost <= PAIRS)?;
     *pairs = pairs.checked_sub(cost)?;
     let graph = Graph::of(template, owner, from, to);
     Some(graph.way(text))
@@ -218,7 +240,7 @@ impl<'t> Graph<'t> {
     }
 
     /// How often the loops around a line had been run when it printed after another.
-    fn rounds(&self, previous: Option<&Step>, line: usize) -> Vec<(usize, usize)> {
+    fn rounds(&self, previous: Option<&Step>, line: usize) -> Rounds {
         let mut back = previous.is_some_and(|previous| line <= previous.line);
         let loops = self.template.around(line).filter(|(_, block)| block.kind == Kind::Range);
         loops
