@@ -100,7 +100,7 @@ version: {{ .Chart.Version }}
 - podSelector:
     matchLabels:
       app: {{ .Values.friend }}
-- podSelector: {}
+- podSelector: {matchLabels: {app: office}}
 {{- end }}
 ";
 
@@ -195,9 +195,9 @@ fn a_cause_stands_where_the_change_is() {
     assert_eq!(found, [prod("198.51.100.0/24")]);
     assert_eq!(
         opened(path, "    ports: [443]\n", "    ports: [80]\n").unwrap(),
-        [prod("ports: [443]")]
+        [prod("- cidr: 192")]
     );
-    assert_eq!(opened(path, "      - 8443\n", "").unwrap(), [prod("- 8443")]);
+    assert_eq!(opened(path, "      - 8443\n", "").unwrap(), [prod("- cidr: 198")]);
     assert_eq!(
         opened(path, "monitoring: true", "monitoring: false").unwrap(),
         [prod("monitoring")]
@@ -209,10 +209,10 @@ fn a_cause_stands_where_the_change_is() {
     // A port of the chart's own values.
     let port = at(&shop(), "shop/values.yaml", "port: 80");
     assert_eq!(opened("shop/values.yaml", "port: 80", "port: 81").unwrap(), [port]);
-    let literal = template("app: front");
+    let literal = template("- from:");
     assert_eq!(opened(TEMPLATE, "app: front", "app: back").unwrap(), [literal]);
-    let helper = at(&shop(), "shop/templates/_helpers.tpl", "- podSelector: {}");
-    let found = opened("shop/templates/_helpers.tpl", "\n- podSelector: {}", "").unwrap();
+    let helper = at(&shop(), "shop/templates/_helpers.tpl", "app: office");
+    let found = opened("shop/templates/_helpers.tpl", "app: office", "app: other").unwrap();
     assert_eq!(found, [helper]);
     // A condition that is gone.
     let found =
@@ -252,7 +252,7 @@ fn values_in_an_application_and_on_the_command_line() {
     assert_eq!(rules["rel-web ingress 1"], "set.yaml:7");
     let before = with(&tree, "text.yaml", "ports: [1]", "ports: [2]");
     let built = render(&tree, &before, &values).unwrap();
-    assert_eq!(super::rules(&built)["rel-web ingress 1"], at(&tree, "text.yaml", "ports: [1]"));
+    assert_eq!(super::rules(&built)["rel-web ingress 1"], at(&tree, "text.yaml", "- cidr"));
 }
 
 #[test]

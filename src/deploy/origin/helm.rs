@@ -341,13 +341,12 @@ impl Rendering<'_> {
             found.extend(self.read(printed.chart, &scope, action));
         }
         let alone = line.is_printed();
-        let own_first = |marks: &mut Marks| run.clone().for_each(|row| marks.add(number(row), own));
         if !alone {
-            own_first(&mut self.marks);
+            self.marks.add(number(run.start), own);
         }
         // What is printed of a value as it stands is what people edit.
         let verbatim = self.verbatim(printed.object, &run, &found, alone);
-        own_first(&mut self.marks);
+        run.clone().for_each(|row| self.marks.add(number(row), own));
         if let Some((name, argument)) = included(last)
             && let Some(depth) = depth.checked_sub(1)
         {
@@ -410,7 +409,6 @@ impl Rendering<'_> {
         found: &[Vec<Found>],
         alone: bool,
     ) -> bool {
-        let is_long = |node: &Node| matches!(node.value, Value::Map(_) | Value::List(_));
         let mut values = found.iter().flatten().filter_map(Found::node);
         let Some(printed) = values.any(is_long).then(|| part(object, run, alone)).flatten() else {
             return false;
@@ -594,7 +592,7 @@ fn part(object: Option<&Node>, run: &Range<usize>, alone: bool) -> Option<Node> 
     let first = number(run.start);
     match alone {
         true => inside(object?, first, number(run.end) - 1),
-        false => beside(object?, first).cloned(),
+        false => beside(object?, first, number(run.end) - 1).cloned(),
     }
 }
 
@@ -619,18 +617,30 @@ fn inside(node: &Node, first: u32, last: u32) -> Option<Node> {
     inner.and_then(|node| inside(node, first, last))
 }
 
-/// The value that begins on a line, behind its key or the dash of a list.
-fn beside(node: &Node, line: u32) -> Option<&Node> {
-    let (items, fields) = overlapping(node, line, line);
-    if let Some(item) = items.iter().find(|item| item.start_line == line) {
-        // What is written first behind the dash may be a key.
-        return item.fields().iter().find_map(|field| behind(field, line)).or(Some(item));
+/// The value that begins on the first of some lines, or below, behind its key or the dash of a list.
+fn beside(node: &Node, first: u32, last: u32) -> Option<&Node> {
+    let (items, fields) = overlapping(node, first, last);
+    if let Some(item) = items.first() {
+        if item.start_line > first {
+            return Some(item);
+        }
+        if item.start_line == first {
+            // What is written first behind the dash may be a key.
+            let field = item.fields().iter().find(|field| is_long(&field.node));
+            let value = field.filter(|field| field.line == first).map(|field| &field.node);
+            return value.or(Some(item));
+        }
+        return beside(item, first, last);
     }
-    if let Some(value) = fields.iter().find_map(|field| behind(field, line)) {
-        return Some(value);
+    let field = fields.first()?;
+    match field.line >= first {
+        true => Some(&field.node).filter(|node| is_long(node)),
+        false => beside(&field.node, first, last),
     }
-    let inner = items.first().or_else(|| fields.first().map(|field| &field.node));
-    inner.and_then(|node| beside(node, line))
+}
+
+fn is_long(node: &Node) -> bool {
+    matches!(node.value, Value::Map(_) | Value::List(_))
 }
 
 /// The items or fields of a node that are on some lines. What was printed stands in the order of its lines.
@@ -644,9 +654,4 @@ fn overlapping(node: &Node, first: u32, last: u32) -> (&[Node], &[Field]) {
     let from = fields.partition_point(|field| field.node.end_line < first);
     let to = fields.partition_point(|field| field.line <= last);
     (items, fields.get(from..to).unwrap_or_default())
-}
-
-fn behind(field: &Field, line: u32) -> Option<&Node> {
-    let is_long = matches!(field.node.value, Value::Map(_) | Value::List(_));
-    (field.line == line && is_long).then_some(&field.node)
 }

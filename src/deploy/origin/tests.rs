@@ -156,18 +156,28 @@ fn loops_that_leave_rounds_out_are_followed() {
     let template = "a:\n{{- range .Values.l }}\n{{- if .on }}\n- {{ toYaml .x | nindent 2 }}\n{{- end }}\n{{- end }}\n";
     let values = "l:\n- {on: false, x: {y: 1}}\n- on: true\n  x:\n    z: 2\n- {on: false, x: {y: 1}}\n- on: true\n  x: {z: 3}\n";
     let found = rendered(template, values, "a:\n-\n  z: 2\n-\n  z: 3\n");
-    let expected = ["a.yaml:1", "a.yaml:4", "", "a.yaml:4", "", ""];
-    let expected = expected.map(|place| match place {
-        "" => String::new(),
-        place => format!("c/templates/{place}"),
-    });
-    let shown: Vec<String> = found
-        .iter()
-        .map(|place| if place.starts_with("c/values") { String::new() } else { place.clone() })
-        .collect();
-    assert_eq!(shown, expected);
-    assert_eq!(found[2], "c/values.yaml:5");
-    assert_eq!(found[4], "c/values.yaml:8");
+    let places = [
+        "templates/a.yaml:1",
+        "templates/a.yaml:4",
+        "values.yaml:5",
+        "templates/a.yaml:4",
+        "values.yaml:8",
+        "templates/a.yaml:4",
+    ];
+    let whole = |place: &str| if place.is_empty() { String::new() } else { format!("c/{place}") };
+    assert_eq!(found, places.map(whole));
+}
+
+#[test]
+fn a_loop_over_documents_is_seen_one_round_at_a_time() {
+    let template = "{{- range .Values.a }}\n---\nkind: A\nx: {{ .x }}\n{{- end }}\n{{- range .Values.b }}\n---\n{{ toYaml . }}\n{{- end }}\n";
+    let values = "a:\n- x: 1\n- x: 2\nb:\n- kind: A\n  z: {u: 3}\n- kind: A\n  z: {u: 4}\n";
+    let more = "---\n# Source: c/templates/a.yaml\n";
+    let text = format!("kind: A\nx: 2\n{more}kind: A\nz:\n  u: 4\n{more}kind: A\nz:\n  u: 3\n");
+    let found = rendered(template, values, &text);
+    assert_eq!(&found[1], "c/templates/a.yaml:4", "{found:?}");
+    assert_eq!(&found[4], "c/values.yaml:7", "{found:?}");
+    assert_eq!(&found[9], "c/values.yaml:5", "{found:?}");
 }
 
 #[test]

@@ -93,7 +93,8 @@ impl<'t> Graph<'t> {
                 return Some(0);
             }
             let cost = match () {
-                () if line.is_marker() => -40,
+                // What stands on both sides of a marker is not in one document.
+                () if line.is_marker() => 100 * LOST,
                 () if line.is_printed() => -1,
                 () => -4,
             };
@@ -305,7 +306,7 @@ fn fit(line: &Line, row: &str) -> Option<i32> {
         return Some(literal + 2 + same(line, indent));
     }
     match line.indents() {
-        Some(wanted) if !text.is_empty() && indent < wanted => Some(-6),
+        Some(wanted) if !text.is_empty() && indent < wanted => None,
         _ => Some(1),
     }
 }
