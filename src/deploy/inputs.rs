@@ -364,7 +364,7 @@ fn is_remote(path: &str) -> bool {
     path.contains("://")
         || path.contains("?ref=")
         || path.contains('@')
-        || path.split('/').next().is_some_and(|host| host.len() > 2 && host.contains('.'))
+        || path.split_once('/').is_some_and(|(host, _)| host.len() > 2 && host.contains('.'))
 }
 
 /// The directory of every kustomization of a tree, with its path, in order.

@@ -5,6 +5,7 @@
 
 mod configuration;
 mod directories;
+mod environments;
 mod explain;
 mod pr;
 mod hostile;
