@@ -1,10 +1,11 @@
 //! How kustomizations and charts are built: the options, and the programs that they mean.
 
 use super::failure::Failure;
-use crate::build::{self, Tools};
+use crate::build::{Given, Tools};
 use crate::environments::{Options, Render};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How kustomizations and charts are built.
 #[derive(Clone, Debug, Default, Args)]
@@ -40,10 +41,17 @@ impl RenderOptions {
             RenderWhen::Never => Render::Never,
             RenderWhen::Trusted => Render::Trusted,
         };
-        let tools = match render {
-            Render::Never => Tools::default(),
-            _ => build::find(),
-        };
-        Ok(Options { render, tools, cache: self.render_cache.clone(), ..Options::default() })
+        let given = Given { kustomize: self.kustomize.clone(), helm: self.helm.clone() };
+        let tools = Tools::new(given);
+        // A program that was named has to work; one that was not may be missing.
+        let broken = |error: crate::build::Unusable| Failure::Usage(error.to_string());
+        if self.kustomize.is_some() {
+            tools.kustomize().map_err(broken)?;
+        }
+        if self.helm.is_some() {
+            tools.helm().map_err(broken)?;
+        }
+        let (tools, cache) = (Arc::new(tools), self.render_cache.clone());
+        Ok(Options { render, tools, cache, ..Options::default() })
     }
 }

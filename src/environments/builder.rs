@@ -1,9 +1,9 @@
 //! Units to manifests, with the real tools, each once.
 
 use super::plan::Part;
-use crate::build::{self, Limits, Tools};
+use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Tools, Unusable};
 use crate::deploy::inputs::{beside, generated, kustomization};
-use crate::deploy::{self, Build, Overlay, Release, Values, origin, substitute};
+use crate::deploy::{self, Build, Overlay, Release, origin, substitute};
 use crate::parse::{Affects, Problem, is_kustomization};
 use crate::settings::Settings;
 use crate::source::AllFiles;
@@ -29,12 +29,12 @@ pub enum Render {
 }
 
 /// What building needs to know.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How much is built.
     pub render: Render,
-    /// The programs that were found.
-    pub tools: Tools,
+    /// The programs.
+    pub tools: Arc<Tools>,
     /// Bounds of one call of a tool.
     pub limits: Limits,
     /// Where built texts are kept for later runs.
@@ -44,6 +44,23 @@ pub struct Options {
     /// Names of the branch under review; empty: unknown.
     pub branches: Vec<String>,
 }
+
+impl Default for Options {
+    /// With the programs on PATH, and nothing known of the repository.
+    fn default() -> Self {
+        Self {
+            render: Render::default(),
+            tools: Arc::new(Tools::new(Given::default())),
+            limits: Limits::default(),
+            cache: None,
+            urls: Vec::new(),
+            branches: Vec::new(),
+        }
+    }
+}
+
+/// How much of the disk built texts may take, in bytes.
+const CACHE_BYTES: u64 = 256 << 20;
 
 /// Text that a tool built.
 #[derive(Clone, Debug)]
@@ -62,6 +79,8 @@ type Outcome = Arc<Result<Built, Problem>>;
 /// Builds each thing once, whoever asks.
 pub(super) struct Builder<'a> {
     pub(super) options: &'a Options,
+    sandbox: Sandbox,
+    cache: Option<Cache>,
     done: Mutex<BTreeMap<[u8; 32], Arc<OnceLock<Outcome>>>>,
 }
 
@@ -70,7 +89,12 @@ impl<'a> Builder<'a> {
     pub(super) fn new(trees: &[&Tree], settings: &Settings, options: &'a Options) -> Option<Self> {
         let composed = settings.states_environments() || trees.iter().any(|tree| composed(tree));
         let wanted = composed && options.render != Render::Never;
-        wanted.then(|| Self { options, done: Mutex::default() })
+        wanted.then(|| Self {
+            options,
+            sandbox: Sandbox::new(options.limits, options.render == Render::Trusted),
+            cache: options.cache.as_deref().map(|place| Cache::new(place, CACHE_BYTES)),
+            done: Mutex::default(),
+        })
     }
 
     /// Are remote parts fetched, and programs run?
@@ -110,15 +134,20 @@ impl<'a> Builder<'a> {
         files: &AllFiles<'_>,
     ) -> Result<Built, Problem> {
         let own = kustomization(directory, files);
-        let Some(tool) = &self.options.tools.kustomize else {
+        let tool = self.options.tools.kustomize().map_err(|error| {
             let plain = *overlay == Overlay::default() && own.is_some();
-            return Err(not_found(part, "neither `kustomize` nor `kubectl` was", plain));
-        };
-        let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
-        room.wrap(directory, overlay, files).map_err(|error| not_written(part, &error))?;
-        let (limits, network) = (&self.options.limits, self.trusted());
-        let text = build::kustomize(tool, room.path(), "build", limits, network)
-            .map_err(|stopped| refused(part, format!("kustomize could not build it: {stopped}")))?;
+            not_usable(part, &error, plain)
+        })?;
+        let text = self.kept(part, &tool.version, || {
+            let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
+            room.wrap(directory, overlay, files).map_err(|error| not_written(part, &error))?;
+            let (reach, helm) = match self.trusted() {
+                true => (Reach::Anywhere, self.options.tools.helm().ok()),
+                false => (Reach::Root, None),
+            };
+            build::kustomize(&self.sandbox, tool, room.path(), "build", reach, helm)
+                .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))
+        })?;
         let text = match &overlay.substitute {
             None => text,
             Some(variables) => {
@@ -131,16 +160,33 @@ impl<'a> Builder<'a> {
     }
 
     fn helm(&self, part: &Part, release: &Release, files: &AllFiles<'_>) -> Result<Built, Problem> {
-        let Some(tool) = &self.options.tools.helm else {
-            return Err(not_found(part, "`helm` was not", true));
-        };
-        let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
-        let values = room.values(release).map_err(|error| not_written(part, &error))?;
-        let (limits, network) = (&self.options.limits, self.trusted());
-        let text = build::helm(tool, room.path(), release, &values, limits, network)
-            .map_err(|stopped| refused(part, format!("helm could not render it: {stopped}")))?;
+        let tool = self.options.tools.helm().map_err(|error| not_usable(part, &error, true))?;
+        let text = self.kept(part, &tool.version, || {
+            let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
+            build::helm_template(&self.sandbox, tool, &room.path().join("src"), release)
+                .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))
+        })?;
         let (sources, lines) = origin::of_helm(&text, release, files);
         Ok(built(part, beside(&release.chart, "Chart.yaml").into(), text, sources, lines))
+    }
+}
+
+impl Builder<'_> {
+    /// The text of a part from an earlier run, or as it is built now.
+    fn kept(
+        &self,
+        part: &Part,
+        version: &str,
+        build: impl FnOnce() -> Result<Vec<u8>, Problem>,
+    ) -> Result<Vec<u8>, Problem> {
+        let Some(cache) = &self.cache else { return build() };
+        let key = Key::of([version.as_bytes(), &part.key]);
+        if let Some(text) = cache.get(&key) {
+            return Ok(text);
+        }
+        let text = build()?;
+        cache.put(&key, &text);
+        Ok(text)
     }
 }
 
@@ -163,11 +209,11 @@ fn not_written(part: &Part, error: &io::Error) -> Problem {
     refused(part, reason)
 }
 
-/// A tool is missing. `readable`: its files are read as they stand instead, and that says itself what it
-/// misses.
-fn not_found(part: &Part, what: &str, readable: bool) -> Problem {
-    let reason =
-        format!("it was not built, as {what} found; install it, or name it with an option");
+/// There is no tool. `readable`: the files are read as they stand instead, and that says itself what it misses.
+fn not_usable(part: &Part, error: &Unusable, readable: bool) -> Problem {
+    let why = error.to_string();
+    let why = why.lines().next().unwrap_or_default();
+    let reason = format!("it was not built: {why}; install it, or name it with an option");
     match readable {
         false => refused(part, reason),
         true => Problem { affects: Affects::Nothing, identity: 0, ..refused(part, reason) },
@@ -266,30 +312,5 @@ impl Room {
         fields
             .insert("buildMetadata".into(), json!(["originAnnotations", "transformerAnnotations"]));
         self.write("build/kustomization.yaml", json!(fields).to_string().as_bytes())
-    }
-
-    /// The values of a release in the order in which they count, as arguments that name files, or set one.
-    fn values(&self, release: &Release) -> io::Result<Vec<[String; 2]>> {
-        let mut arguments = Vec::new();
-        for (index, values) in release.values.iter().enumerate() {
-            match values {
-                Values::File { path, .. } => {
-                    // An optional one that is not here was left out of the inputs.
-                    if self.path().join("src").join(path).is_file() {
-                        arguments.push(["--values".to_string(), format!("src/{path}")]);
-                    }
-                }
-                Values::Inline { values, .. } => {
-                    let path = format!("build/values-{index}.yaml");
-                    self.write(&path, values.to_string().as_bytes())?;
-                    arguments.push(["--values".to_string(), path]);
-                }
-                Values::Set { name, value, text, .. } => {
-                    let option = if *text { "--set-string" } else { "--set" };
-                    arguments.push([option.to_string(), format!("{name}={value}")]);
-                }
-            }
-        }
-        Ok(arguments)
     }
 }
