@@ -303,6 +303,6 @@ fn without_the_tools_files_are_read_as_they_stand() {
         crate::sandbox::finish(&mut program)
     };
     run.ends(0);
-    assert!(run.stdout.contains("neither `kustomize` nor `kubectl` was found"), "{run:#?}");
+    assert!(run.stdout.contains("there is no `kustomize` and no `kubectl`"), "{run:#?}");
     assert!(run.stdout.contains("pods app=web in namespace\n          default"), "{run:#?}");
 }
