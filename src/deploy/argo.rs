@@ -1,7 +1,8 @@
 //! Applications of Argo CD.
 
+use super::inputs::{beside, kustomization};
 use super::object::{self, Context, Subject, Trouble, field, filled, flag, only, text};
-use super::place::{has_chart, has_kustomization, inside, is_directory, join};
+use super::place::{has_chart, is_directory, join};
 use super::{Build, Found, Plain, Release, Unit, argo_helm, argo_kustomize};
 use crate::parse::{Field, Node, Value, manifests};
 use base64::Engine;
@@ -236,7 +237,7 @@ fn build(
         .filter_map(|key| field(&source.node, key))
         .collect();
     let kind = match explicit.as_slice() {
-        [] if has_kustomization(files, &source.path) => "kustomize",
+        [] if kustomization(&source.path, files).is_some() => "kustomize",
         [] if has_chart(files, &source.path) => "helm",
         [] => "directory",
         [one] => one.key.as_str(),
@@ -249,7 +250,7 @@ fn build(
     let options = explicit.first().map_or(&nothing, |field| &field.node);
     let path = &source.path;
     match kind {
-        "kustomize" if !has_kustomization(files, path) => Err(Trouble::at(
+        "kustomize" if kustomization(path, files).is_none() => Err(Trouble::at(
             options,
             format!("there is no kustomization in `{path}`; correct the path"),
         )),
@@ -301,7 +302,7 @@ fn overridden<'a>(mut source: Source<'a>, context: &Context<'_>) -> Result<Sourc
     let at = source.node.clone();
     for name in [".argocd-source.yaml".to_string(), format!(".argocd-source-{}.yaml", source.name)]
     {
-        let path = inside(&source.path, &name);
+        let path = beside(&source.path, &name);
         let Some(content) = context.facts.files.read(&path) else { continue };
         let patch = match manifests(content.bytes()).into_iter().next() {
             None => continue,

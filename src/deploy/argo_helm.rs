@@ -116,14 +116,14 @@ fn value_file(
             format!("the values file `{written}` leads out of the repository; correct it"),
         )
     })?;
-    if referenced.is_some() && !source.known_address && files.read(&path).is_none() {
+    if referenced.is_some() && !source.known_address && !files.is_file(&path) {
         let reason = format!(
             "there is no values file `{written}` here, so its source is another repository; review what it \
              renders to"
         );
         return Err(Trouble::at(node, reason));
     }
-    if is_glob(&path) && files.read(&path).is_none() {
+    if is_glob(&path) && !files.is_file(&path) {
         let reason = format!(
             "`{written}` names several values files, which versions of Argo CD do differently; name each of them"
         );

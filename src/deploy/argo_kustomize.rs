@@ -2,8 +2,9 @@
 
 use super::Overlay;
 use super::argo::Source;
+use super::inputs::kustomization;
 use super::object::{Trouble, field, filled, flag, only, text, text_map, texts};
-use super::place::{has_kustomization, join};
+use super::place::join;
 use crate::parse::{Field, Node, Value};
 use crate::tree::Files;
 use serde_json::{Map, Value as Json, json};
@@ -106,7 +107,7 @@ pub(super) fn components(
                 format!("the component `{written}` leads out of the repository; correct it");
             return Err(Trouble::at(node, reason));
         };
-        if has_kustomization(files, &path) {
+        if kustomization(&path, files).is_some() {
             components.push(path);
         } else if !flag(options, &["ignoreMissingComponents"]) {
             return Err(Trouble::at(

@@ -3,8 +3,9 @@
 //! One that is suspended counts as the others do: what it deployed stays, and it goes on when it is resumed.
 
 use super::argo_kustomize::components;
+use super::inputs::{self, beside};
 use super::object::{self, Context, Subject, Trouble, filled, only, text};
-use super::place::{has_kustomization, inside, is_directory, join};
+use super::place::{is_directory, join};
 use super::{Build, Found, Overlay, Unit, flux_source};
 use crate::parse::Node;
 use serde_json::{Map, Value, json};
@@ -107,7 +108,7 @@ fn is_all_taken(
     context: &Context<'_>,
 ) -> Result<(), Trouble> {
     let files = context.facts.files;
-    if has_kustomization(files, directory) {
+    if inputs::kustomization(directory, files).is_some() {
         return Ok(());
     }
     let name = text(reference, &["name"]).unwrap_or_default();
@@ -119,7 +120,7 @@ fn is_all_taken(
     let mut above = Some(directory);
     let mut marked = inside_of;
     while let Some(path) = above {
-        marked |= files.read(&inside(path, ".sourceignore")).is_some();
+        marked |= files.is_file(&beside(path, ".sourceignore"));
         above = match path.rsplit_once('/') {
             Some((parent, _)) => Some(parent),
             None => (!path.is_empty()).then_some(""),

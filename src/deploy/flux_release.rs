@@ -3,6 +3,7 @@
 use super::argo_helm::inline;
 use super::flux::{path, spec};
 use super::flux_source::{self, Data, data};
+use super::inputs::beside;
 use super::object::{self, Context, Subject, Trouble, field, filled, flag, only, text, texts};
 use super::place::{has_chart, join};
 use super::{Build, Found, Release, Unit, Values};
@@ -159,11 +160,10 @@ fn files_of_chart(chart: &Node, directory: &str, release: &mut Release) -> Resul
         })?;
         release.values.push(Values::File { path, optional });
     }
-    let own = join(directory, "values.yaml");
-    let first = release.values.first();
-    let starts_with_own =
-        matches!(first, Some(Values::File { path, .. }) if own.as_ref() == Some(path));
-    release.replace_values = first.is_some() && !starts_with_own;
+    // Where it is among them, wherever, it makes no difference that it comes before all as well.
+    let own = beside(directory, "values.yaml");
+    let is_own = |values: &Values| matches!(values, Values::File { path, .. } if *path == own);
+    release.replace_values = !release.values.is_empty() && !release.values.iter().any(is_own);
     Ok(())
 }
 
@@ -317,6 +317,11 @@ mod tests {
             (
                 ", valuesFiles: [charts/web/values.yaml, ./prod.yaml]",
                 vec!["charts/web/values.yaml", "prod.yaml"],
+                false,
+            ),
+            (
+                ", valuesFiles: [prod.yaml, /charts/web/values.yaml]",
+                vec!["prod.yaml", "charts/web/values.yaml"],
                 false,
             ),
             (", valuesFiles: [prod.yaml], valuesFile: a.yaml", vec!["a.yaml", "prod.yaml"], true),

@@ -12,15 +12,18 @@ mod flux_release;
 mod flux_source;
 mod generate;
 mod glob;
+pub mod inputs;
+pub mod layout;
 mod object;
+pub mod origin;
 mod overlay;
-mod place;
+pub mod place;
 mod plain;
 mod repository;
+pub mod stated;
 mod substitute;
 mod template;
 
-pub use place::path_environment;
 pub use substitute::{Fault, Substituted, substitute};
 
 use crate::model::Origin;
@@ -223,6 +226,13 @@ pub fn is_deploying(node: &Node) -> bool {
     deploying_kind(node).is_some() || list_items(node).iter().any(is_deploying)
 }
 
+/// Could these bytes hold an object of [`is_consulted`]? Quick; may say yes too often.
+pub fn may_be_consulted(bytes: &[u8]) -> bool {
+    ["ConfigMap", "Secret", "source.toolkit.fluxcd.io"]
+        .iter()
+        .any(|word| memmem::find(bytes, word.as_bytes()).is_some())
+}
+
 /// Is it, or does a `List` hold, something that an object of [`is_deploying`] may refer to: a source of Flux, a
 /// ConfigMap or Secret with variables or values, the Secret that names a cluster of Argo CD?
 pub fn is_consulted(node: &Node) -> bool {
@@ -235,6 +245,19 @@ pub fn is_consulted(node: &Node) -> bool {
 
 const ARGO: &str = "argoproj.io";
 const FLUX_OPERATOR: &str = "fluxcd.controlplane.io";
+
+/// The kinds of [`is_deploying`], whatever their groups.
+fn is_deploying_kind(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Application"
+            | "ApplicationSet"
+            | "Kustomization"
+            | "HelmRelease"
+            | "FluxInstance"
+            | "ResourceSet"
+    )
+}
 
 fn deploying_kind(node: &Node) -> Option<&'static str> {
     Some(match (object::group(node), object::kind(node)) {
@@ -254,7 +277,7 @@ fn list_items(node: &Node) -> &[Node] {
 }
 
 /// The object, or the objects of a `List`.
-fn items(object: &Object) -> Vec<Object> {
+pub fn items(object: &Object) -> Vec<Object> {
     let items = list_items(&object.node);
     if items.is_empty() {
         return vec![object.clone()];

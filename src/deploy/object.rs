@@ -2,8 +2,7 @@
 
 use super::{Decision, Facts, Object};
 use crate::model::Origin;
-use crate::parse::{Affects, Field, Node, Problem, Value};
-use sha2::{Digest, Sha256};
+use crate::parse::{Affects, Field, Node, Problem, Value, digest};
 
 /// What deciding looks at besides the object itself.
 #[derive(Clone, Copy)]
@@ -72,10 +71,7 @@ impl<'a> Subject<'a> {
     /// The reason is part of the identity: a change elsewhere can bring a second one to an object that had one.
     pub(super) fn problem(&self, trouble: Trouble) -> Problem {
         let node = &self.object.node;
-        let mut hash = Sha256::new();
-        hash.update(node.to_json().to_string());
-        hash.update([0]);
-        hash.update(&trouble.reason);
+        let identity = digest(format!("{}\0{}", node.to_json(), trouble.reason).as_bytes());
         let name = full_name(node);
         Problem {
             file: self.object.file.clone(),
@@ -84,11 +80,7 @@ impl<'a> Subject<'a> {
             name: (!name.is_empty()).then_some(name),
             reason: format!("what it deploys was not evaluated: {}", trouble.reason),
             affects: Affects::Anything,
-            identity: hash
-                .finalize()
-                .iter()
-                .take(16)
-                .fold(0, |digest, byte| (digest << 8) | u128::from(*byte)),
+            identity,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Paths: where they lead, and what environment they tell.
 
+use super::inputs::beside;
 use crate::tree::Files;
 
 /// A path that somebody follows from a directory, from the root of the tree: without `.`, `..` and `/` at either
@@ -22,26 +23,14 @@ pub(super) fn join(directory: &str, path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The path of something inside a directory.
-pub(super) fn inside(directory: &str, name: &str) -> String {
-    if directory.is_empty() { name.to_string() } else { format!("{directory}/{name}") }
-}
-
 /// Is there a directory with a file in it?
 pub(super) fn is_directory(files: &dyn Files, path: &str) -> bool {
     !files.below(path).is_empty()
 }
 
-/// Does a directory have a kustomization?
-pub(super) fn has_kustomization(files: &dyn Files, directory: &str) -> bool {
-    ["kustomization.yaml", "kustomization.yml", "Kustomization"]
-        .iter()
-        .any(|name| files.read(&inside(directory, name)).is_some())
-}
-
 /// Is a directory a chart?
 pub(super) fn has_chart(files: &dyn Files, directory: &str) -> bool {
-    files.read(&inside(directory, "Chart.yaml")).is_some()
+    files.is_file(&beside(directory, "Chart.yaml"))
 }
 
 /// Directories whose subdirectories are environments.
@@ -75,10 +64,12 @@ const WELL_KNOWN: &[&str] = &[
 ];
 
 /// The environment that the directories of a path tell: the one after the first of `overlays`, `environments`,
-/// `clusters` and the like, or else the last with the name of an environment, as `staging`. The last component
-/// counts, so a file's path is given without its name.
+/// `clusters` and the like, or else the last with the name of an environment, as `staging`. The name of a manifest
+/// at the end does not count.
 pub fn path_environment(path: &str) -> Option<String> {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let is_manifest = |name: &str| [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
+    parts.pop_if(|last| is_manifest(last));
     let after =
         parts.iter().position(|part| PARENTS.contains(part)).and_then(|index| parts.get(index + 1));
     let known =
@@ -116,6 +107,9 @@ mod tests {
             ("overlays/eu-1/shop", Some("eu-1")),
             ("clusters/prod/apps/staging", Some("prod")),
             ("env/live", Some("live")),
+            ("env/live/web.yaml", Some("live")),
+            ("clusters/web.yaml", None),
+            ("dev/kustomization.yml", Some("dev")),
             ("stages/one", Some("one")),
             ("dev/shop/prod", Some("prod")),
             ("Prod/shop", Some("Prod")),

@@ -2,7 +2,6 @@
 
 use super::Plain;
 use super::glob::{Glob, Style};
-use super::place::inside;
 use crate::tree::Files;
 use memchr::memmem;
 use std::collections::BTreeSet;
@@ -38,11 +37,11 @@ impl Plain {
         let (include, exclude) = (globs(&self.include), globs(&self.exclude));
         let mut chosen = BTreeSet::new();
         for path in &self.paths {
-            if files.read(path).is_some() {
+            if files.is_file(path) {
                 chosen.insert(Arc::from(path.as_str()));
                 continue;
             }
-            let prefix = inside(path, "");
+            let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
             for file in files.below(path) {
                 let Some(name) = file.strip_prefix(&prefix) else { continue };
                 let counts = endings.iter().any(|ending| name.ends_with(ending))

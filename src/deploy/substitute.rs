@@ -9,8 +9,8 @@
 //! would need its libraries. Whether a variable that nobody sets is an error depends on Flux's version and
 //! switches; it is replaced by nothing and told.
 
-use super::Substitution;
-use crate::parse::manifests;
+use super::{Substitution, is_deploying_kind};
+use crate::parse::{digest, manifests, worth_parsing};
 use std::collections::BTreeSet;
 
 /// Text with its variables replaced: line by line the text that was given.
@@ -31,6 +31,15 @@ pub struct Fault {
     pub kind: Option<String>,
     /// What is wrong, and what to do.
     pub reason: String,
+    /// Equal iff the reason and what becomes of the object are.
+    pub identity: u128,
+}
+
+impl Fault {
+    /// Is the object of a kind that can play a part, or that says what else is deployed?
+    pub fn counts(&self) -> bool {
+        self.kind.as_deref().is_none_or(|kind| worth_parsing(kind) || is_deploying_kind(kind))
+    }
 }
 
 /// `kustomize.toolkit.fluxcd.io/substitute: disabled`, as a label or annotation, leaves an object alone.
@@ -77,11 +86,13 @@ pub fn substitute(text: &str, substitution: &Substitution) -> Substituted {
                 result.text.push_str(document);
             }
         }
-        result.faults.extend(faults.into_iter().map(|(line, reason)| Fault {
-            line,
-            kind: kind.clone(),
-            reason,
-        }));
+        let object = result.text.get(start..).unwrap_or_default();
+        let fault = |(line, reason): (u32, String)| {
+            let identity = digest(format!("{reason}\0{object}").as_bytes());
+            Fault { line, kind: kind.clone(), reason, identity }
+        };
+        let faults: Vec<Fault> = faults.into_iter().map(fault).collect();
+        result.faults.extend(faults);
         line += newlines(document);
     }
     result
