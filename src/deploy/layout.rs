@@ -221,7 +221,7 @@ pub fn chart(at: &str, files: &dyn Files) -> Vec<Unit> {
                     .into_iter()
                     .map(|path| super::Values::File { path, optional: false })
                     .collect(),
-                skip_crds: false,
+                ..Release::default()
             }),
             environment,
             namespace: None,

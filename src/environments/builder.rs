@@ -3,7 +3,7 @@
 use super::plan::Part;
 use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Tools, Unusable};
 use crate::deploy::inputs::{beside, generated, kustomization};
-use crate::deploy::{self, Build, Overlay, Release, origin, substitute};
+use crate::deploy::{self, Build, Fault, Overlay, Release, Substitution, origin, substitute};
 use crate::parse::{Affects, Problem, is_kustomization};
 use crate::settings::Settings;
 use crate::source::AllFiles;
@@ -71,6 +71,8 @@ pub(super) struct Built {
     pub(super) text: Content,
     /// Where its lines came from.
     pub(super) rendered: Rendered,
+    /// What of it could not be told.
+    pub(super) problems: Vec<Problem>,
 }
 
 /// What became of a build.
@@ -148,21 +150,23 @@ impl<'a> Builder<'a> {
             build::kustomize(&self.sandbox, tool, room.path(), "build", reach, helm)
                 .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))
         })?;
-        let text = match &overlay.substitute {
-            None => text,
-            Some(variables) => {
-                substitute::apply(&text, variables).map_err(|reason| refused(part, reason))?
-            }
+        let (text, problems) = match &overlay.substitute {
+            None => (text, Vec::new()),
+            Some(substitution) => substituted(part, text, substitution),
         };
         let entry = own.unwrap_or_else(|| part.unit.decided.origin.file.to_string());
         let (sources, lines) = origin::of_kustomize(&text, directory, files);
-        Ok(built(part, entry.into(), text, sources, lines))
+        Ok(Built { problems, ..built(part, entry.into(), text, sources, lines) })
     }
 
     fn helm(&self, part: &Part, release: &Release, files: &AllFiles<'_>) -> Result<Built, Problem> {
         let tool = self.options.tools.helm().map_err(|error| not_usable(part, &error, true))?;
         let text = self.kept(part, &tool.version, || {
             let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
+            if release.replace_values {
+                let own = format!("src/{}", beside(&release.chart, "values.yaml"));
+                room.write(&own, b"").map_err(|error| not_written(part, &error))?;
+            }
             build::helm_template(&self.sandbox, tool, &room.path().join("src"), release)
                 .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))
         })?;
@@ -240,7 +244,24 @@ fn built(
             lines,
         },
         entry,
+        problems: Vec::new(),
     }
+}
+
+/// The text with Flux's variables in it, and the objects of which they could not be told.
+fn substituted(part: &Part, text: Vec<u8>, substitution: &Substitution) -> (Vec<u8>, Vec<Problem>) {
+    let Ok(text) = std::str::from_utf8(&text) else {
+        let problem = refused(part, "what it was built to is not UTF-8".to_string());
+        return (text, vec![problem]);
+    };
+    let done = substitute(text, substitution);
+    let faults = done.faults.into_iter().filter(Fault::counts);
+    let problem = |fault: Fault| Problem {
+        kind: fault.kind,
+        identity: fault.identity,
+        ..refused(part, fault.reason)
+    };
+    (done.text.into_bytes(), faults.map(problem).collect())
 }
 
 /// Does a tree hold anything that has to be built, or that says what is deployed where?

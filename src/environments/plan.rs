@@ -251,7 +251,7 @@ impl Planner<'_, '_> {
             }
             if objects.use_config_maps() {
                 for (path, content) in texts.drain(..) {
-                    if memchr::memmem::find(content.bytes(), b"ConfigMap").is_some() {
+                    if deploy::may_be_consulted(content.bytes()) {
                         let environment = deploy::place::path_environment(path);
                         objects.read(path, content.bytes(), environment, false);
                     }
@@ -324,9 +324,12 @@ struct Objects {
 
 impl Objects {
     fn read(&mut self, file: &Arc<str>, bytes: &[u8], environment: Option<String>, built: bool) {
-        for node in manifests(bytes).into_iter().flatten() {
+        let object = |node| Object { node, file: file.clone(), environment: environment.clone() };
+        let nodes = manifests(bytes).into_iter().flatten();
+        for object in nodes.flat_map(|node| deploy::items(&object(node))) {
+            let node = &object.node;
             let kind = node.text_at(&["kind"]).unwrap_or_default();
-            if !deploy::is_deploying(&node) && kind != "ConfigMap" {
+            if !deploy::is_deploying(node) && !deploy::is_consulted(node) {
                 continue;
             }
             let api = node.text_at(&["apiVersion"]).unwrap_or_default();
@@ -338,7 +341,6 @@ impl Objects {
                 text(&["metadata", "name"]),
                 environment.clone().unwrap_or_default(),
             ];
-            let object = Object { node, file: file.clone(), environment: environment.clone() };
             if built {
                 self.all.insert(key, object);
             } else {

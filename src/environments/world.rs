@@ -34,6 +34,7 @@ pub(super) fn world(
         }
         match builder.build(part, &side.files()).as_ref() {
             Ok(built) => {
+                tree.problems.extend(built.problems.iter().cloned());
                 let mut path = format!("{} (built)", built.entry);
                 let mut number = 1;
                 while tree.files.contains_key(path.as_str()) {

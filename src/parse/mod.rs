@@ -35,6 +35,7 @@ mod yaml;
 pub use crate::tree::{Affects, Problem};
 pub use file::digest;
 pub use inventory::{InventoryRead, TAKEN, UNREAD};
+pub use kinds::worth_parsing;
 pub use kustomize::{directory, is_kustomization, resolve};
 pub use manifest::{Field, Node, Unreadable, Value, manifests};
 
