@@ -1,16 +1,19 @@
 //! The command line: arguments in, exit code out. Results go to standard output, everything else to
 //! standard error.
 //!
-//! Reading order: `args` (what can be typed), `config` (which configuration counts), `exit` (what the codes mean), `run` (one function a
+//! Reading order: `args` (what can be typed), `config` (which configuration counts), `inventory` (which objects
+//! from elsewhere do), `rendering` (how charts and kustomizations are built), `exit` (what the codes mean), `run` (one function a
 //! command), `output`, `progress`, `failure`.
 
 mod args;
 mod config;
 mod exit;
 mod failure;
+mod inventory;
 mod output;
 mod pr;
 mod progress;
+mod rendering;
 mod run;
 mod timings;
 

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What the reviewer was told about the cluster and the repository.
 #[derive(Clone, Debug)]
@@ -34,6 +35,39 @@ pub struct Config {
     pub node_budget: usize,
     /// Add the concrete table of declared workloads to a report.
     pub connections: bool,
+}
+
+/// An environment, or a part of one, that the configuration states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stated {
+    /// Its name.
+    pub name: String,
+    /// What it is made of: directories and files, from the root of the repository.
+    pub paths: Vec<String>,
+    /// What builds them; `None`: what is in them decides.
+    pub renderer: Option<Renderer>,
+    /// Files with values for Helm, from the root of the repository.
+    pub values: Vec<String>,
+    /// The release's namespace, and the one of objects that name none.
+    pub namespace: Option<String>,
+    /// The name of the release; `None`: that of the directory.
+    pub release: Option<String>,
+    /// The file that states it, and the line.
+    pub file: Arc<str>,
+    /// From 1.
+    pub line: u32,
+}
+
+/// What builds manifests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Renderer {
+    /// `kustomize build`.
+    Kustomize,
+    /// `helm template`.
+    Helm,
+    /// Nothing: they are manifests as they stand.
+    Plain,
 }
 
 /// What is known of ipBlocks and pods.

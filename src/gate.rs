@@ -1,6 +1,6 @@
 //! A report and the settings -> does it pass: severities, thresholds, waivers.
 
-use crate::report::{Hides, Report, Row};
+use crate::report::{Hides, NotEvaluated, Report, Row};
 use crate::settings::{FINGERPRINT_DIGITS, FailOn, Mode, Settings, Waiver};
 use chrono::NaiveDate;
 
@@ -54,7 +54,19 @@ pub fn judge(report: &Report, settings: &Settings, fail_on: FailOn, today: Naive
         waived: Vec::new(),
         expired: Vec::new(),
     };
-    let hidden = report.not_evaluated.iter().any(|entry| entry.hides == Hides::Widening);
+    // An environment can have a threshold of its own, where the configuration gives it one.
+    let threshold = |name: &str| settings.environment_fail_on.get(name).copied().unwrap_or(fail_on);
+    let names = || report.environments.iter().map(|each| each.name.as_str());
+    let gated = |entry: &NotEvaluated| {
+        let gated = |name: &str| threshold(name) != FailOn::Never;
+        match entry.environments.as_slice() {
+            [] => names().any(gated),
+            some => some.iter().any(|name| gated(name)),
+        }
+    };
+    let mut hiding = report.not_evaluated.iter().filter(|entry| entry.hides == Hides::Widening);
+    let hidden = hiding.any(gated);
+    let never = names().all(|name| threshold(name) == FailOn::Never);
     for environment in &report.environments {
         for row in &environment.opened {
             let mut covering = settings.waivers.iter().filter(|waiver| covers(waiver, row));
@@ -66,13 +78,14 @@ pub fn judge(report: &Report, settings: &Settings, fail_on: FailOn, today: Naive
             if let Some(waiver) = first {
                 note(&mut gate.expired, waiver, row);
             }
-            if fail_on.threshold().is_some_and(|threshold| row.severity >= threshold) {
+            let threshold = threshold(&environment.name).threshold();
+            if threshold.is_some_and(|threshold| row.severity >= threshold) {
                 gate.blocking.push((environment.name.clone(), row.fingerprint.clone()));
             }
         }
     }
-    gate.verdict = match (fail_on, hidden, gate.blocking.is_empty()) {
-        (FailOn::Never, ..) => GateVerdict::Pass,
+    gate.verdict = match (never, hidden, gate.blocking.is_empty()) {
+        (true, ..) => GateVerdict::Pass,
         (_, true, _) => GateVerdict::Unknown,
         (_, false, false) => GateVerdict::Fail,
         (_, false, true) => GateVerdict::Pass,

@@ -21,9 +21,10 @@ pub mod render;
 pub mod deploy;
 pub mod source;
 pub mod build;
+pub mod environments;
 pub mod github;
 pub mod cli;
 
-mod review;
+pub mod review;
 
 pub use review::{list, review, review_in_steps};

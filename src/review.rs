@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::diff::{self, Diff, Touched};
 use crate::model::Direction;
-use crate::parse::{Affects, Parsed, Problem, parse_both};
-use crate::problems::not_evaluated;
+use crate::parse::{Affects, InventoryRead, Parsed, Problem, parse_both};
+use crate::problems::{inventory, not_evaluated};
 use crate::reach::{Side as WorldSide, World};
 use crate::report::{
     Environment, Hides, Listing, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Side, Snapshot,
@@ -43,15 +43,8 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff) -> Report {
     entries.extend(diff.not_evaluated);
     sort(&mut entries);
     let hidden = |hides| entries.iter().any(|entry| entry.hides == hides);
-    let result = if !diff.opened.is_empty() {
-        Verdict::Widened
-    } else if hidden(Hides::Widening) {
-        Verdict::Unknown
-    } else if !diff.closed.is_empty() {
-        Verdict::Narrowed
-    } else {
-        Verdict::Unchanged
-    };
+    let result =
+        Verdict::of(!diff.opened.is_empty(), !diff.closed.is_empty(), hidden(Hides::Widening));
     let snapshot = |tree: &Tree| Snapshot { name: tree.name.clone(), ..Snapshot::default() };
     Report {
         schema_version: SCHEMA_VERSION,
@@ -64,12 +57,13 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff) -> Report {
             name: "default".into(),
             opened: diff.opened,
             closed: diff.closed,
-            findings: Vec::new(),
             connections: diff.connections,
             summary: diff.summary,
+            ..Environment::default()
         }],
         not_evaluated: entries,
         read: counts(&[(before, parsed_before), (after, parsed_after)]),
+        inventory: inventory(&parsed_before.inventory, &parsed_after.inventory),
     }
 }
 
@@ -106,6 +100,7 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
                      the manifests, or raise the node budget"
                 .into(),
             hides: Hides::Flow,
+            environments: Vec::new(),
         });
         Default::default()
     });
@@ -118,7 +113,15 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
         unisolated,
         not_evaluated: entries,
         read: counts(&[(tree, &parsed)]),
+        inventory: inventory(&parsed.inventory, &parsed.inventory),
     }
+}
+
+/// What was told of both sides of something that the change does not touch.
+pub fn told(before: &[Problem], after: &[Problem]) -> Vec<NotEvaluated> {
+    let mut entries = problems(before, after, &Touched::default());
+    sort(&mut entries);
+    entries
 }
 
 /// What was not understood on either side, with what it could hide.
@@ -187,8 +190,12 @@ fn counts(sides: &[(&Tree, &Parsed)]) -> ReadCounts {
     for (tree, parsed) in sides {
         counts.files += tree.files.len();
         counts.documents += parsed.documents;
-        counts.policies += parsed.cluster.policies.len();
-        counts.workloads += parsed.cluster.workloads.len();
+        let elsewhere =
+            |count: fn(&InventoryRead) -> usize| parsed.inventory.iter().map(count).sum();
+        let policies: usize = elsewhere(|file| file.policies);
+        let workloads: usize = elsewhere(|file| file.workloads);
+        counts.policies += parsed.cluster.policies.len().saturating_sub(policies);
+        counts.workloads += parsed.cluster.workloads.len().saturating_sub(workloads);
     }
     counts
 }

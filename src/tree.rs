@@ -17,6 +17,26 @@ pub struct Tree {
     pub skipped: Vec<SkippedFile>,
     /// Which of the files are no files of the repository but text that a tool built, and from what.
     pub rendered: BTreeMap<Arc<str>, Arc<Rendered>>,
+    /// What whoever made the snapshot could not do: build something, say.
+    pub problems: Vec<Problem>,
+    /// Objects that live elsewhere and count as declared. Both sides of a comparison are given the same.
+    pub inventory: Vec<InventoryFile>,
+}
+
+/// Objects of a cluster that the tree does not hold, as `kubectl get -o yaml` or `netpol-review snapshot`
+/// writes them.
+#[derive(Clone, Debug)]
+pub struct InventoryFile {
+    /// What reports call it.
+    pub name: Arc<str>,
+    /// Its path in the trees, if it lies in them: it is no manifest there.
+    pub path: Option<Arc<str>>,
+    /// What counts of it: what it holds before the change.
+    pub content: Content,
+    /// The change under review edits or removes it.
+    pub edited: bool,
+    /// The one environment that it is of; `None`: every one.
+    pub environment: Option<Arc<str>>,
 }
 
 /// Where text that a tool built came from.
@@ -32,6 +52,17 @@ pub struct Rendered {
     pub lines: Vec<Vec<Source>>,
 }
 
+impl Rendered {
+    /// A file as it stands, in which objects that name no namespace are in this one.
+    pub fn plain(file: Arc<str>, content: &Content, namespace: String) -> Self {
+        let count = memchr::memchr_iter(b'\n', content.bytes()).count() + 1;
+        let lines = (1..=u32::try_from(count).unwrap_or(u32::MAX))
+            .map(|line| vec![Source { file: 0, line, changed: false }])
+            .collect();
+        Self { entry: file.clone(), namespace: Some(namespace), files: vec![file], lines }
+    }
+}
+
 /// A line that a line of built text came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -39,7 +70,7 @@ pub struct Source {
     pub file: u32,
     /// From 1.
     pub line: u32,
-    /// The change under review touches the file.
+    /// The change under review touches the line, or takes away what stood beside it.
     pub changed: bool,
 }
 
@@ -47,6 +78,8 @@ pub struct Source {
 pub trait Files {
     /// The bytes of a regular file, if there is one and it can be read.
     fn read(&self, path: &str) -> Option<Content>;
+    /// Is there a regular file of this path?
+    fn is_file(&self, path: &str) -> bool;
     /// The paths of all regular files below a directory, in order; "" is the root.
     fn below(&self, directory: &str) -> Vec<Arc<str>>;
 }
@@ -54,6 +87,10 @@ pub trait Files {
 impl Files for Tree {
     fn read(&self, path: &str) -> Option<Content> {
         self.files.get(path).cloned()
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.files.contains_key(path)
     }
 
     fn below(&self, directory: &str) -> Vec<Arc<str>> {
@@ -68,6 +105,40 @@ pub fn below<'a>(paths: impl Iterator<Item = &'a Arc<str>>, directory: &str) -> 
             || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
     };
     paths.filter(inside).cloned().collect()
+}
+
+/// Something that was not understood, or not read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Path of the file.
+    pub file: Arc<str>,
+    /// Line, from 1; `None` for the whole file.
+    pub line: Option<u32>,
+    /// Kind of the object, where it is known.
+    pub kind: Option<String>,
+    /// Name of the object (`namespace/name` where it has a namespace), where it is known.
+    pub name: Option<String>,
+    /// Why, and what to do.
+    pub reason: String,
+    /// What the object could have changed, had it been read.
+    pub affects: Affects,
+    /// Identifies what was not read, apart from where it stands: equal before and after iff the change
+    /// does not touch it. A digest of the document's bytes, for example.
+    pub identity: u128,
+}
+
+/// What something that was not read could have changed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Affects {
+    /// Nothing that is evaluated.
+    Nothing,
+    /// Flows from or to pods of this namespace.
+    Namespace(Arc<str>),
+    /// Any flow, if it holds something that plays a part at all, which nothing tells: a packaged
+    /// chart, say. It counts where the change touches it.
+    Perhaps,
+    /// Any flow.
+    Anything,
 }
 
 /// The bytes of a file. Whoever loads two sides together shares one `Content` between files with
@@ -110,7 +181,35 @@ pub struct SkippedFile {
     pub identity: String,
 }
 
+/// Gives an inventory to both sides of a comparison. A file of it that lies in the trees is taken out of
+/// them, and marked if it is not the same in both.
+pub fn declare(before: &mut Tree, after: &mut Tree, mut inventory: Vec<InventoryFile>) {
+    for file in &mut inventory {
+        let Some(path) = &file.path else { continue };
+        file.edited |= match (before.files.get(path), after.files.get(path)) {
+            (Some(old), Some(new)) => !old.same(new),
+            (old, new) => old.is_some() != new.is_some(),
+        };
+    }
+    before.declare(inventory.clone());
+    after.declare(inventory);
+}
+
 impl Tree {
+    /// Gives an inventory to a tree that stands alone. See [`declare`] for the sides of a comparison.
+    pub fn declare(&mut self, inventory: Vec<InventoryFile>) {
+        for path in inventory.iter().filter_map(|file| file.path.as_ref()) {
+            self.leave_out(path);
+        }
+        self.inventory.extend(inventory);
+    }
+
+    /// Takes a file out that is no manifest, whatever its name.
+    pub fn leave_out(&mut self, path: &str) {
+        self.files.remove(path);
+        self.skipped.retain(|skipped| skipped.path != path);
+    }
+
     /// A tree from paths and texts, for tests and examples.
     pub fn from_texts<'a>(name: &str, files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self {

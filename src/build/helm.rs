@@ -41,7 +41,8 @@ fn arguments(
     root: &Path,
     texts: &TempDir,
 ) -> Result<(Vec<OsString>, Names), Stopped> {
-    let Release { chart, name, namespace, values, skip_crds } = release;
+    let Release { chart, name, namespace, values, skip_crds, kube_version, api_versions, .. } =
+        release;
     if !name.split('.').all(is_label) || name.len() > 53 {
         let name = name.escape_debug();
         return Err(refused(format!(
@@ -61,6 +62,8 @@ fn arguments(
     }
     arguments.push(if *skip_crds { "--skip-crds" } else { "--include-crds" }.into());
     arguments.push("--skip-tests".into());
+    arguments.extend(kube_version.iter().map(|version| format!("--kube-version={version}").into()));
+    arguments.extend(api_versions.iter().map(|api| format!("--api-versions={api}").into()));
 
     let mut names = Names::new();
     // helm lays what is set over all files, wherever it stands, so what is set before a file becomes a file as well.

@@ -195,6 +195,7 @@ fn release(values: Vec<Values>) -> Release {
         namespace: "prod".into(),
         values,
         skip_crds: false,
+        ..Release::default()
     }
 }
 

@@ -1,6 +1,8 @@
 //! What can be typed.
 
+use super::inventory::Inventory;
 use super::pr::Pr;
+use super::rendering::RenderOptions;
 use crate::config::{Config, IpBlocksMatchPods};
 use crate::settings::{CommentWhen, FailOn, check_namespace};
 use clap::builder::PossibleValue;
@@ -45,6 +47,8 @@ pub(super) enum Command {
     Query(Query),
     /// One row of a diff at length
     Explain(Explain),
+    /// Which environments there are, and what decided that
+    Environments(Environments),
     /// Review a pull request on GitHub: comment, check, annotations
     Pr(Pr),
     /// A completion script for a shell
@@ -72,6 +76,8 @@ pub(super) struct Diff {
     pub(super) fail_on: Option<FailOn>,
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +90,8 @@ pub(super) struct Explain {
     pub(super) inputs: Inputs,
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
 }
 
 /// The two sides of a comparison.
@@ -109,8 +117,35 @@ pub(super) struct List {
     /// How to write the list
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: ListFormat,
+    /// The environment, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(super) environment: Option<String>,
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "netpol-review environments [OPTIONS] DIR\n       \
+    netpol-review environments [OPTIONS] --git REVISION [--repo DIR]")]
+pub(super) struct Environments {
+    /// A directory
+    #[arg(value_name = "DIR", required_unless_present = "git")]
+    pub(super) directory: Option<PathBuf>,
+    /// A revision, read from the repository without a checkout
+    #[arg(long, value_name = "REVISION", conflicts_with = "directory")]
+    pub(super) git: Option<String>,
+    /// The repository [default: the one around the current directory]
+    #[arg(long, value_name = "DIR", requires = "git")]
+    pub(super) repo: Option<PathBuf>,
+    /// How to write the answer
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: AnswerFormat,
+    #[command(flatten)]
+    pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
 }
 
 #[derive(Debug, Args)]
@@ -131,8 +166,13 @@ pub(super) struct Query {
     /// How to write the answer
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: AnswerFormat,
+    /// The environment, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(super) environment: Option<String>,
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
 }
 
 const PEERS: &str = "\
@@ -148,6 +188,11 @@ pub(super) struct ClusterOptions {
     /// The configuration [default: .github/netpol-review.yml of BEFORE, BASE or DIR, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// Workloads, namespaces and policies that live elsewhere: what `netpol-review snapshot` or `kubectl get
+    /// ns,deploy,rs,sts,ds,job,cronjob,po,netpol -A -o yaml` writes; for one environment with its name before
+    /// it. Repeatable [default: `inventory` of the configuration]
+    #[arg(long, value_name = "[ENV=]FILE")]
+    pub(super) inventory: Vec<Inventory>,
     /// The namespace of objects that name none [default: default]
     #[arg(long, value_name = "NAME", value_parser = check_namespace)]
     default_namespace: Option<String>,

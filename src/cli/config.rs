@@ -2,10 +2,11 @@
 
 use super::args::{ClusterOptions, Inputs};
 use super::failure::Failure;
+use super::inventory;
 use crate::settings::{PATH, Settings, parse_bytes};
 use crate::source::git::{self, Range};
-use crate::source::{directory, limit};
-use crate::tree::Tree;
+use crate::source::{MAX_SINGLE_BYTES, directory, limit};
+use crate::tree::{InventoryFile, Tree, declare};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -16,32 +17,39 @@ pub(super) struct Configuration {
     pub(super) settings: Settings,
     /// Its name for messages; `None` where there is no file.
     pub(super) name: Option<String>,
+    /// What is declared elsewhere.
+    inventory: Vec<InventoryFile>,
 }
 
 impl Configuration {
     /// That of a comparison: the file that was named, or that of the side before.
     pub(super) fn of_pair(inputs: &Inputs, options: &ClusterOptions) -> Result<Self, Failure> {
-        match (&options.config, &inputs.git, inputs.paths.as_slice()) {
+        let mut found = match (&options.config, &inputs.git, inputs.paths.as_slice()) {
             (None, Some(range), _) => {
                 let range = Range::from_str(range)?;
-                let found = git::file_before(&range, inputs.repo.as_deref(), PATH)?;
-                Self::read(found.map(|found| (found.name, found.bytes)), options)
+                let repo = inputs.repo.as_deref();
+                let found = git::file_before(&range, repo, PATH, MAX_SINGLE_BYTES)?;
+                Self::read(found.map(|found| (found.name, found.bytes)), options)?
             }
-            (None, None, [before, ..]) => Self::of_directory(before, options),
-            (_, _, _) => Self::named(options),
-        }
+            (None, None, [before, ..]) => Self::of_directory(before, options)?,
+            (_, _, _) => Self::named(options)?,
+        };
+        found.inventory = inventory::of_pair(inputs, options, &found)?;
+        Ok(found)
     }
 
     /// That of one snapshot: the file that was named, or that of the directory.
     pub(super) fn of_snapshot(path: &Path, options: &ClusterOptions) -> Result<Self, Failure> {
-        match &options.config {
-            None => Self::of_directory(path, options),
-            Some(_) => Self::named(options),
-        }
+        let mut found = match &options.config {
+            None => Self::of_directory(path, options)?,
+            Some(_) => Self::named(options)?,
+        };
+        found.inventory = inventory::of_snapshot(path, options, &found)?;
+        Ok(found)
     }
 
     fn of_directory(path: &Path, options: &ClusterOptions) -> Result<Self, Failure> {
-        let bytes = directory::file(path, PATH)?;
+        let bytes = directory::file(path, PATH, MAX_SINGLE_BYTES)?;
         let name = path.join(PATH).display().to_string();
         Self::read(bytes.map(|bytes| (name, bytes)), options)
     }
@@ -49,7 +57,7 @@ impl Configuration {
     fn named(options: &ClusterOptions) -> Result<Self, Failure> {
         let Some(path) = &options.config else { return Self::read(None, options) };
         let name = path.display().to_string();
-        Self::read(Some((name, directory::named_file(path)?)), options)
+        Self::read(Some((name, directory::named_file(path, MAX_SINGLE_BYTES)?)), options)
     }
 
     fn read(file: Option<(String, Vec<u8>)>, options: &ClusterOptions) -> Result<Self, Failure> {
@@ -75,6 +83,26 @@ impl Configuration {
     pub(super) fn limit(&self, tree: &mut Tree, path: &Path) {
         if path.is_dir() {
             limit(tree, &self.settings.paths);
+        }
+    }
+
+    /// Gives both sides of a comparison what is declared elsewhere.
+    pub(super) fn declare(&self, before: &mut Tree, after: &mut Tree) {
+        declare(before, after, self.inventory.clone());
+        self.leave_out(before);
+        self.leave_out(after);
+    }
+
+    /// Gives a snapshot that stands alone what is declared elsewhere.
+    pub(super) fn declare_alone(&self, tree: &mut Tree) {
+        tree.declare(self.inventory.clone());
+        self.leave_out(tree);
+    }
+
+    /// An inventory is no manifest, also where another one was typed.
+    fn leave_out(&self, tree: &mut Tree) {
+        for path in &self.settings.inventory {
+            tree.leave_out(path);
         }
     }
 }

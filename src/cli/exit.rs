@@ -96,6 +96,7 @@ mod tests {
                 name: None,
                 reason: String::new(),
                 hides: *hides,
+                environments: vec![],
             })
             .collect();
         report

@@ -3,6 +3,8 @@
 
 use super::args::ReportFormat;
 use super::failure::{self, Failure};
+use super::inventory::{self, Inventory};
+use super::rendering::{RenderOptions, RenderWhen};
 use super::{exit, output};
 use crate::gate::GateVerdict;
 use crate::github::{self, Client, Clock, Evaluated, Event, Inputs, Named, Subject};
@@ -11,7 +13,7 @@ use crate::render::words::{self, Totals};
 use crate::render::{self, markdown};
 use crate::report::Verdict;
 use crate::settings::Mode;
-use crate::source::git::Repository;
+use crate::source::git::{Repository, top};
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -40,6 +42,12 @@ pub(super) struct Pr {
     /// The pull request, where it is not that of the event
     #[arg(long, value_name = "N")]
     number: Option<u64>,
+    #[command(flatten)]
+    render: RenderOptions,
+    /// Workloads, namespaces and policies that live elsewhere. In an Action the configuration is the better
+    /// place, as the workflow is part of the change. Repeatable [default: `inventory` of the configuration]
+    #[arg(long, value_name = "[ENV=]FILE")]
+    inventory: Vec<Inventory>,
 }
 
 /// The inputs of the Action.
@@ -55,13 +63,15 @@ struct Given {
 pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
     // A panic while two sides are compared has to leave time to conclude the check.
     failure::install_gentle_panic_hook();
-    let given = given(&|name| std::env::var(name).ok())?;
+    let mut given = given(&|name| std::env::var(name).ok(), &pr.render)?;
     let Some(token) = &given.token else {
         return Err(Failure::Usage(
             "no token\n  try: the input `token` in an Action, or GITHUB_TOKEN".into(),
         ));
     };
     let event = event(pr, &given)?;
+    let checkout = event.workspace.as_deref().unwrap_or(Path::new("."));
+    given.inputs.inventory = inventory::typed(&pr.inventory, &Vec::from_iter(top(Some(checkout))))?;
     let pause = Duration::from_secs(1);
     let clock = Clock { today: chrono::Utc::now().date_naive(), pause };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -139,7 +149,10 @@ fn event(pr: &Pr, given: &Given) -> Result<Event, Failure> {
 }
 
 /// Reads the inputs. A runner passes `fail-on` as `INPUT_FAIL-ON`; a shell can only set `INPUT_FAIL_ON`.
-fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
+fn given(
+    variable: &dyn Fn(&str) -> Option<String>,
+    rendering: &RenderOptions,
+) -> Result<Given, Failure> {
     let input = |name: &str| {
         let name = name.to_ascii_uppercase();
         let spelled = [format!("INPUT_{name}"), format!("INPUT_{}", name.replace('-', "_"))];
@@ -166,6 +179,10 @@ fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
         let parts = text.split(['\n', ',']).map(str::trim).filter(|part| !part.is_empty());
         parts.map(str::to_string).collect()
     };
+    let mut rendering = rendering.clone();
+    if let Some(when) = choice("render", input("render"), &RENDER)? {
+        rendering.render = when;
+    }
     let sarif = input("sarif-file").map(PathBuf::from);
     let inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
     if let Some(path) = sarif.as_deref().filter(|path| !inside(path)) {
@@ -187,6 +204,8 @@ fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
             fail_on: variant("fail-on", input("fail-on"))?,
             comment: variant("comment", input("comment"))?,
             inline: choice("inline-comments", input("inline-comments"), &YES_NO)?,
+            rendering: rendering.options()?,
+            inventory: Vec::new(),
             run_id,
         },
         token: token.map(SecretString::from),
@@ -196,6 +215,9 @@ fn given(variable: &dyn Fn(&str) -> Option<String>) -> Result<Given, Failure> {
         refs,
     })
 }
+
+const RENDER: [(&str, RenderWhen); 3] =
+    [("auto", RenderWhen::Auto), ("never", RenderWhen::Never), ("trusted", RenderWhen::Trusted)];
 
 const YES_NO: [(&str, bool); 2] = [("true", true), ("false", false)];
 
@@ -328,7 +350,7 @@ mod tests {
         let variable = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string())
         };
-        given(&variable).map_err(|error| error.to_string())
+        given(&variable, &RenderOptions::default()).map_err(|error| error.to_string())
     }
 
     #[test]

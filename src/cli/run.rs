@@ -1,22 +1,26 @@
 //! One function a command: read, compute, write.
 
 use super::args::{
-    AnswerFormat, Arguments, Command, Diff, Explain, Inputs, List, ListFormat, Query, ReportFormat,
+    AnswerFormat, Arguments, Command, Diff, Environments, Explain, Inputs, List, ListFormat, Query,
+    ReportFormat,
 };
 use super::config::Configuration;
 use super::exit::Outcome;
 use super::failure::{Failure, say};
+use super::inventory;
 use super::output;
 use super::progress::Progress;
+use super::rendering::RenderOptions;
 use super::timings::Timings;
+use crate::environments::{self, NoChoice};
 use crate::gate::{Gate, judge};
 use crate::nearest::nearest;
 use crate::render::text::Style;
 use crate::render::{self, Found};
-use crate::report::Report;
+use crate::report::{Report, date};
 use crate::settings::Mode;
 use crate::source::git::{self, Range};
-use crate::source::{Loaded, Meter, Pair, directory};
+use crate::source::{Meter, Pair, directory};
 use crate::tree::Tree;
 use chrono::Utc;
 use clap::CommandFactory;
@@ -37,6 +41,9 @@ pub(super) fn run(arguments: Arguments) -> Result<u8> {
         Command::List(list) => run_list(&list, &style).map(|()| Outcome::Done.code()),
         Command::Query(query) => run_query(&query, &style).map(|()| Outcome::Done.code()),
         Command::Explain(explain) => run_explain(&explain, &style).map(|()| Outcome::Done.code()),
+        Command::Environments(arguments) => {
+            run_environments(&arguments, &style).map(|()| Outcome::Done.code())
+        }
         Command::Pr(pr) => super::pr::run(&pr, &style),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -51,7 +58,7 @@ fn run_diff(diff: &Diff, style: &Style) -> Result<Outcome> {
     let mut configuration = Configuration::of_pair(&diff.inputs, &diff.cluster)?;
     configuration.settings.config.connections = diff.connections;
     let mut timings = Timings::start();
-    let report = compare(&diff.inputs, &configuration, &mut timings)?;
+    let report = compare(&diff.inputs, &diff.render, &configuration, &mut timings)?;
     timings.done("freeing");
     output::write(&match diff.format {
         ReportFormat::Text => render::text::report(&report, style),
@@ -93,7 +100,7 @@ fn tell_waivers(gate: &Gate, file: &str) {
 
 fn run_explain(explain: &Explain, style: &Style) -> Result<()> {
     let configuration = Configuration::of_pair(&explain.inputs, &explain.cluster)?;
-    let report = compare(&explain.inputs, &configuration, &mut Timings::start())?;
+    let report = compare(&explain.inputs, &explain.render, &configuration, &mut Timings::start())?;
     let rows = chosen(&report, &explain.fingerprint)?;
     let texts: Vec<String> = rows.iter().map(|row| render::text::explain(row, style)).collect();
     Ok(output::write(&texts.join("\n"))?)
@@ -102,8 +109,10 @@ fn run_explain(explain: &Explain, style: &Style) -> Result<()> {
 fn run_list(list: &List, style: &Style) -> Result<()> {
     let configuration = Configuration::of_snapshot(&list.directory, &list.cluster)?;
     let progress = Progress::start();
-    let tree = snapshot(&list.directory, &configuration, &progress)?;
-    let listing = crate::list(&tree, &configuration.settings.config);
+    let chosen = Chosen { environment: list.environment.as_deref(), render: &list.render };
+    let tree = snapshot(&list.directory, chosen, &configuration, &progress)?;
+    let mut listing = crate::list(&tree, &configuration.settings.config);
+    date(&mut listing.inventory, Utc::now().date_naive());
     drop(progress);
     Ok(output::write(&match list.format {
         ListFormat::Text => render::text::listing(&listing, style),
@@ -117,9 +126,11 @@ fn run_list(list: &List, style: &Style) -> Result<()> {
 fn run_query(query: &Query, style: &Style) -> Result<()> {
     let configuration = Configuration::of_snapshot(&query.directory, &query.cluster)?;
     let progress = Progress::start();
-    let tree = snapshot(&query.directory, &configuration, &progress)?;
+    let chosen = Chosen { environment: query.environment.as_deref(), render: &query.render };
+    let tree = snapshot(&query.directory, chosen, &configuration, &progress)?;
     let config = &configuration.settings.config;
-    let answer = crate::query::query(&tree, config, &query.from, &query.to, &query.port)?;
+    let mut answer = crate::query::query(&tree, config, &query.from, &query.to, &query.port)?;
+    date(&mut answer.inventory, Utc::now().date_naive());
     drop(progress);
     Ok(output::write(&match query.format {
         AnswerFormat::Text => render::text::answer(&answer, style),
@@ -128,11 +139,89 @@ fn run_query(query: &Query, style: &Style) -> Result<()> {
 }
 
 /// What is to be looked at in one directory, or a file.
-fn snapshot(path: &Path, configuration: &Configuration, progress: &Progress) -> Result<Tree> {
-    let Loaded { mut tree, .. } = directory::load(path, &progress.meter)?;
-    configuration.limit(&mut tree, path);
-    something(&[&tree])?;
-    Ok(tree)
+fn snapshot(
+    path: &Path,
+    chosen: Chosen<'_>,
+    configuration: &Configuration,
+    progress: &Progress,
+) -> Result<Tree> {
+    let mut side = directory::load(path, &progress.meter)?;
+    configuration.limit(&mut side.tree, path);
+    configuration.declare_alone(&mut side.tree);
+    something(&[&side.tree])?;
+    let options = chosen.render.options()?;
+    let settings = &configuration.settings;
+    match environments::snapshot(&side, chosen.environment, settings, &options) {
+        Ok(found) => {
+            let names = std::iter::once(found.environment.as_str());
+            inventory::known(&found.tree.inventory, names)?;
+            Ok(found.tree)
+        }
+        Err(NoChoice::Several(names)) => Err(Failure::Usage(format!(
+            "there are several environments: {}\n  try: `--environment NAME`",
+            quoted(&names)
+        ))),
+        Err(NoChoice::Unknown(names)) => {
+            let wanted = chosen.environment.unwrap_or_default();
+            let near = nearest(wanted, names.iter().map(String::as_str), SUGGESTIONS);
+            let near: Vec<String> = near.into_iter().map(str::to_string).collect();
+            Err(Failure::Usage(match near.is_empty() {
+                true => format!("there is no environment `{wanted}`; there are {}", quoted(&names)),
+                false => format!(
+                    "there is no environment `{wanted}`\n  did you mean: {}?",
+                    quoted(&near)
+                ),
+            }))
+        }
+    }
+}
+
+/// Which environment of a snapshot, built how.
+struct Chosen<'a> {
+    environment: Option<&'a str>,
+    render: &'a RenderOptions,
+}
+
+fn quoted(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+fn run_environments(arguments: &Environments, style: &Style) -> Result<()> {
+    let progress = Progress::start();
+    let (side, configuration, options) = match (&arguments.git, &arguments.directory) {
+        (Some(revision), _) => {
+            let range = Range::Between(revision.clone(), revision.clone());
+            let repo = arguments.repo.as_deref();
+            let inputs = Inputs {
+                paths: Vec::new(),
+                git: Some(range.to_string()),
+                repo: arguments.repo.clone(),
+            };
+            let configuration = Configuration::of_pair(&inputs, &arguments.cluster)?;
+            let paths = configuration.paths(&[]);
+            let pair = git::load_pair(&range, repo, &paths, &progress.meter)?;
+            let mut options = arguments.render.options()?;
+            let about = git::about(repo, &range)?;
+            (options.urls, options.branches) = (about.urls, about.branches);
+            (pair.after, configuration, options)
+        }
+        (None, Some(directory)) => {
+            let configuration = Configuration::of_snapshot(directory, &arguments.cluster)?;
+            let mut side = directory::load(directory, &progress.meter)?;
+            configuration.limit(&mut side.tree, directory);
+            (side, configuration, arguments.render.options()?)
+        }
+        (None, None) => return Err(Failure::Usage("name a directory, or `--git REVISION`".into())),
+    };
+    something(&[&side.tree])?;
+    let plan = environments::describe(&side, &configuration.settings, &options);
+    drop(progress);
+    let described = environments::described(&plan, &configuration.settings);
+    Ok(output::write(&match arguments.format {
+        AnswerFormat::Text => render::text::environments(&described, style),
+        AnswerFormat::Json => render::json::environments(&described),
+    })?)
 }
 
 /// The rows that a fingerprint, or the beginning of one, means: the same row in one environment or
@@ -177,18 +266,25 @@ fn chosen<'a>(report: &'a Report, wanted: &str) -> Result<Vec<Found<'a>>> {
 /// Reads both sides and compares them.
 fn compare(
     inputs: &Inputs,
+    render: &RenderOptions,
     configuration: &Configuration,
     timings: &mut Timings,
 ) -> Result<Report> {
-    let config = &configuration.settings.config;
     let progress = Progress::start();
-    let Pair { before, after } = load(inputs, configuration, &progress.meter)?;
-    something(&[&before.tree, &after.tree])?;
+    let mut options = render.options()?;
+    if let Some(range) = &inputs.git {
+        let about = git::about(inputs.repo.as_deref(), &Range::from_str(range)?)?;
+        (options.urls, options.branches) = (about.urls, about.branches);
+    }
+    let mut pair = load(inputs, configuration, &progress.meter)?;
+    configuration.declare(&mut pair.before.tree, &mut pair.after.tree);
+    something(&[&pair.before.tree, &pair.after.tree])?;
     timings.done("reading");
-    let mut report =
-        crate::review_in_steps(&before.tree, &after.tree, config, |step| timings.done(step));
-    report.before = before.snapshot;
-    report.after = after.snapshot;
+    let settings = &configuration.settings;
+    let mut report = environments::review(&pair, settings, &options, |step| timings.done(step));
+    let names = report.environments.iter().map(|each| each.name.as_str());
+    inventory::known(&pair.after.tree.inventory, names)?;
+    date(&mut report.inventory, Utc::now().date_naive());
     Ok(report)
 }
 

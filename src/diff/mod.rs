@@ -11,7 +11,7 @@ mod witness;
 mod words;
 
 use crate::config::{Config, IpBlocksMatchPods};
-use crate::model::Direction;
+use crate::model::{Direction, Origin};
 use crate::reach::{Encoder, Reading, Side, World};
 use crate::report::{
     Assumption, Cause, CauseKind, Change, Hides, NotEvaluated, Peers, ReachCount, Row, Severity,
@@ -138,6 +138,7 @@ fn too_large(place: Option<&(String, u32, String)>, new: Side) -> NotEvaluated {
                  split the change, or raise the node budget"
             .into(),
         hides: if new == Side::After { Hides::Widening } else { Hides::Flow },
+        environments: Vec::new(),
     }
 }
 
@@ -293,7 +294,7 @@ fn finish(
     let always = config.ip_blocks_match_pods == IpBlocksMatchPods::Always;
     let mut causes: Vec<Cause> = Vec::new();
     for (nth, edit) in draft.edits.iter().filter_map(|index| edits.get(*index)).enumerate() {
-        let lines = if nth == 0 { draft.lines } else { None };
+        let lines = if nth == 0 { draft.lines.as_ref() } else { None };
         causes.extend(causes_of(edit, new, lines));
     }
     causes.sort();
@@ -331,6 +332,7 @@ fn finish(
                 replayed.witness.port
             ),
             hides: Hides::Widening,
+            environments: Vec::new(),
         });
     }
     let mut row = Row {
@@ -353,7 +355,7 @@ fn finish(
 }
 
 /// The causes of an edit, in the words of the direction of the comparison.
-fn causes_of(edit: &Edit<'_>, new: Side, lines: Option<(u32, u32)>) -> Vec<Cause> {
+fn causes_of(edit: &Edit<'_>, new: Side, lines: Option<&Origin>) -> Vec<Cause> {
     let kind = if new == Side::After { edit.kind } else { mirrored(edit.kind) };
     let (direction, policy) = match edit.about {
         About::Rule(direction, policy, _) | About::Isolation(direction, policy) => {
@@ -362,10 +364,7 @@ fn causes_of(edit: &Edit<'_>, new: Side, lines: Option<(u32, u32)>) -> Vec<Cause
         _ => (None, None),
     };
     let place = |place: &edits::Place<'_>| {
-        let mut location = witness::location(place.side, place.origin);
-        if let Some((first, last)) = lines {
-            (location.start_line, location.end_line) = (first, last);
-        }
+        let location = witness::location(place.side, lines.unwrap_or(place.origin));
         let (object, rule) = (place.object.clone(), place.rule);
         Cause {
             kind,

@@ -2,6 +2,7 @@
 
 use super::edits::{About, Edit};
 use super::{describe, exceptions, port_list, words};
+use crate::model::Origin;
 use crate::reach::{Encoder, Side, Slot};
 use crate::report::{CauseKind, DeclaredPeers, Peers, Undeclared};
 use crate::set::fields::End;
@@ -18,7 +19,7 @@ pub struct Draft {
     /// The indexes of the edits that cause it.
     pub edits: Vec<usize>,
     /// The lines of the peers that opened it, where they are fewer than the rule's.
-    pub lines: Option<(u32, u32)>,
+    pub lines: Option<Origin>,
     /// The sources.
     pub from: Peers,
     /// The destinations.
@@ -33,7 +34,7 @@ type Result<T> = std::result::Result<T, OverBudget>;
 struct Piece {
     words: Peers,
     set: Set,
-    lines: Option<(u32, u32)>,
+    lines: Option<Origin>,
     /// It is every pod and everything outside, rather than one entry of a rule.
     anything: bool,
 }
@@ -105,7 +106,7 @@ fn pieces(encoder: &mut Encoder<'_, '_>, new: Side, edit: &Edit<'_>) -> Result<V
         pieces.push(Piece {
             words: words::peer(&peer.kind),
             set: encoder.peer(new, edit.end.other(), &peer.kind)?,
-            lines: Some((peer.origin.start_line, peer.origin.end_line)),
+            lines: Some(peer.origin.clone()),
             anything: false,
         });
     }
@@ -237,9 +238,16 @@ fn row(
             if matches!(edit.kind, CauseKind::RuleAdded | CauseKind::RuleWidened)
                 && rule.peers.as_ref().is_some_and(|p| p.len() > pieces.len()) =>
         {
-            let lines: Vec<(u32, u32)> = pieces.iter().filter_map(|piece| piece.lines).collect();
-            let first = lines.iter().map(|l| l.0).min();
-            first.zip(lines.iter().map(|l| l.1).max())
+            // Built text can have peers out of several files.
+            let lines = || pieces.iter().filter_map(|piece| piece.lines.as_ref());
+            lines().next().map(|one| {
+                let lines = || lines().filter(|lines| lines.file == one.file);
+                Origin {
+                    file: one.file.clone(),
+                    start_line: lines().map(|l| l.start_line).min().unwrap_or(one.start_line),
+                    end_line: lines().map(|l| l.end_line).max().unwrap_or(one.end_line),
+                }
+            })
         }
         _ => None,
     };

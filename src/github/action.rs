@@ -7,8 +7,10 @@ use super::compare::{Evaluated, evaluate};
 use super::event::{Event, Subject};
 use super::publish::{self, Begun, Told};
 use super::pull::Fetcher;
+use crate::environments::{self, Render};
 use crate::settings::{CommentWhen, FailOn, Mode};
 use crate::source;
+use crate::tree::InventoryFile;
 use chrono::NaiveDate;
 use secrecy::SecretString;
 use std::time::Duration;
@@ -28,6 +30,10 @@ pub struct Inputs {
     pub comment: Option<CommentWhen>,
     /// Comments on lines.
     pub inline: Option<bool>,
+    /// How kustomizations and charts are built.
+    pub rendering: environments::Options,
+    /// What is declared elsewhere, in place of what the configuration names.
+    pub inventory: Vec<InventoryFile>,
     /// Names this run among all of the repository.
     pub run_id: String,
 }
@@ -137,7 +143,13 @@ async fn work(
         && checked_out
             .is_some_and(|id| id == commits.head || (id == commits.after && commits.merged));
     let home = format!("{}/{}", event.addresses.server, event.repository.as_str());
-    let (inputs, today) = (inputs.clone(), clock.today);
+    let (mut inputs, today) = (inputs.clone(), clock.today);
+    inputs.rendering.urls = vec![home.clone()];
+    inputs.rendering.branches = pull.iter().map(|pull| pull.base.name.clone()).collect();
+    if event.trusted_context && inputs.rendering.render == Render::Trusted {
+        // Whatever a fork names would run beside this repository's secrets.
+        inputs.rendering.render = Render::Auto;
+    }
     // Comparing takes the processor, and a bug in it must not take the check with it.
     let result = tokio::task::spawn_blocking(move || {
         evaluate(&repository, commits, home, &inputs, unsafe_checkout, today)

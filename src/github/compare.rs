@@ -3,17 +3,18 @@
 use super::action::{Error, Inputs};
 use super::pull::Commits;
 use super::review::{Facts, Files, Review, review};
-use crate::config::Config;
+use crate::environments;
 use crate::gate::{Gate, GateVerdict, judge};
 use crate::render::words::{self, Phrase, Piece};
-use crate::report::{Environment, Hides, Report, Row};
+use crate::report::{Environment, Hides, Report, Row, date};
 use crate::settings::{self, FailOn, Mode, Settings, SettingsError};
 use crate::source::git::{Range, Repository, load_pair};
 use crate::source::{Meter, Pair};
-use crate::tree::{Content, Tree};
+use crate::tree::{Content, InventoryFile, declare};
 use chrono::NaiveDate;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a pull request's review fails on where neither the configuration nor an input says: every widening
 /// by an edit of policies or labels, but not what only came with a new workload.
@@ -54,12 +55,25 @@ pub fn evaluate(
              base branch changed meanwhile is not seen.",
         )]);
     }
-    let (base, broken) = of_base(repository, &commits, inputs, &mut notes)?;
+    let (base, mut broken) = of_base(repository, &commits, inputs, &mut notes)?;
     let settings = base.tightened_by(&workflow(inputs));
-    let Pair { before, after } = load(repository, &commits, &settings)?;
-    let mut report = crate::review(&before.tree, &after.tree, &settings.config);
-    report.before = before.snapshot;
-    report.after = after.snapshot;
+    let mut inventory = inputs.inventory.clone();
+    if inventory.is_empty() {
+        let (found, missing) = inventory_of(repository, &commits.base, &settings)?;
+        if let Some(path) = missing {
+            notes.push(vec![
+                Piece::Words(
+                    "The configuration names an inventory that the base branch does not have: ",
+                ),
+                Piece::Name(path),
+            ]);
+            broken = true;
+        }
+        inventory = found;
+    }
+    let pair = load(repository, &commits, &settings, inventory)?;
+    let mut report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
+    date(&mut report.inventory, today);
     let fail_on = settings.fail_on.unwrap_or(FAIL_ON);
     let mut gate = judge(&report, &settings, fail_on, today);
     if broken {
@@ -73,13 +87,13 @@ pub fn evaluate(
         report: &report,
         gate: &gate,
         commits: &commits,
-        home,
+        home: &home,
         notes: &notes,
         when: inputs.comment.unwrap_or(settings.comment.when),
         inline: inputs.inline.unwrap_or(settings.comment.inline),
         files: &files,
     });
-    suggest(&mut review, &before.tree, &after.tree, &settings.config, &report);
+    suggest(&mut review, pair, &settings, &inputs.rendering, &report);
     Ok(Evaluated { report, gate, review, notes })
 }
 
@@ -88,7 +102,14 @@ const SUGGESTIONS: usize = 3;
 
 /// Offers to take back added lines, where trying it shows that this closes what they opened and nothing else.
 /// (Without its only peer a rule would let everybody in.)
-fn suggest(review: &mut Review, before: &Tree, after: &Tree, config: &Config, report: &Report) {
+fn suggest(
+    review: &mut Review,
+    mut pair: Pair,
+    settings: &Settings,
+    rendering: &environments::Options,
+    report: &Report,
+) {
+    let after = pair.after.tree.clone();
     for line in review.lines.iter_mut().filter(|line| line.added.is_some()).take(SUGGESTIONS) {
         let file = line.comment.path.as_str();
         let (Some(added), Some(content)) = (line.added, after.files.get(file)) else { continue };
@@ -97,7 +118,8 @@ fn suggest(review: &mut Review, before: &Tree, after: &Tree, config: &Config, re
         let kept = kept.filter(|(_, number)| !(added.0..=added.1).contains(number));
         let kept: Vec<u8> = kept.flat_map(|(text, _)| text.iter().copied()).collect();
         tried.files.insert(file.into(), Content::new(kept));
-        let without = crate::review(before, &tried, config);
+        pair.after.tree = tried;
+        let without = environments::review(&pair, settings, rendering, |_| {});
         let mended = |rows: fn(&Environment) -> &Vec<Row>, gone: &[String]| {
             let prints = |report: &Report| -> BTreeSet<String> {
                 let rows = report.environments.iter().flat_map(rows);
@@ -173,8 +195,23 @@ fn preview(
         }
     };
     let settings = settings.tightened_by(&workflow(inputs));
-    let Pair { before, after } = load(repository, commits, &settings)?;
-    let report = crate::review(&before.tree, &after.tree, &settings.config);
+    let mut inventory = inputs.inventory.clone();
+    if inventory.is_empty() {
+        // What counts once it is merged.
+        let (found, missing) = inventory_of(repository, &commits.after, &settings)?;
+        if let Some(path) = missing {
+            notes.push(vec![
+                Piece::Words(
+                    "The configuration in this pull request names an inventory that is not there: ",
+                ),
+                Piece::Name(path),
+            ]);
+            return Ok(());
+        }
+        inventory = found;
+    }
+    let pair = load(repository, commits, &settings, inventory)?;
+    let report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
     let would = judge(&report, &settings, settings.fail_on.unwrap_or(FAIL_ON), today);
     notes.push(vec![
         Piece::Words("This pull request changes the configuration, which counts once it is merged; with it, the check "),
@@ -213,8 +250,49 @@ fn wrong(what: &'static str, path: &str, errors: &[SettingsError]) -> Phrase {
     phrase
 }
 
-fn load(repository: &Repository, commits: &Commits, settings: &Settings) -> Result<Pair, Error> {
+/// The files that the configuration names as inventory, as a commit has them, and the first of them that it
+/// has not.
+fn inventory_of(
+    repository: &Repository,
+    commit: &str,
+    settings: &Settings,
+) -> Result<(Vec<InventoryFile>, Option<String>), Error> {
+    let mut found = Vec::new();
+    let mut missing = None;
+    for path in &settings.inventory {
+        match repository.file(commit, path)? {
+            Some(bytes) => {
+                let name: Arc<str> = path.as_str().into();
+                let content = Content::new(bytes);
+                found.push(InventoryFile {
+                    path: Some(name.clone()),
+                    name,
+                    content,
+                    edited: false,
+                    environment: None,
+                });
+            }
+            None => missing = missing.or_else(|| Some(path.clone())),
+        }
+    }
+    Ok((found, missing))
+}
+
+/// Reads both sides.
+fn load(
+    repository: &Repository,
+    commits: &Commits,
+    settings: &Settings,
+    inventory: Vec<InventoryFile>,
+) -> Result<Pair, Error> {
     let range = Range::Between(commits.before.clone(), commits.after.clone());
     let paths: Vec<PathBuf> = settings.paths.iter().map(PathBuf::from).collect();
-    Ok(load_pair(&range, Some(repository.directory()), &paths, &Meter::default())?)
+    let mut pair = load_pair(&range, Some(repository.directory()), &paths, &Meter::default())?;
+    let (before, after) = (&mut pair.before.tree, &mut pair.after.tree);
+    declare(before, after, inventory);
+    for path in &settings.inventory {
+        before.leave_out(path);
+        after.leave_out(path);
+    }
+    Ok(pair)
 }

@@ -8,6 +8,7 @@ use super::pull::Commits;
 use crate::gate::Gate;
 use crate::render::markdown::{self, Options};
 use crate::render::words::Phrase;
+use crate::report::merged::merged;
 use crate::report::{Location, Report, Side};
 use crate::settings::CommentWhen;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
@@ -33,7 +34,7 @@ pub struct Facts<'a> {
     /// What was compared.
     pub commits: &'a Commits,
     /// `https://github.com/OWNER/NAME`.
-    pub home: String,
+    pub home: &'a str,
     /// Sentences on how the report came about.
     pub notes: &'a [Phrase],
     /// When there is a comment.
@@ -118,6 +119,9 @@ impl<'a> Files<'a> {
 
 /// Makes the review of a report.
 pub fn review(facts: &Facts<'_>) -> Review {
+    // People see a row once, whatever number of environments it is in.
+    let report = merged(facts.report);
+    let facts = &Facts { report: &report, ..*facts };
     let link = |location: &Location| url(facts, location);
     let options =
         Options { link: Some(&link), gate: Some(facts.gate), notes: facts.notes, resolved: false };

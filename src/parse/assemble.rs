@@ -17,6 +17,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
     let paths = || tree.files.keys();
     parsed.problems = helm::problems(tree, paths().zip(files.iter().map(Arc::as_ref)));
     parsed.problems.extend(built.problems());
+    parsed.problems.extend(tree.problems.iter().cloned());
     let mut policies: BTreeMap<_, Arc<Policy>> = BTreeMap::new();
     let mut drafts: BTreeMap<_, Draft> = BTreeMap::new();
     let mut twice = Twice::default();
@@ -68,7 +69,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
 /// Replaces pods and controllers that have an owner by workloads that are named after the topmost
 /// one. Pods say best what runs; without any, the owner's own template does, and without that the
 /// templates of the controllers between.
-fn follow_owners(drafts: Vec<Draft>) -> Vec<Arc<Workload>> {
+pub(super) fn follow_owners(drafts: Vec<Draft>) -> Vec<Arc<Workload>> {
     if drafts.iter().all(|draft| draft.owner.is_none()) {
         return drafts.into_iter().map(|draft| draft.workload).collect();
     }

@@ -323,21 +323,21 @@ pub(super) fn moved_out(before: &Built<'_>, after: &Built<'_>) -> Vec<Problem> {
             if is_built {
                 placed.insert(policy.id.clone());
             } else {
-                out.insert(policy.id.clone(), (path, policy.origin.start_line));
+                out.insert(policy.id.clone(), &policy.origin);
             }
         }
     }
     out.retain(|id, _| !placed.contains(id));
     out.into_iter()
-        .map(|(id, (path, line))| Problem {
-            line: Some(line),
+        .map(|(id, origin)| Problem {
+            line: Some(origin.start_line),
             kind: Some("NetworkPolicy".into()),
             name: Some(id.to_string()),
             reason: "a kustomization built on the policy's file, and none builds on this one: it may be \
                      gone from the cluster. Add the file to the `resources` of one, or delete it"
                 .into(),
             identity: digest(id.to_string().as_bytes()),
-            ..about(path)
+            ..about(&origin.file)
         })
         .collect()
 }

@@ -1,14 +1,17 @@
 //! One file -> the objects in it and what of it was not understood.
 
 use super::doc::{Doc, DocError};
+use super::inventory::Facts;
 use super::kustomize::{self, Kustomization};
 use super::object::Parameter;
 use super::split::{self, Breaks, Document, ODD_BREAKS};
 use super::workload::Draft;
-use super::{Affects, Problem, json, limits, object, sniff, yaml};
+use super::{Affects, Problem, json, limits, object, relocate, sniff, yaml};
 use crate::config::Config;
-use crate::model::{Namespace, Policy};
+use crate::model::{Namespace, Policy, WorkloadId};
+use crate::tree::Rendered;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -31,6 +34,10 @@ pub(super) struct FileRead {
     pub helm: Helm,
     /// The file is a kustomization.
     pub kustomization: Option<Kustomization>,
+    /// Objects that could make pods, and leave that to another object.
+    pub without_pods: Vec<WorkloadId>,
+    /// What an inventory says of itself.
+    pub facts: Facts,
 }
 
 /// The documents of a chart's templates that need rendering.
@@ -47,19 +54,41 @@ pub(super) struct Helm {
 }
 
 /// What a file is part of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Surroundings {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Surroundings<'a> {
     /// It is below the `templates` directory of a Helm chart.
     pub in_chart: bool,
     /// It is part of a chart and no manifest by its name: a helper, or a packaged chart.
     pub chart_part: bool,
+    /// It is an inventory: objects as a cluster has them, with their status.
+    pub inventory: bool,
+    /// It is no file but text that a tool built.
+    pub rendered: Option<&'a Arc<Rendered>>,
 }
 
 /// Reads a file. Never fails: see [`FileRead::problems`].
 pub(super) fn read(
     file: &Arc<str>,
     bytes: &[u8],
-    surroundings: Surroundings,
+    surroundings: Surroundings<'_>,
+    config: &Config,
+) -> FileRead {
+    let Some(rendered) = surroundings.rendered else {
+        return read_as_it_stands(file, bytes, surroundings, config);
+    };
+    let namespace = rendered.namespace.as_ref();
+    let config = namespace.map_or(Cow::Borrowed(config), |namespace| {
+        Cow::Owned(Config { default_namespace: namespace.clone(), ..config.clone() })
+    });
+    let mut read = read_as_it_stands(file, bytes, surroundings, &config);
+    relocate::relocate(&mut read, rendered);
+    read
+}
+
+fn read_as_it_stands(
+    file: &Arc<str>,
+    bytes: &[u8],
+    surroundings: Surroundings<'_>,
     config: &Config,
 ) -> FileRead {
     let mut reader = Reader {
@@ -90,7 +119,8 @@ pub(super) fn read(
         );
         return reader.read;
     }
-    if kustomize::is_kustomization(file) {
+    let manifest = surroundings.inventory || surroundings.rendered.is_some();
+    if !manifest && kustomize::is_kustomization(file) {
         reader.read.kustomization = std::str::from_utf8(bytes).ok().and_then(kustomize::read);
         if reader.read.kustomization.is_some() {
             reader.read.documents = 1;
@@ -109,7 +139,7 @@ pub(super) fn read(
 }
 
 /// An identity for bytes that were not understood.
-pub(super) fn digest(bytes: &[u8]) -> u128 {
+pub fn digest(bytes: &[u8]) -> u128 {
     shorten(&Sha256::digest(bytes))
 }
 
@@ -122,7 +152,7 @@ pub(super) fn shorten(hash: &[u8]) -> u128 {
 pub(super) struct Reader<'a> {
     pub(super) file: &'a Arc<str>,
     pub(super) config: &'a Config,
-    surroundings: Surroundings,
+    pub(super) surroundings: Surroundings<'a>,
     pub(super) read: FileRead,
     /// The current document has directives of ytt.
     pub(super) ytt: bool,

@@ -52,7 +52,7 @@ enum PatchSource {
 }
 
 /// True iff a file is a kustomization by its name.
-pub(super) fn is_kustomization(path: &str) -> bool {
+pub fn is_kustomization(path: &str) -> bool {
     matches!(name(path), "kustomization.yaml" | "kustomization.yml" | "Kustomization")
 }
 
@@ -60,7 +60,8 @@ fn name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
-pub(super) fn directory(path: &str) -> &str {
+/// The directory of a path; "" is the root.
+pub fn directory(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
@@ -281,7 +282,7 @@ fn replacement_matters(doc: &Doc<'_>, item: NodeId) -> bool {
 
 /// A path that is written in a kustomization, from the root of the tree. `None`: it leaves the
 /// tree.
-pub(super) fn resolve(kustomization: &str, path: &str) -> Option<String> {
+pub fn resolve(kustomization: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = match directory(kustomization) {
         "" => vec![],
         directory => directory.split('/').collect(),

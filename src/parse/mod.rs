@@ -10,6 +10,7 @@ mod de;
 mod doc;
 mod file;
 mod helm;
+mod inventory;
 mod json;
 mod kinds;
 mod kustomize;
@@ -21,6 +22,7 @@ mod object;
 mod patch;
 mod place;
 mod policy;
+mod relocate;
 mod scalar;
 mod selector;
 mod skip;
@@ -30,6 +32,11 @@ mod twice;
 mod workload;
 mod yaml;
 
+pub use crate::tree::{Affects, Problem};
+pub use file::digest;
+pub use inventory::{InventoryRead, TAKEN, UNREAD};
+pub use kinds::worth_parsing;
+pub use kustomize::{directory, is_kustomization, resolve};
 pub use manifest::{Field, Node, Unreadable, Value, manifests};
 
 use crate::config::Config;
@@ -51,40 +58,8 @@ pub struct Parsed {
     pub documents: usize,
     /// How many of them are of a kind that plays a part (workloads, namespaces, policies of any kind).
     pub relevant: usize,
-}
-
-/// Something that was not understood, or not read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    /// Path of the file.
-    pub file: Arc<str>,
-    /// Line, from 1; `None` for the whole file.
-    pub line: Option<u32>,
-    /// Kind of the object, where it is known.
-    pub kind: Option<String>,
-    /// Name of the object (`namespace/name` where it has a namespace), where it is known.
-    pub name: Option<String>,
-    /// Why, and what to do.
-    pub reason: String,
-    /// What the object could have changed, had it been read.
-    pub affects: Affects,
-    /// Identifies what was not read, apart from where it stands: equal before and after iff the change
-    /// does not touch it. A digest of the document's bytes, for example.
-    pub identity: u128,
-}
-
-/// What something that was not read could have changed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Affects {
-    /// Nothing that is evaluated.
-    Nothing,
-    /// Flows from or to pods of this namespace.
-    Namespace(Arc<str>),
-    /// Any flow, if it holds something that plays a part at all, which nothing tells: a packaged
-    /// chart, say. It counts where the change touches it.
-    Perhaps,
-    /// Any flow.
-    Anything,
+    /// What of the cluster comes from an inventory, file by file. The numbers above leave it out.
+    pub inventory: Vec<InventoryRead>,
 }
 
 /// Reads both sides. A content that both share is parsed once, and the objects in it are the same
@@ -108,6 +83,13 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
             tasks.push(task);
         }
     }
+    let inventory = inventory::files(before, after);
+    let repository = tasks.len();
+    tasks.extend(inventory.iter().map(|file| Task {
+        path: &file.name,
+        content: &file.content,
+        surroundings: Surroundings { inventory: true, ..Surroundings::default() },
+    }));
     let read: Vec<Arc<FileRead>> = tasks
         .par_iter()
         .map(|task| {
@@ -125,6 +107,12 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
     let [mut gone, mut here] = built::regrouped(built_before, built_after);
     here.extend(built::moved_out(built_before, built_after));
     gone.extend(twice::lost(built_before, built_after));
+    if !inventory.is_empty() {
+        let files = read.get(repository..).unwrap_or_default().iter().cloned();
+        let files: Vec<_> = inventory.into_iter().zip(files).collect();
+        let sides = [(&mut parsed_before, built_before), (&mut parsed_after, built_after)];
+        inventory::add(sides, &files);
+    }
     for (parsed, problems) in [(&mut parsed_before, gone), (&mut parsed_after, here)] {
         parsed.problems.extend(problems);
         parsed.problems.sort();
@@ -136,18 +124,22 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
 struct Task<'a> {
     path: &'a Arc<str>,
     content: &'a Content,
-    surroundings: Surroundings,
+    surroundings: Surroundings<'a>,
 }
 
-fn task<'a>(tree: &Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'a> {
-    Task {
-        path,
-        content,
-        surroundings: Surroundings {
+fn task<'a>(tree: &'a Tree, (path, content): (&'a Arc<str>, &'a Content)) -> Task<'a> {
+    let rendered = tree.rendered.get(path);
+    let surroundings = match rendered {
+        // Built text is what it says, whatever it is called.
+        Some(_) => Surroundings { rendered, ..Surroundings::default() },
+        None => Surroundings {
             in_chart: helm::chart(tree, path).is_some(),
             chart_part: helm::is_part(tree, path),
+            inventory: false,
+            rendered,
         },
-    }
+    };
+    Task { path, content, surroundings }
 }
 
 impl Task<'_> {

@@ -8,7 +8,7 @@ use super::place::Place;
 use super::scalar::Scalar;
 use super::workload::{self, Metadata};
 use super::{Affects, Problem, limits, meant, names, policy, selector, sniff};
-use crate::model::Namespace;
+use crate::model::{Namespace, WorkloadId};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -45,7 +45,12 @@ impl Reader<'_> {
         let kind = kinds::of(object.api_version, object.kind);
         match kind {
             Kind::Other => return self.other(&object, &header),
-            Kind::List => return self.list(&object, "items"),
+            Kind::List => {
+                if self.surroundings.inventory {
+                    self.facts(doc, node);
+                }
+                return self.list(&object, "items");
+            }
             _ if header.items.is_some() => {
                 let reason = "kubectl takes an object with `items` as a list and ignores the rest \
                               of it, other programs do not; remove `items`";
@@ -266,11 +271,12 @@ impl Reader<'_> {
             place: &place,
             file: self.file,
             host_network_pods: self.config.host_network_pods,
+            inventory: self.surroundings.inventory,
         };
         let (draft, notes) = match kind {
             Kind::Pod => {
                 let (pod, notes) = de::decode_part(object.doc, object.node)?;
-                (Some(lowering.pod(&pod)?), notes)
+                (lowering.pod(&pod)?, notes)
             }
             Kind::CronJob => {
                 let (job, notes) = de::decode_part(object.doc, object.node)?;
@@ -282,6 +288,11 @@ impl Reader<'_> {
             }
         };
         self.notes(object, notes, &namespace);
+        if draft.is_none() {
+            let (_, name) = self.identity(object);
+            let (name, kind) = (name.into(), object.kind.into());
+            self.read.without_pods.push(WorkloadId { namespace, name, kind });
+        }
         self.read.workloads.extend(draft);
         Ok(())
     }

@@ -120,9 +120,11 @@ impl Twice {
 pub(super) fn lost(before: &Built<'_>, after: &Built<'_>) -> Vec<Problem> {
     let copies = |side: &Built<'_>| {
         let mut found = BTreeMap::<PolicyId, BTreeMap<Arc<str>, Arc<Policy>>>::new();
-        for policy in side.all().flat_map(|(_, file)| &file.policies) {
-            let files = found.entry(policy.id.clone()).or_default();
-            files.insert(policy.origin.file.clone(), policy.clone());
+        for (path, file) in side.all() {
+            for policy in &file.policies {
+                let files = found.entry(policy.id.clone()).or_default();
+                files.insert(path.clone(), policy.clone());
+            }
         }
         found
     };
@@ -135,17 +137,17 @@ pub(super) fn lost(before: &Built<'_>, after: &Built<'_>) -> Vec<Problem> {
     let mut groups = BTreeMap::<(Arc<str>, Arc<str>), Vec<(Arc<Policy>, Arc<str>)>>::new();
     for (id, files) in several {
         let Some(left) = left.get(&id).filter(|left| left.len() < files.len()) else { continue };
-        let Some(kept) = left.keys().next() else { continue };
+        let Some(kept) = left.values().next() else { continue };
         let gone = files.iter().filter(|(file, _)| !left.contains_key(*file));
         for (file, policy) in gone.take(files.len() - left.len()) {
             if !gone_with_its_pods(before, after, directory(file)) {
                 let namespace = id.namespace.clone().unwrap_or_default();
                 let group = groups.entry((file.clone(), namespace)).or_default();
-                group.push((policy.clone(), kept.clone()));
+                group.push((policy.clone(), kept.origin.file.clone()));
             }
         }
     }
-    let problem = |((file, namespace), group): (_, Vec<(Arc<Policy>, Arc<str>)>)| {
+    let problem = |((_, namespace), group): (_, Vec<(Arc<Policy>, Arc<str>)>)| {
         let (first, kept) = group.first()?;
         let more = match group.len() {
             1 => String::new(),
@@ -153,7 +155,7 @@ pub(super) fn lost(before: &Built<'_>, after: &Built<'_>) -> Vec<Problem> {
         };
         let names: String = group.iter().map(|(policy, _)| format!("{}\n", policy.id)).collect();
         Some(Problem {
-            file,
+            file: first.origin.file.clone(),
             line: Some(first.origin.start_line),
             kind: Some("NetworkPolicy".into()),
             name: Some(first.id.to_string()),

@@ -74,6 +74,7 @@ struct Container {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct PodStatus {
+    phase: String,
     #[serde(rename = "podIP")]
     ip: String,
     #[serde(rename = "podIPs")]
@@ -104,6 +105,31 @@ struct TemplateMetadata {
 pub(super) struct Controller {
     metadata: Metadata,
     spec: ControllerSpec,
+    status: ControllerStatus,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ControllerStatus {
+    conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    #[serde(rename = "type")]
+    name: String,
+    status: String,
+}
+
+impl ControllerStatus {
+    /// Does it say that a Job is over?
+    fn has_ended(&self) -> bool {
+        let over = |condition: &Condition| {
+            matches!(condition.name.as_str(), "Complete" | "Failed") && condition.status == "True"
+        };
+        self.conditions.iter().any(over)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -168,11 +194,16 @@ pub(super) struct Object<'o> {
     pub place: &'o Place<'o, 'o>,
     pub file: &'o Arc<str>,
     pub host_network_pods: HostNetworkPods,
+    /// Its status is what the cluster says, and not what somebody wrote into a manifest.
+    pub inventory: bool,
 }
 
 impl Object<'_> {
-    /// A bare pod, or one that a controller made.
-    pub(super) fn pod(&self, pod: &Pod) -> Result<Draft, Fault> {
+    /// A bare pod, or one that a controller made. `None`: it has ended.
+    pub(super) fn pod(&self, pod: &Pod) -> Result<Option<Draft>, Fault> {
+        if self.inventory && matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
+            return Ok(None);
+        }
         let mut draft = self.draft(&pod.metadata, &pod.metadata.labels, &pod.spec, self.place)?;
         let status = self.place.key("status");
         let mut addresses = BTreeSet::new();
@@ -184,15 +215,22 @@ impl Object<'_> {
             addresses.insert(address.to_canonical());
         }
         let owner = pod.metadata.owner();
+        // The next pod of a controller has another address, and an inventory outlives pods.
+        if self.inventory && owner.is_some() {
+            addresses.clear();
+        }
         if let Some(workload) = Arc::get_mut(&mut draft) {
             workload.single = owner.is_none();
             workload.addresses = addresses;
         }
-        Ok(Draft { workload: draft, owner, no_replicas: false })
+        Ok(Some(Draft { workload: draft, owner, no_replicas: false }))
     }
 
-    /// A controller with `spec.template`. `None`: its pods belong to another object.
+    /// A controller with `spec.template`. `None`: its pods belong to another object, or have ended.
     pub(super) fn controller(&self, object: &Controller) -> Result<Option<Draft>, Fault> {
+        if self.inventory && self.kind == "Job" && object.status.has_ended() {
+            return Ok(None);
+        }
         let spec = self.place.key("spec");
         let place = spec.key("template");
         let Some(template) = &object.spec.template else {
@@ -322,13 +360,14 @@ fn ports(
 }
 
 impl Metadata {
-    /// The controller among the owners, or else the first of them.
+    /// The controller among the owners, or else the first of them. A static pod belongs to its node, which
+    /// makes it no copy of the node's other pods.
     fn owner(&self) -> Option<(Box<str>, Box<str>)> {
         self.owner_references
             .iter()
             .find(|owner| owner.controller)
             .or(self.owner_references.first())
-            .filter(|owner| !owner.name.is_empty())
+            .filter(|owner| !owner.name.is_empty() && owner.kind != "Node")
             .map(|owner| (owner.kind.as_str().into(), owner.name.as_str().into()))
     }
 }

@@ -99,6 +99,7 @@ fn ask(
         ingress: end_answer(cluster, &decision.ingress, Direction::Ingress),
         exact: not_evaluated.is_empty(),
         not_evaluated,
+        inventory: problems::inventory(&parsed.inventory, &parsed.inventory),
     })
 }
 

@@ -67,7 +67,7 @@ impl About<'_> {
 /// report. With a gate, rows that a waiver covers say so.
 pub fn annotations<'a>(report: &'a Report, gate: Option<&'a Gate>) -> Vec<Annotation<'a>> {
     let known = files_after(report);
-    let several = report.environments.len() > 1;
+    let several = words::several(report);
     let mut all = Vec::new();
     for environment in &report.environments {
         let rows = environment.opened.iter();

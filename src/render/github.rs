@@ -3,6 +3,7 @@
 use super::annotation::{self, About, Annotation};
 use super::{unread, untrusted, words};
 use crate::gate::Gate;
+use crate::report::merged::merged;
 use crate::report::{Hides, Report, Severity};
 
 /// How many annotations of each level GitHub shows for one step.
@@ -17,6 +18,7 @@ const LEVELS: [&str; 3] = ["error", "warning", "notice"];
 ///
 /// Our own words hold no `%` and no line break, so that only names have to be escaped.
 pub fn report(report: &Report, gate: Option<&Gate>) -> String {
+    let report = &merged(report);
     let mut out = String::new();
     let mut written = [0_usize; LEVELS.len()];
     for annotation in annotation::annotations(report, gate) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::untrusted;
+use crate::report::environments::Environments;
 use crate::report::{Answer, Listing, Report};
 
 /// The outcome of a comparison.
@@ -18,6 +19,11 @@ pub fn listing(listing: &Listing) -> String {
 /// The answer to a query.
 pub fn answer(answer: &Answer) -> String {
     pretty(answer)
+}
+
+/// The environments of a repository.
+pub fn environments(found: &Environments) -> String {
+    pretty(found)
 }
 
 fn pretty<T: Serialize>(value: &T) -> String {

@@ -43,6 +43,17 @@ pub(super) fn path(text: &str) -> Checked<String> {
     Ok(if parts.is_empty() { ".".into() } else { parts.join("/") })
 }
 
+/// A path of a file, as [`path`] has it.
+pub(super) fn file(text: &str) -> Checked<String> {
+    match path(text) {
+        Ok(path) if path == "." => {
+            Err(format!("{} is the whole repository; name a file", shown(text)))
+        }
+        Err(_) if text.trim().is_empty() => Err("the path of a file is empty; name a file".into()),
+        other => other,
+    }
+}
+
 /// A range of addresses.
 pub(super) fn cidr(text: &str) -> Checked<IpNet> {
     let net = IpNet::from_str(text).map_err(|_| match text.parse::<std::net::IpAddr>() {

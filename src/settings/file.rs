@@ -5,7 +5,7 @@
 
 use super::profile::Profile;
 use super::{CommentWhen, FailOn, Mode};
-use crate::config::{HostNetworkPods, IpBlocksMatchPods};
+use crate::config::{HostNetworkPods, IpBlocksMatchPods, Renderer};
 use crate::report::Severity;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,11 +26,18 @@ pub(super) struct File {
     /// The namespace of objects that name none. Default: `default`.
     #[schemars(with = "Option<Namespace>")]
     pub default_namespace: Option<Spanned<String>>,
+    /// Files with workloads, namespaces and policies that live elsewhere, as paths from the root of the
+    /// repository: what `netpol-review snapshot` or `kubectl get -o yaml` writes. They count as declared.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub inventory: Option<Vec<Spanned<String>>>,
     /// `enforce` lets a review fail, `warn` only tells. Default: `enforce`.
     pub mode: Option<Mode>,
     /// The least severity of an opened row that fails; `any` is everything that opened. Default: left to the
     /// command.
     pub fail_on: Option<FailOn>,
+    /// The environments. Where one has `paths`, those that are stated here are all there are; otherwise they are found.
+    #[schemars(with = "Option<Vec<Environment>>")]
+    pub environments: Option<Vec<Spanned<Environment>>>,
     /// The least severity of a row, by the kind of its cause.
     pub severity: Option<Severities>,
     /// What is worth more than the rest: rows that lead there are one level more severe.
@@ -46,6 +53,34 @@ pub(super) struct File {
     pub comment: Option<Comment>,
     /// Bounds of the analysis.
     pub limits: Option<Limits>,
+}
+
+/// An environment, or a part of one: entries of one name belong together.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Environment {
+    /// Its name, for example `production`.
+    #[schemars(with = "String", regex(pattern = r"\S"))]
+    pub name: Spanned<String>,
+    /// What it is made of: directories and files, from the root of the repository. Default: what is found.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub paths: Option<Vec<Spanned<String>>>,
+    /// What builds them. Default: what is in them decides.
+    pub renderer: Option<Renderer>,
+    /// Files with values for Helm, from the root of the repository; the later ones win.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub values: Option<Vec<Spanned<String>>>,
+    /// The name of the Helm release. Default: that of the chart's directory.
+    #[schemars(with = "Option<String>")]
+    pub release: Option<Spanned<String>>,
+    /// The release's namespace, and that of objects that name none.
+    #[schemars(with = "Option<Namespace>")]
+    pub namespace: Option<Spanned<String>>,
+    /// The cluster that it is in: environments of one cluster are one world. Default: one of its own.
+    #[schemars(with = "Option<String>")]
+    pub cluster: Option<Spanned<String>>,
+    /// The least severity of an opened row that fails here, in place of the general one.
+    pub fail_on: Option<FailOn>,
 }
 
 /// The least severity of a row, by the kind of its cause.

@@ -12,7 +12,7 @@ mod read;
 pub use check::namespace as check_namespace;
 pub use read::{SettingsError, parse, parse_bytes};
 
-use crate::config::Config;
+use crate::config::{Config, Stated};
 use crate::report::Severity;
 use chrono::NaiveDate;
 use schemars::JsonSchema;
@@ -31,6 +31,9 @@ pub const FINGERPRINT_DIGITS: RangeInclusive<usize> = 12..=32;
 pub struct Settings {
     /// What is looked at in the repository, as paths from its root; empty: everything.
     pub paths: Vec<String>,
+    /// Files with objects that live elsewhere, as paths from its root. Like the settings themselves they are
+    /// those of the side before the change: a change cannot take a policy out of them.
+    pub inventory: Vec<String>,
     /// What changes the meaning of a review: namespaces, facts about the cluster, protected places, limits.
     pub config: Config,
     /// Does a verdict fail, or only warn?
@@ -40,6 +43,10 @@ pub struct Settings {
     /// Levels for rows by the kind of their cause (`isolation-lost`), in place of the computed ones where
     /// that is lower.
     pub severity: BTreeMap<String, Severity>,
+    /// Environments that are stated; empty: they are found.
+    pub environments: Vec<Stated>,
+    /// The least that fails in one environment, by its name; the others have [`Settings::fail_on`].
+    pub environment_fail_on: BTreeMap<String, FailOn>,
     /// Who may accept what opens.
     pub approvers: Approvers,
     /// What has been accepted.
@@ -74,6 +81,13 @@ impl Settings {
             settings.paths.clone_from(&inputs.paths);
         }
         settings
+    }
+}
+
+impl Settings {
+    /// Does the configuration say what belongs to which environment?
+    pub fn states_environments(&self) -> bool {
+        !self.environments.is_empty()
     }
 }
 
@@ -115,6 +129,18 @@ pub enum FailOn {
 }
 
 impl FailOn {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FailOn::Never => "never",
+            FailOn::Critical => "critical",
+            FailOn::High => "high",
+            FailOn::Medium => "medium",
+            FailOn::Low => "low",
+            FailOn::Any => "any",
+        }
+    }
+
     /// The least severity that counts; `None` where none does.
     pub fn threshold(self) -> Option<Severity> {
         match self {

@@ -2,13 +2,13 @@
 
 use super::check::{self, shown};
 use super::file::{self, File, LEAST_NODES, MOST_NODES};
-use super::{Approvers, CommentOptions, Settings, Waiver};
-use crate::config::{Config, Protected};
+use super::{Approvers, CommentOptions, FailOn, Settings, Waiver};
+use crate::config::{Config, Protected, Stated};
 use crate::nearest::nearest;
 use crate::report::{CauseKind, Severity};
 use ipnet::IpNet;
 use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Spanned};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest file that is read, in bytes: a thousand waivers and more.
 const MOST_BYTES: usize = 256 << 10;
@@ -197,8 +197,11 @@ impl Reader {
         if paths.iter().any(|path| path == ".") {
             paths.clear();
         }
+        let (environments, environment_fail_on) =
+            self.environments(file.environments.unwrap_or_default());
         Settings {
             paths,
+            inventory: self.all(&file.inventory, check::file),
             config: self.config(
                 file.default_namespace,
                 file.protected.unwrap_or_default(),
@@ -208,6 +211,8 @@ impl Reader {
             ),
             mode: file.mode.unwrap_or_default(),
             fail_on: file.fail_on,
+            environments,
+            environment_fail_on,
             severity: severity.into_iter().map(|(_, name, level)| (name.into(), level)).collect(),
             approvers: self.approvers(file.approvers.unwrap_or_default()),
             waivers: self.waivers(file.waivers.unwrap_or_default()),
@@ -290,6 +295,56 @@ impl Reader {
             waivers.push(Waiver { fingerprint, reason, expires, by, line });
         }
         waivers
+    }
+}
+
+/// What is stated of environments: what they are made of, and what fails in each.
+type Environments = (Vec<Stated>, BTreeMap<String, FailOn>);
+
+impl Reader {
+    fn environments(&mut self, written: Vec<Spanned<file::Environment>>) -> Environments {
+        // Environments of one cluster are one, under all their names.
+        let mut clusters: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for Spanned { value, .. } in &written {
+            if let Some(cluster) = &value.cluster {
+                clusters.entry(cluster.value.clone()).or_default().insert(value.name.value.clone());
+            }
+        }
+        let (mut environments, mut fail_on) = (Vec::new(), BTreeMap::<String, FailOn>::new());
+        for Spanned { value, defined, .. } in written {
+            let Some(own) = self.check(&value.name, |text| check::words(text, "name")) else {
+                continue;
+            };
+            let names = value.cluster.as_ref().and_then(|cluster| clusters.get(&cluster.value));
+            let name = names.map_or(own, |names| {
+                names.iter().map(String::as_str).collect::<Vec<_>>().join(" + ")
+            });
+            if let Some(own) = value.fail_on {
+                let known = fail_on.entry(name.clone()).or_insert(own);
+                *known = own.max(*known);
+            }
+            let namespace = value.namespace.and_then(|text| self.check(&text, check::namespace));
+            let release = value
+                .release
+                .and_then(|text| self.check(&text, |text| check::words(text, "release")));
+            let root = |path: String| if path == "." { String::new() } else { path };
+            let values = self.all(&value.values, check::path);
+            let paths: Vec<String> =
+                self.all(&value.paths, check::path).into_iter().map(root).collect();
+            if !paths.is_empty() {
+                environments.push(Stated {
+                    name,
+                    paths,
+                    renderer: value.renderer,
+                    values,
+                    namespace,
+                    release,
+                    file: super::PATH.into(),
+                    line: at(defined, String::new()).line,
+                });
+            }
+        }
+        (environments, fail_on)
     }
 }
 

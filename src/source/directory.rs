@@ -3,8 +3,8 @@
 use super::error::Error;
 use super::read::{read_into, read_limited};
 use super::share::share;
-use super::walk::{special, walk};
-use super::{Loaded, MAX_FILE_BYTES, MAX_SINGLE_BYTES, Meter, Pair};
+use super::walk::{Walked, special, walk};
+use super::{Loaded, MAX_FILE_BYTES, Meter, Others, Pair};
 use crate::nearest::nearest;
 use crate::report::Snapshot;
 use crate::tree::Tree;
@@ -25,10 +25,14 @@ pub fn load_pair(before: &Path, after: &Path, meter: &Meter) -> Result<Pair, Err
 pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
     let metadata = existing(path)?;
     let mut tree = Tree { name: path.display().to_string(), ..Tree::default() };
+    let mut others = Others::default();
     let unreadable = |source| Error::Unreadable { path: path.to_path_buf(), source };
     if metadata.is_dir() {
-        let (found, skipped) = walk(path).map_err(unreadable)?;
+        let Walked { found, skipped, others: rest } = walk(path).map_err(unreadable)?;
         tree.skipped = skipped;
+        for (path, disk) in rest {
+            others.on_disk(path, disk);
+        }
         read_into(&mut tree, found, meter);
     } else if metadata.is_file() || is_stream(path) {
         if metadata.len() > MAX_FILE_BYTES {
@@ -53,16 +57,16 @@ pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
         });
     }
     let snapshot = Snapshot { source: "directory", name: tree.name.clone(), commit: None };
-    Ok(Loaded { tree, snapshot })
+    Ok(Loaded { tree, snapshot, others })
 }
 
 /// The bytes of one file below a directory; `None` where there is none, or where `root` is no directory. `path`
-/// counts from the root.
+/// counts from the root, `limit` is how many bytes it may have.
 ///
 /// # Errors
 ///
 /// It is there and is no plain file (no link on the way is followed), can't be read, or is too large.
-pub fn file(root: &Path, path: &str) -> Result<Option<Vec<u8>>, Error> {
+pub fn file(root: &Path, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     let mut disk = root.to_path_buf();
     let mut parts = path.split('/').peekable();
     while let Some(part) = parts.next() {
@@ -89,15 +93,15 @@ pub fn file(root: &Path, path: &str) -> Result<Option<Vec<u8>>, Error> {
         let (path, place) = (path.to_string(), root.display().to_string());
         return Err(Error::NotAPlainFile { path, place, what });
     }
-    named_file(&disk).map(Some)
+    named_file(&disk, limit).map(Some)
 }
 
-/// The bytes of a file that was named, which may be a link or a stream.
+/// The bytes of a file that was named, which may be a link or a stream. `limit`: how many it may have.
 ///
 /// # Errors
 ///
 /// It does not exist, is no file, can't be read, or is too large.
-pub fn named_file(path: &Path) -> Result<Vec<u8>, Error> {
+pub fn named_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let metadata = existing(path)?;
     if !metadata.is_file() && !is_stream(path) {
         let what = match metadata.is_dir() {
@@ -111,10 +115,10 @@ pub fn named_file(path: &Path) -> Result<Vec<u8>, Error> {
     let unreadable = |source| Error::Unreadable { path: path.to_path_buf(), source };
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(MAX_SINGLE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     let size = metadata.len().max(bytes.len() as u64);
-    if size > MAX_SINGLE_BYTES {
-        return Err(Error::TooLarge { path: path.to_path_buf(), size, limit: MAX_SINGLE_BYTES });
+    if size > limit {
+        return Err(Error::TooLarge { path: path.to_path_buf(), size, limit });
     }
     Ok(bytes)
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`directory`] (the plain case), `walk` (what a directory holds), `charts` (what of it
 //! belongs to a Helm chart), `read` (bytes,
-//! within limits), `share` (equal bytes become one content), [`git`] (revisions without a checkout),
+//! within limits), `others` (what is no manifest by its name), `share` (equal bytes become one content), [`git`] (revisions without a checkout),
 //! `error` (what can go wrong, in words).
 //!
 //! A source never follows a symbolic link, never leaves its root, and never drops a manifest without
@@ -12,12 +12,14 @@ mod charts;
 pub mod directory;
 mod error;
 pub mod git;
+mod others;
 mod read;
 mod share;
 mod walk;
 
 pub(crate) use error::io_reason;
 pub use error::{Error, NoSuchRevision};
+pub use others::{AllFiles, Others};
 pub use walk::is_manifest;
 
 /// The largest single file that is read for its own sake (a configuration, say), in bytes.
@@ -43,6 +45,15 @@ pub struct Loaded {
     pub tree: Tree,
     /// Their provenance.
     pub snapshot: Snapshot,
+    /// What else is there.
+    pub others: Others,
+}
+
+impl Loaded {
+    /// All files of the side, whatever their names.
+    pub fn files(&self) -> AllFiles<'_> {
+        AllFiles::new(&self.tree, &self.others)
+    }
 }
 
 /// Both sides of a comparison. Files with equal bytes share one content.

@@ -35,9 +35,9 @@ pub fn is_manifest(name: &str) -> bool {
         && ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-/// The manifest files below a directory, and what else is part of a Helm chart, in the order of their paths. Directories named `.git` are
-/// passed over; everything else that is not read is in the second list.
-pub(super) fn walk(root: &Path) -> io::Result<(Vec<Found>, Vec<SkippedFile>)> {
+/// What is below a directory. Directories named `.git` are
+/// passed over.
+pub(super) fn walk(root: &Path) -> io::Result<Walked> {
     let real_root = root.canonicalize()?;
     let mut walk = Walk { real_root, ..Walk::default() };
     walk.directory(root, "", true)?;
@@ -53,7 +53,7 @@ pub(super) fn walk(root: &Path) -> io::Result<(Vec<Found>, Vec<SkippedFile>)> {
     add_parts(&mut walk.found, walk.parts, &[]);
     walk.found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     walk.skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    Ok((walk.found, walk.skipped))
+    Ok(Walked { found: walk.found, skipped: walk.skipped, others: walk.others })
 }
 
 /// Adds those files that are part of a chart, whose own file is among the manifests.
@@ -74,6 +74,16 @@ pub(super) fn add_parts(found: &mut Vec<Found>, parts: Vec<Found>, others: &[&st
     found.extend(keep);
 }
 
+/// What a directory holds.
+pub(super) struct Walked {
+    /// Manifest files, and what else is part of a Helm chart, in the order of their paths.
+    pub(super) found: Vec<Found>,
+    /// Manifests that are not read, in the order of their paths.
+    pub(super) skipped: Vec<SkippedFile>,
+    /// All other files: path, and where it is on disk.
+    pub(super) others: Vec<(Arc<str>, PathBuf)>,
+}
+
 #[derive(Default)]
 struct Walk {
     real_root: PathBuf,
@@ -86,6 +96,7 @@ struct Walk {
     /// Files that are read if they are part of a chart.
     parts: Vec<Found>,
     skipped: Vec<SkippedFile>,
+    others: Vec<(Arc<str>, PathBuf)>,
 }
 
 impl Walk {
@@ -144,7 +155,10 @@ impl Walk {
         if !is_manifest(&path) {
             if named && kind.is_file() && charts::could_belong(&path) {
                 let size = fs::symlink_metadata(&disk).map_or(0, |metadata| metadata.len());
-                self.parts.push(Found { disk, path: path.into(), size });
+                self.parts.push(Found { disk: disk.clone(), path: path.as_str().into(), size });
+            }
+            if named && kind.is_file() {
+                self.others.push((path.into(), disk));
             }
             return;
         }

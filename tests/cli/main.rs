@@ -5,9 +5,11 @@
 
 mod configuration;
 mod directories;
+mod environments;
 mod explain;
 mod pr;
 mod hostile;
+mod inventory;
 mod other_names;
 mod repositories;
 mod sandbox;

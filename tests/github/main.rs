@@ -11,5 +11,6 @@ mod world;
 mod scene;
 mod scenarios;
 mod faults;
+mod inventory;
 mod rights;
 mod sample;

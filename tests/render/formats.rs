@@ -227,6 +227,32 @@ fn answers_in_both_formats() {
 }
 
 #[test]
+fn what_comes_from_an_inventory_is_said() {
+    let (mut report, mut listing) = (samples::report(Verdict::Unchanged), samples::listing());
+    let mut answer = samples::answer(true);
+    report.inventory = samples::inventory();
+    listing.inventory = samples::inventory();
+    answer.inventory = samples::inventory();
+    let style = Style::default();
+    insta::assert_snapshot!("inventory_text", text::report(&report, &style));
+    insta::assert_snapshot!("inventory_listing", text::listing(&listing, &style));
+    insta::assert_snapshot!("inventory_answer", text::answer(&answer, &style));
+    let told = markdown::report(&report, &markdown::Options::default());
+    insta::assert_snapshot!("inventory_markdown", told);
+    let written = [json::report(&report), json::listing(&listing), json::answer(&answer)];
+    for text in written {
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let known = serde_json::json!({
+            "file": "cluster/prod.yaml", "taken": "2026-11-20", "workloads": 3, "namespaces": 2, "policies": 1
+        });
+        let unknown = serde_json::json!({
+            "file": "elsewhere.json", "workloads": 0, "namespaces": 1, "policies": 0
+        });
+        assert_eq!(value["inventory"], serde_json::json!([known, unknown]));
+    }
+}
+
+#[test]
 fn places_become_links() {
     let report = samples::with_rows(Verdict::Widened, vec![samples::any_pod()], vec![]);
     let link = |location: &Location| {

@@ -58,6 +58,10 @@ fn hostile(name: &str) -> Report {
             reach.workload = name.into();
         }
     }
+    report.inventory = samples::inventory();
+    for source in &mut report.inventory {
+        source.file = name.into();
+    }
     for entry in &mut report.not_evaluated {
         entry.file = name.into();
         entry.kind = Some(name.into());
@@ -103,6 +107,8 @@ fn listing(name: &str) -> Listing {
         ports: vec![PortRange::Named { protocol: "TCP", name: name.into() }],
     }];
     listing.unisolated.ingress = vec![name.into()];
+    listing.inventory = samples::inventory();
+    listing.inventory[0].file = name.into();
     listing
 }
 

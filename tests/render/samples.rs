@@ -23,7 +23,20 @@ pub fn report(result: Verdict) -> Report {
         environments: vec![environment("default", vec![], vec![])],
         not_evaluated: vec![],
         read: ReadCounts { files: 24, documents: 60, policies: 8, workloads: 12 },
+        inventory: vec![],
     }
+}
+
+/// Files of an inventory: one of known age, one of unknown.
+pub fn inventory() -> Vec<Inventory> {
+    let file = |file: &str, numbers: [usize; 3]| {
+        let [workloads, namespaces, policies] = numbers;
+        Inventory { file: file.into(), taken: None, workloads, namespaces, policies, age: None }
+    };
+    let mut known = file("cluster/prod.yaml", [3, 2, 1]);
+    known.taken = "2026-11-20".parse().ok();
+    known.age = Some(5);
+    vec![known, file("elsewhere.json", [0, 1, 0])]
 }
 
 pub fn environment(name: &str, opened: Vec<Row>, closed: Vec<Row>) -> Environment {
@@ -38,6 +51,7 @@ pub fn environment(name: &str, opened: Vec<Row>, closed: Vec<Row>) -> Environmen
         closed,
         findings: vec![],
         connections: None,
+        ..Environment::default()
     }
 }
 
@@ -301,6 +315,7 @@ pub fn unread(
         name: Some("payments/db".into()),
         reason: reason.into(),
         hides,
+        environments: vec![],
     }
 }
 
@@ -425,6 +440,7 @@ pub fn listing() -> Listing {
         },
         not_evaluated: entries().into_iter().take(1).collect(),
         read: report(Verdict::Unchanged).read,
+        inventory: vec![],
     }
 }
 
@@ -451,6 +467,7 @@ pub fn answer(allowed: bool) -> Answer {
         },
         exact: true,
         not_evaluated: vec![],
+        inventory: vec![],
     }
 }
 

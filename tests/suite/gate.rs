@@ -34,6 +34,7 @@ fn hidden() -> NotEvaluated {
         name: None,
         reason: String::new(),
         hides: Hides::Widening,
+        environments: vec![],
     }
 }
 

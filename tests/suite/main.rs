@@ -6,6 +6,7 @@ mod facts;
 mod fixtures;
 mod gate;
 mod hidden;
+mod inventory;
 mod laws;
 mod query;
 mod reading;

@@ -13,6 +13,7 @@ pub const FULL: &str = "\
 version: 1
 paths: [deploy, ./apps/]
 defaultNamespace: shop
+inventory: [./cluster/prod.yaml, elsewhere.json]
 mode: warn
 failOn: medium
 severity: {isolation-lost: critical, workload-added: low}
@@ -52,6 +53,7 @@ fn everything_that_can_be_written_counts() {
     let settings = parse(FULL).expect("a good file");
     let nets = |nets: &[ipnet::IpNet]| nets.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(settings.paths, ["deploy", "apps"]);
+    assert_eq!(settings.inventory, ["cluster/prod.yaml", "elsewhere.json"]);
     assert_eq!((settings.mode, settings.fail_on), (Mode::Warn, Some(FailOn::Medium)));
     assert_eq!(settings.severity.get("isolation-lost"), Some(&Severity::Critical));
     let config = &settings.config;
@@ -72,10 +74,10 @@ fn everything_that_can_be_written_counts() {
     assert_eq!(settings.approvers.teams, ["example/security"]);
     assert!(settings.approvers.codeowners && !settings.approvers.author);
     let [first, second] = settings.waivers.as_slice() else { panic!("two waivers") };
-    assert_eq!((first.fingerprint.as_str(), first.line), ("0123456789ab", 25));
+    assert_eq!((first.fingerprint.as_str(), first.line), ("0123456789ab", 26));
     assert_eq!(first.expires.map(|day| day.to_string()).as_deref(), Some("2027-01-31"));
     assert_eq!((first.by.as_deref(), second.expires), (Some("ada"), None));
-    assert_eq!((second.reason.as_str(), second.line), ("for ever", 29));
+    assert_eq!((second.reason.as_str(), second.line), ("for ever", 30));
     assert_eq!((settings.comment.when, settings.comment.inline), (CommentWhen::OnFailure, false));
 }
 
@@ -148,6 +150,9 @@ fn mistakes_are_said_with_their_place_and_a_near_miss() {
         ("version: 1\npaths: [a/../../x]\n".into(), (2, 9), "leads out of the repository"),
         ("version: 1\npaths: [/etc]\n".into(), (2, 9), "without a leading `/`"),
         ("version: 1\npaths: deploy\n".into(), (2, 8), "it could not be read"),
+        ("version: 1\ninventory: [.]\n".into(), (2, 13), "name a file"),
+        ("version: 1\ninventory: ['']\n".into(), (2, 13), "name a file"),
+        ("version: 1\ninventory: [../x.yaml]\n".into(), (2, 13), "leads out of the repository"),
         ("version: 1\nseverity: {isolation-list: high}\n".into(), (2, 12), "`isolation-lost`"),
         ("version: 1\nseverity: {rule-added: severe}\n".into(), (2, 24), "`critical`"),
         (waiver("fingerprint: 0123456789a, reason: x"), (3, 19), "12 to 32"),

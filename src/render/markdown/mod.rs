@@ -7,9 +7,10 @@ mod row;
 
 use super::{mermaid, unread, untrusted, words};
 use crate::gate::Gate;
+use crate::report::merged::merged;
 use crate::report::ports;
 use crate::report::{
-    Change, Environment, Hides, Location, NotEvaluated, Report, Severity, Verdict,
+    Change, Environment, Hides, Inventory, Location, NotEvaluated, Report, Severity, Verdict,
 };
 use body::{Body, Item};
 use unread::Scope;
@@ -46,6 +47,7 @@ mod share {
     pub const PICTURE: usize = 6_000;
     pub const CLOSED: usize = 6_000;
     pub const CONNECTIONS: usize = 3_000;
+    pub const INVENTORY: usize = 1_000;
 }
 
 /// How many places of one group of entries are shown.
@@ -56,9 +58,10 @@ const ELSEWHERE: &str = "see the JSON report, or run the command at the end";
 
 /// The body, at most [`LIMIT`] less [`RESERVED`] bytes.
 pub fn report(report: &Report, options: &Options<'_>) -> String {
+    let report = &merged(report);
     let mut body = Body::default();
     head(&mut body, report, options);
-    let several = report.environments.len() > 1;
+    let several = words::several(report);
     let writer = Writer { options };
     opened(&mut body, report, writer, several);
     not_evaluated(&mut body, &report.not_evaluated);
@@ -70,6 +73,7 @@ pub fn report(report: &Report, options: &Options<'_>) -> String {
     picture(&mut body, report);
     closed(&mut body, report, writer, several);
     connections(&mut body, report);
+    inventory(&mut body, report);
     foot(&mut body, report);
     body.finish()
 }
@@ -170,13 +174,18 @@ impl Writer<'_> {
 }
 
 /// The rows of one kind of all environments, with the environment's name where there are several.
-fn items(report: &Report, several: bool, rows: impl Fn(&Environment) -> Vec<Item>) -> Vec<Item> {
+fn items(
+    report: &Report,
+    writer: Writer<'_>,
+    several: bool,
+    rows: impl Fn(&Environment) -> Vec<Item>,
+) -> Vec<Item> {
     let mut all = Vec::new();
     for environment in &report.environments {
         let rows = rows(environment);
         if several && !rows.is_empty() {
-            let name = untrusted::markdown(&environment.name);
-            all.push(Item::new(format!("In environment {name}:\n\n")));
+            let name = writer.phrase(&words::environment(environment));
+            all.push(Item::new(format!("**In {name}:**\n\n")));
         }
         all.extend(rows);
     }
@@ -184,7 +193,7 @@ fn items(report: &Report, several: bool, rows: impl Fn(&Environment) -> Vec<Item
 }
 
 fn opened(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
-    let items = items(report, several, |environment| {
+    let items = items(report, writer, several, |environment| {
         environment.opened.iter().map(|row| row::opened(row, writer)).collect()
     });
     if !items.is_empty() {
@@ -193,7 +202,7 @@ fn opened(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
 }
 
 fn closed(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
-    let items = items(report, several, |environment| {
+    let items = items(report, writer, several, |environment| {
         environment.closed.iter().map(|row| row::closed(row, writer)).collect()
     });
     if items.is_empty() {
@@ -313,6 +322,18 @@ fn connection(change: &Change) -> String {
         ports(&change.after),
         ports(&change.before),
     )
+}
+
+fn inventory(body: &mut Body, report: &Report) {
+    let line = |source: &Inventory| {
+        let [before, behind] = words::inventory(source);
+        let name = untrusted::markdown(&source.file);
+        Item::new(format!("- {}{name}{behind}\n", capital(&before)))
+    };
+    let items: Vec<Item> = report.inventory.iter().map(line).collect();
+    if !items.is_empty() {
+        body.section(share::INVENTORY, "#### Declared elsewhere\n\n", &items, more, "\n");
+    }
 }
 
 fn foot(body: &mut Body, report: &Report) {

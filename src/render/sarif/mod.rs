@@ -18,6 +18,7 @@ use super::annotation::{self, About, Annotation};
 use super::words::Phrase;
 use super::{unread, untrusted};
 use crate::gate::Gate;
+use crate::report::merged::merged;
 use crate::report::{Hides, Location, Report, Severity};
 
 /// The published schema.
@@ -34,6 +35,7 @@ const FINGERPRINT: &str = "netpolReview/v1";
 
 /// The whole log, indented. With a gate, rows that a waiver covers are suppressed results.
 pub fn report(report: &Report, gate: Option<&Gate>) -> String {
+    let report = &merged(report);
     let annotations = annotation::annotations(report, gate);
     let results: Vec<SarifResult> = annotations.iter().take(MOST_RESULTS).map(result).collect();
     let left_out = annotations.len() - results.len();

@@ -1,7 +1,7 @@
 //! The answer to a query: yes or no, and what decided at each end.
 
 use super::layout::{self, Lines, Role, Style};
-use super::not_evaluated;
+use super::{inventory, not_evaluated};
 use crate::render::unread::Scope;
 use crate::render::words::{Phrase, Piece};
 use crate::report::{Answer, EndAnswer};
@@ -31,6 +31,10 @@ pub fn answer(answer: &Answer, style: &Style) -> String {
         }
     }
     not_evaluated(&mut lines, &answer.not_evaluated, Scope::Snapshot);
+    if !answer.inventory.is_empty() {
+        lines.gap();
+    }
+    inventory(&mut lines, &answer.inventory);
     lines.finish()
 }
 

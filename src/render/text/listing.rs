@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::{Lines, Role, Style};
-use super::not_evaluated;
+use super::{inventory, not_evaluated};
 use crate::render::unread::Scope;
 use crate::render::{untrusted, words};
 use crate::report::ports;
@@ -72,6 +72,7 @@ pub fn listing(listing: &Listing, style: &Style) -> String {
     lines.gap();
     let text = format!("read: {}", words::read(&listing.read));
     lines.line(0, &text);
+    inventory(&mut lines, &listing.inventory);
     lines.finish()
 }
 

@@ -1,19 +1,24 @@
 //! Plain text for a terminal: the verdict first, then what opened, then the rest.
 
 mod answer;
+mod environments;
 mod explain;
 mod layout;
 mod listing;
 mod row;
 
 pub use answer::answer;
+pub use environments::environments;
 pub use explain::explain;
 pub use layout::Style;
 pub use listing::listing;
 
 use super::{unread, untrusted, words};
+use crate::report::merged::merged;
 use crate::report::ports;
-use crate::report::{Change, Environment, Hides, NotEvaluated, PortRange, Report, Verdict};
+use crate::report::{
+    Change, Environment, Hides, Inventory, NotEvaluated, PortRange, Report, Verdict,
+};
 use layout::{Lines, Role};
 use unread::Scope;
 
@@ -26,6 +31,7 @@ const SHOWN: usize = 10;
 
 /// The outcome of a comparison.
 pub fn report(report: &Report, style: &Style) -> String {
+    let report = &merged(report);
     let mut lines = Lines::new(style);
     let role = match report.result {
         Verdict::Widened | Verdict::Unknown => Role::Loud,
@@ -39,12 +45,12 @@ pub fn report(report: &Report, style: &Style) -> String {
     if let Some(warning) = words::warning(report) {
         lines.say(Role::Loud, &warning);
     }
-    let several = report.environments.len() > 1;
+    let several = words::several(report);
     for environment in &report.environments {
         if several && has_content(environment) {
-            let name = untrusted::plain(&environment.name);
             lines.gap();
-            lines.say(Role::Heading, &format!("Environment {name}"));
+            let text = layout::phrase(&words::environment(environment));
+            lines.say(Role::Heading, &format!("IN {text}"));
         }
         rows(&mut lines, environment);
     }
@@ -58,8 +64,20 @@ pub fn report(report: &Report, style: &Style) -> String {
         let read = words::read(&report.read);
         let text = format!("read on both sides together: {read}");
         lines.line(0, &text);
+    } else if !report.inventory.is_empty() {
+        lines.gap();
     }
+    inventory(&mut lines, &report.inventory);
     lines.finish()
+}
+
+/// What came from elsewhere, a line for each file.
+pub(super) fn inventory(lines: &mut Lines, sources: &[Inventory]) {
+    for source in sources {
+        let [before, behind] = words::inventory(source);
+        let text = format!("{before}`{}`{behind}", untrusted::plain(&source.file));
+        lines.line(0, &text);
+    }
 }
 
 fn has_content(environment: &Environment) -> bool {

@@ -4,8 +4,10 @@
 //! no format can confuse the two.
 
 mod edit;
+mod inventory;
 
 pub use edit::{cause, remedy};
+pub use inventory::inventory;
 
 use crate::report::{
     Admission, Assumption, DeclaredPeers, Endpoint, Environment, ExceptionKind, Hides, Location,
@@ -50,6 +52,47 @@ pub fn place(location: &Location) -> String {
     } else {
         format!("{file}:{start_line}-{end_line}")
     }
+}
+
+/// Does a report have to say which environment something is in?
+pub fn several(report: &Report) -> bool {
+    report.environments.len() > 1 || report.environments.iter().any(|each| !each.same_in.is_empty())
+}
+
+/// How many environments a heading names.
+const NAMED: usize = 8;
+
+/// `environment prod`, `environments dev and staging`, `every environment (dev, prod, staging)`.
+pub fn environment(environment: &Environment) -> Phrase {
+    let names = match environment.same_in.as_slice() {
+        [] => std::slice::from_ref(&environment.name),
+        names => names,
+    };
+    let mut phrase = vec![Piece::Words(match (environment.everywhere, names.len()) {
+        (true, 2..) => "every environment (",
+        (_, 1) => "environment ",
+        _ => "environments ",
+    })];
+    for (index, name) in names.iter().take(NAMED).enumerate() {
+        let last = index + 1 == names.len();
+        match index {
+            0 => {}
+            _ if last && !environment.everywhere => phrase.push(Piece::Words(" and ")),
+            _ => phrase.push(Piece::Words(", ")),
+        }
+        phrase.push(Piece::Name(name.clone()));
+    }
+    if names.len() > NAMED {
+        phrase.extend([
+            Piece::Words(" and "),
+            Piece::Count(names.len() - NAMED),
+            Piece::Words(" more"),
+        ]);
+    }
+    if environment.everywhere && names.len() > 1 {
+        phrase.push(Piece::Words(")"));
+    }
+    phrase
 }
 
 /// Rows and entries counted over all environments.

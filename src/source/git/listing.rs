@@ -5,7 +5,7 @@ use super::revision::Revision;
 use crate::source::walk::{NOT_UTF8, escaped_bytes, is_manifest};
 use crate::source::{Error, charts};
 use crate::tree::SkippedFile;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The files of one side, as git lists them.
 #[derive(Debug, Default)]
@@ -18,8 +18,8 @@ pub(super) struct Listing {
     pub(super) links: Vec<Entry>,
     /// What is not read, whatever it holds.
     pub(super) skipped: Vec<SkippedFile>,
-    /// Files that are no manifests; a link may lead to one.
-    pub(super) others: BTreeSet<String>,
+    /// Files that are no manifests, by path; a link may lead to one.
+    pub(super) others: BTreeMap<String, String>,
 }
 
 /// A path and what git keeps for it.
@@ -34,7 +34,7 @@ impl Listing {
     pub(super) fn paths(&self) -> Vec<&str> {
         let entries = self.blobs.iter().chain(&self.links).map(|entry| entry.path.as_str());
         let skipped = self.skipped.iter().map(|file| file.path.as_str());
-        entries.chain(skipped).chain(self.others.iter().map(String::as_str)).collect()
+        entries.chain(skipped).chain(self.others.keys().map(String::as_str)).collect()
     }
 
     pub(super) fn add(&mut self, mode: &[u8], id: &str, path: &[u8]) {
@@ -59,9 +59,9 @@ impl Listing {
             _ if is_manifest(&path) => self.blobs.push(Entry { path, id }),
             _ => {
                 if charts::could_belong(&path) {
-                    self.parts.push(Entry { path: path.clone(), id });
+                    self.parts.push(Entry { path: path.clone(), id: id.clone() });
                 }
-                self.others.insert(path);
+                self.others.insert(path, id);
             }
         }
     }

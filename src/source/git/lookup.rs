@@ -4,8 +4,9 @@ use super::program::Git;
 use super::range::Range;
 use super::revision::Revision;
 use super::sides;
+use super::worktree::bytes_to_path;
 use crate::source::{Error, MAX_SINGLE_BYTES};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A file of a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct FoundFile {
 }
 
 /// One file of the side before a range, of the repository at or around `repo`; `None` where that side has none.
-/// `path` counts from the root of the repository.
+/// `path` counts from the root of the repository, `limit` is how many bytes it may have.
 ///
 /// # Errors
 ///
@@ -26,13 +27,14 @@ pub fn file_before(
     range: &Range,
     repo: Option<&Path>,
     path: &str,
+    limit: u64,
 ) -> Result<Option<FoundFile>, Error> {
     let git = Git::open(repo)?;
     let (before, _) = sides(&git, range)?;
-    file(&git, &before, path)
+    file(&git, &before, path, limit)
 }
 
-/// [`file_before`], of one revision: a commit or a tree.
+/// [`file_before`], of one revision: a commit or a tree. It may have [`MAX_SINGLE_BYTES`].
 ///
 /// # Errors
 ///
@@ -44,10 +46,15 @@ pub fn file_at(
 ) -> Result<Option<FoundFile>, Error> {
     let git = Git::open(repo)?;
     let revision = git.resolve(revision, &Range::WorkingTree(revision.to_string()))?;
-    file(&git, &revision, path)
+    file(&git, &revision, path, MAX_SINGLE_BYTES)
 }
 
-fn file(git: &Git, revision: &Revision, path: &str) -> Result<Option<FoundFile>, Error> {
+fn file(
+    git: &Git,
+    revision: &Revision,
+    path: &str,
+    limit: u64,
+) -> Result<Option<FoundFile>, Error> {
     let listed =
         git.run("ls-tree", ["-z", "--full-tree", &revision.id, "--", path]).map_err(|error| {
             match error {
@@ -78,9 +85,18 @@ fn file(git: &Git, revision: &Revision, path: &str) -> Result<Option<FoundFile>,
         return Err(Error::MissingObjects { path, count: 1, repo });
     }
     let size = String::from_utf8_lossy(&size.stdout).trim().parse().unwrap_or(u64::MAX);
-    if size > MAX_SINGLE_BYTES {
-        return Err(Error::TooLarge { path: path.into(), size, limit: MAX_SINGLE_BYTES });
+    if size > limit {
+        return Err(Error::TooLarge { path: path.into(), size, limit });
     }
     let bytes = git.run("cat-file", ["blob", id])?;
     Ok(Some(FoundFile { name: format!("{}:{path}", revision.name), bytes }))
+}
+
+/// Where the working tree of the repository at or around `repo` begins; `None` where there is none.
+pub fn top(repo: Option<&Path>) -> Option<PathBuf> {
+    let mut bytes = Git::open(repo).ok()?.run("rev-parse", ["--show-toplevel"]).ok()?;
+    while bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    Some(bytes_to_path(&bytes))
 }

@@ -15,13 +15,13 @@ mod repository;
 mod revision;
 mod worktree;
 
-pub use lookup::{FoundFile, file_at, file_before};
+pub use lookup::{FoundFile, file_at, file_before, top};
 pub use range::Range;
 pub use repository::{Remote, Repository};
 
 use super::{Error, Loaded, Meter, Pair, share::share};
 use crate::report::Snapshot;
-use program::Git;
+pub(super) use program::Git;
 use revision::Revision;
 use std::path::{Path, PathBuf};
 
@@ -41,28 +41,73 @@ pub fn load_pair(
         Some(after) => {
             let head_files = listing::of_revision(&git, &after, &limits)?;
             let missing = paths::missing(&limits, &[base_files.paths(), head_files.paths()]);
-            let mut trees = objects::read(&git, vec![base_files, head_files], meter)?.into_iter();
-            let mut side = |revision: Revision| revision.loaded(trees.next().unwrap_or_default());
+            let mut read = objects::read(&git, vec![base_files, head_files], meter)?.into_iter();
+            let mut side = |revision: Revision| revision.loaded(read.next().unwrap_or_default());
             (Pair { before: side(before), after: side(after) }, missing)
         }
         None => {
             let disk = worktree::list(&git, &limits)?;
             let missing = paths::missing(&limits, &[base_files.paths(), disk.paths()]);
-            let mut trees =
-                objects::read(&git, vec![base_files, disk.in_index], meter)?.into_iter();
-            let base = before.loaded(trees.next().unwrap_or_default());
-            let mut tree = trees.next().unwrap_or_default();
+            let mut read = objects::read(&git, vec![base_files, disk.in_index], meter)?.into_iter();
+            let base = before.loaded(read.next().unwrap_or_default());
+            let (mut tree, mut others) = read.next().unwrap_or_default();
             tree.name = "working tree".to_string();
-            worktree::read_into(&git, &mut tree, disk.on_disk, meter);
+            worktree::read_into(&git, &mut tree, &mut others, disk.on_disk, meter);
             share(&base.tree, &mut tree);
             let snapshot = Snapshot { source: "git", name: tree.name.clone(), commit: None };
-            (Pair { before: base, after: Loaded { tree, snapshot } }, missing)
+            (Pair { before: base, after: Loaded { tree, snapshot, others } }, missing)
         }
     };
     match missing.first() {
         None => Ok(pair),
         Some(path) => Err(paths::not_found(&git, &pair, path)),
     }
+}
+
+/// What a repository says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The addresses of its remotes.
+    pub urls: Vec<String>,
+    /// Names of branches that a range may stand for: those that it names, the one that is checked out, and the
+    /// remotes' own.
+    pub branches: Vec<String>,
+}
+
+/// What the repository at or around `repo` says of itself.
+///
+/// # Errors
+///
+/// There is no repository.
+pub fn about(repo: Option<&Path>, range: &Range) -> Result<About, Error> {
+    let git = Git::open(repo)?;
+    let lines = |subcommand: &str, arguments: &[&str]| -> Vec<String> {
+        let output = git.ask(subcommand, arguments).ok().filter(|output| output.status.success());
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        text.unwrap_or_default().lines().map(str::to_string).collect()
+    };
+    let urls = lines("config", &["--get-regexp", r"^remote\..*\.url$"]);
+    let urls = urls.iter().filter_map(|line| Some(line.split_once(' ')?.1.to_string()));
+    let mut branches = lines("symbolic-ref", &["--quiet", "--short", "HEAD"]);
+    let remote = lines("for-each-ref", &["--format=%(symref:lstrip=3)", "refs/remotes/*/HEAD"]);
+    branches.extend(remote.into_iter().filter(|name| !name.is_empty()));
+    let named = match range {
+        Range::Between(before, after) | Range::FromMergeBase(before, after) => vec![before, after],
+        Range::WorkingTree(before) => vec![before],
+    };
+    for name in named {
+        let full = lines("rev-parse", &["--symbolic-full-name", "--verify", "--quiet", name]);
+        let branch = full.first().and_then(|full| {
+            let local = full.strip_prefix("refs/heads/");
+            local.or_else(|| {
+                full.strip_prefix("refs/remotes/")?.split_once('/').map(|(_, name)| name)
+            })
+        });
+        branches.extend(branch.map(str::to_string));
+    }
+    branches.sort();
+    branches.dedup();
+    Ok(About { urls: urls.collect(), branches })
 }
 
 /// The revisions of a range; `None` is the working tree.

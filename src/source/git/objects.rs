@@ -5,9 +5,9 @@ use super::listing::{Entry, Listing};
 use super::program::{Git, complaint, could_not_run};
 use crate::source::read::too_large;
 use crate::source::walk::{escaped_bytes, is_manifest};
-use crate::source::{Error, MAX_TREE_BYTES, Meter};
+use crate::source::{Error, MAX_TREE_BYTES, Meter, Others};
 use crate::tree::{Content, SkippedFile, Tree};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Stdio};
 use std::thread;
@@ -16,7 +16,11 @@ use std::thread;
 const LONGEST_TARGET: u64 = 4096;
 
 /// Reads all sides together.
-pub(super) fn read(git: &Git, sides: Vec<Listing>, meter: &Meter) -> Result<Vec<Tree>, Error> {
+pub(super) fn read(
+    git: &Git,
+    sides: Vec<Listing>,
+    meter: &Meter,
+) -> Result<Vec<(Tree, Others)>, Error> {
     let entries = || sides.iter().flat_map(|side| side.blobs.iter().chain(&side.links));
     let all: Vec<&str> =
         entries().map(|entry| entry.id.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
@@ -57,10 +61,10 @@ pub(super) fn read(git: &Git, sides: Vec<Listing>, meter: &Meter) -> Result<Vec<
         plans.push(side);
     }
     let contents = contents(git, &wanted.into_iter().collect::<Vec<_>>(), meter)?;
-    Ok(plans.into_iter().map(|side| assemble(side, &contents)).collect())
+    Ok(plans.into_iter().map(|side| assemble(git, side, &contents)).collect())
 }
 
-fn assemble(side: Listing, contents: &HashMap<String, Content>) -> Tree {
+fn assemble(git: &Git, side: Listing, contents: &HashMap<String, Content>) -> (Tree, Others) {
     let mut skipped = side.skipped;
     for link in &side.links {
         let target = contents.get(&link.id).map(|target| escaped_bytes(target.bytes()));
@@ -76,12 +80,15 @@ fn assemble(side: Listing, contents: &HashMap<String, Content>) -> Tree {
     }
     skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let read = |entry: Entry| Some((entry.path.into(), contents.get(&entry.id)?.clone()));
-    Tree { files: side.blobs.into_iter().filter_map(read).collect(), skipped, ..Tree::default() }
+    let files = side.blobs.into_iter().filter_map(read).collect();
+    let mut others = Others::default();
+    others.blobs(git, side.others);
+    (Tree { files, skipped, ..Tree::default() }, others)
 }
 
 /// Does a link that is no manifest by name lead to a file that is none either, or that is read under
 /// its own name? Then it plays no part. A directory, and a place that is not in sight, might.
-fn leads_to_a_file(link: &str, target: Option<&str>, others: &BTreeSet<String>) -> bool {
+fn leads_to_a_file(link: &str, target: Option<&str>, others: &BTreeMap<String, String>) -> bool {
     let Some(target) = target else { return false };
     let mut parts: Vec<&str> = link.split('/').collect();
     parts.pop();
@@ -98,7 +105,7 @@ fn leads_to_a_file(link: &str, target: Option<&str>, others: &BTreeSet<String>) 
         }
     }
     let path = parts.join("/");
-    others.contains(&path) || is_manifest(&path)
+    others.contains_key(&path) || is_manifest(&path)
 }
 
 /// The size of every object that is here.
@@ -214,7 +221,8 @@ mod tests {
 
     #[test]
     fn links_that_play_no_part() {
-        let others = BTreeSet::from(["README.md".to_string(), "docs/guide".to_string()]);
+        let others = ["README.md", "docs/guide"].map(|path| (path.to_string(), String::new()));
+        let others = BTreeMap::from(others);
         for (link, target, expected) in [
             ("docs/README", Some("../README.md"), true),
             ("a", Some("docs/guide"), true),

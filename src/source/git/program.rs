@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// A repository, through the `git` program.
-pub(super) struct Git {
+#[derive(Clone, Debug)]
+pub(in crate::source) struct Git {
     directory: PathBuf,
     /// Was the repository named, or is it where the environment says?
     named: bool,
@@ -114,7 +115,7 @@ impl Git {
     }
 
     /// Runs a call that has to succeed; its standard output.
-    pub(super) fn run<I>(&self, subcommand: &str, arguments: I) -> Result<Vec<u8>, Error>
+    pub(in crate::source) fn run<I>(&self, subcommand: &str, arguments: I) -> Result<Vec<u8>, Error>
     where
         I: IntoIterator<Item: AsRef<OsStr>>,
     {

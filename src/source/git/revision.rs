@@ -4,7 +4,7 @@ use super::program::{Git, complaint};
 use super::range::Range;
 use crate::nearest::nearest;
 use crate::report::Snapshot;
-use crate::source::{Error, Loaded, NoSuchRevision};
+use crate::source::{Error, Loaded, NoSuchRevision, Others};
 use crate::tree::Tree;
 
 /// A revision that exists.
@@ -19,13 +19,13 @@ pub(super) struct Revision {
 
 impl Revision {
     /// The side that this revision makes.
-    pub(super) fn loaded(self, tree: Tree) -> Loaded {
+    pub(super) fn loaded(self, (tree, others): (Tree, Others)) -> Loaded {
         let snapshot = Snapshot {
             source: "git",
             name: self.name.clone(),
             commit: self.is_commit.then_some(self.id),
         };
-        Loaded { tree: Tree { name: self.name, ..tree }, snapshot }
+        Loaded { tree: Tree { name: self.name, ..tree }, snapshot, others }
     }
 }
 

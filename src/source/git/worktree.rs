@@ -8,7 +8,7 @@ use crate::source::walk::{
     Found, NOT_UTF8, add_parts, could_not_stat, escaped_bytes, is_manifest, link_target,
     skipped_link, special, unknown_content,
 };
-use crate::source::{Error, Meter};
+use crate::source::{Error, Meter, Others};
 use crate::tree::{SkippedFile, Tree};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Metadata};
@@ -31,7 +31,8 @@ pub(super) struct OnDisk {
     /// Files that are read if they are part of a chart; they are among the others as well.
     parts: Vec<Found>,
     skipped: Vec<SkippedFile>,
-    others: Vec<String>,
+    /// Each with where it is on disk.
+    others: Vec<(String, PathBuf)>,
 }
 
 impl Disk {
@@ -41,7 +42,7 @@ impl Disk {
         let mut paths = self.in_index.paths();
         paths.extend(on_disk.found.iter().map(|file| &*file.path));
         paths.extend(on_disk.skipped.iter().map(|file| file.path.as_str()));
-        paths.extend(on_disk.others.iter().map(String::as_str));
+        paths.extend(on_disk.others.iter().map(|(path, _)| path.as_str()));
         paths
     }
 }
@@ -94,10 +95,19 @@ pub(super) fn list(git: &Git, limits: &[String]) -> Result<Disk, Error> {
 }
 
 /// Reads what is on disk into the tree, which already holds what is not.
-pub(super) fn read_into(git: &Git, tree: &mut Tree, on_disk: OnDisk, meter: &Meter) {
+pub(super) fn read_into(
+    git: &Git,
+    tree: &mut Tree,
+    others: &mut Others,
+    on_disk: OnDisk,
+    meter: &Meter,
+) {
     let places: HashMap<String, PathBuf> =
         on_disk.found.iter().map(|file| (file.path.to_string(), file.disk.clone())).collect();
     tree.skipped.extend(on_disk.skipped);
+    for (path, disk) in on_disk.others {
+        others.on_disk(path.into(), disk);
+    }
     read_files(tree, on_disk.found, meter);
     // A file that was too large here is too large in the commit; they are the same where git says so.
     for file in &mut tree.skipped {
@@ -178,15 +188,15 @@ impl Lister<'_> {
             match skipped_link(&disk, &path, &self.real_top) {
                 // As a commit keeps it: the target alone.
                 Some(link) => self.skip(link.path, link.reason, link_target(&disk)),
-                None => self.disk.on_disk.others.push(path),
+                None => self.disk.on_disk.others.push((path, disk)),
             }
         } else if !is_manifest(&path) {
             let named = std::str::from_utf8(bytes).is_ok();
             if named && kind.is_file() && charts::could_belong(&path) {
                 let (path, size) = (path.as_str().into(), metadata.len());
-                self.disk.on_disk.parts.push(Found { disk, path, size });
+                self.disk.on_disk.parts.push(Found { disk: disk.clone(), path, size });
             }
-            self.disk.on_disk.others.push(path);
+            self.disk.on_disk.others.push((path, disk));
         } else if !kind.is_file() {
             let what = special(kind);
             self.skip(path, format!("it is {what}"), what.to_string());
@@ -248,13 +258,13 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 #[cfg(unix)]
-fn bytes_to_path(bytes: &[u8]) -> PathBuf {
+pub(super) fn bytes_to_path(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
 
 #[cfg(not(unix))]
-fn bytes_to_path(bytes: &[u8]) -> PathBuf {
+pub(super) fn bytes_to_path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
 

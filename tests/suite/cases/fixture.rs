@@ -54,7 +54,7 @@ fn tree(name: &str, files: &BTreeMap<String, String>) -> Tree {
             .iter()
             .map(|(path, text)| (path.as_str().into(), Content::new(text.as_bytes())))
             .collect(),
-        skipped: vec![],
+        ..Tree::default()
     }
 }
 

@@ -1,0 +1,179 @@
+//! The environments of a repository: what belongs to each, built before and after, compared, and made one
+//! report.
+//!
+//! Reading order: `plan` (which units are in which environment), `builder` (units to manifests, with the real
+//! tools), `world` (an environment's units to one tree), `merge` (reports of environments to one).
+
+mod builder;
+mod merge;
+mod plan;
+mod world;
+
+pub use builder::{Options, Render};
+pub use plan::{Part, Plan};
+
+use crate::report::environments::{Described, Environments};
+use crate::report::{Report, SCHEMA_VERSION, Tool};
+use crate::settings::{FailOn, Settings};
+use crate::source::{Loaded, Pair};
+use crate::tree::Tree;
+use builder::Builder;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The environment of a repository in which nothing tells environments apart.
+pub const DEFAULT: &str = "default";
+
+/// Compares two sides, environment by environment. `done` is told the name of each step when it has ended.
+pub fn review(
+    pair: &Pair,
+    settings: &Settings,
+    options: &Options,
+    mut done: impl FnMut(&'static str),
+) -> Report {
+    let trees = [&pair.before.tree, &pair.after.tree];
+    let Some(builder) = Builder::new(&trees, settings, options) else {
+        let mut report =
+            crate::review_in_steps(&pair.before.tree, &pair.after.tree, &settings.config, |step| {
+                done(step)
+            });
+        name_sides(&mut report, pair);
+        return report;
+    };
+    let sides = [&pair.before, &pair.after];
+    let plans = sides.map(|side| plan::plan(&builder, side, settings));
+    done("planning");
+    let names: BTreeSet<&str> = plans.iter().flat_map(|plan| plan.names()).collect();
+    let names = if names.is_empty() { BTreeSet::from([DEFAULT]) } else { names };
+    // What an edit of the inventory would mean is said everywhere.
+    let edited = sides.iter().any(|side| side.tree.inventory.iter().any(|file| file.edited));
+    // What an environment is made of on both sides, and whether the change touches it.
+    let parts: BTreeMap<&str, [Vec<&Part>; 2]> =
+        names.into_iter().map(|name| (name, [0, 1].map(|side| plans[side].of(name)))).collect();
+    let touched: Vec<(&str, &[Vec<&Part>; 2])> = parts
+        .iter()
+        .filter(|(_, [before, after])| edited || !same(before, after))
+        .map(|(name, sides)| (*name, sides))
+        .collect();
+    // Each thing is built once, whatever number of environments and sides it is in.
+    let mut wanted: BTreeMap<[u8; 32], (usize, &Part)> = BTreeMap::new();
+    for (_, both) in &touched {
+        for (side, parts) in both.iter().enumerate() {
+            for part in parts.iter().filter(|part| part.is_built()) {
+                wanted.entry(part.key).or_insert((side, part));
+            }
+        }
+    }
+    wanted.par_iter().for_each(|(_, (side, part))| {
+        builder.build(part, &sides[*side].files());
+    });
+    done("building");
+    let changed = plan::changed_files(pair);
+    let reports: Vec<merge::Reviewed> = parts
+        .par_iter()
+        .map(|(name, both)| {
+            let touched = touched.iter().any(|(other, _)| other == name);
+            let told = [0, 1].map(|side| plans[side].told(&both[side]));
+            let report = touched.then(|| {
+                let [before, after] = [0, 1].map(|side| {
+                    let mut tree = world::world(&builder, sides[side], &both[side], name, &changed);
+                    tree.problems.extend(told[side].iter().cloned());
+                    tree
+                });
+                crate::review(&before, &after, &settings.config)
+            });
+            merge::Reviewed { name: name.to_string(), report, told }
+        })
+        .collect();
+    done("comparing");
+    let mut report = merge::merge(reports);
+    name_sides(&mut report, pair);
+    report
+}
+
+fn name_sides(report: &mut Report, pair: &Pair) {
+    report.before = pair.before.snapshot.clone();
+    report.after = pair.after.snapshot.clone();
+}
+
+/// Are these the same units, built from the same bytes?
+fn same(before: &[&Part], after: &[&Part]) -> bool {
+    let keys = |parts: &[&Part]| -> Vec<[u8; 32]> {
+        let mut keys: Vec<_> = parts.iter().map(|part| part.key).collect();
+        keys.sort_unstable();
+        keys
+    };
+    keys(before) == keys(after)
+}
+
+/// One snapshot of one environment.
+pub struct Chosen {
+    /// What it holds.
+    pub tree: Tree,
+    /// Its name.
+    pub environment: String,
+}
+
+/// Why no environment could be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoChoice {
+    /// There are several, and none was named.
+    Several(Vec<String>),
+    /// There is none of this name; those that are.
+    Unknown(Vec<String>),
+}
+
+/// One side of one environment: the one that is named, or the only one.
+///
+/// # Errors
+///
+/// None was named and there are several, or there is none of the name.
+pub fn snapshot(
+    side: &Loaded,
+    wanted: Option<&str>,
+    settings: &Settings,
+    options: &Options,
+) -> Result<Chosen, NoChoice> {
+    let Some(builder) = Builder::new(&[&side.tree], settings, options) else {
+        let environment = DEFAULT.to_string();
+        return match wanted {
+            Some(name) if name != DEFAULT => Err(NoChoice::Unknown(vec![environment])),
+            _ => Ok(Chosen { tree: side.tree.clone(), environment }),
+        };
+    };
+    let plan = plan::plan(&builder, side, settings);
+    let names = plan.environments();
+    let name = match (wanted, names.as_slice()) {
+        (Some(wanted), names) if names.iter().any(|name| name == wanted) => wanted,
+        (Some(_), _) => return Err(NoChoice::Unknown(names)),
+        (None, [only]) => only,
+        (None, _) => return Err(NoChoice::Several(names)),
+    };
+    let parts = plan.of(name);
+    let mut tree = world::world(&builder, side, &parts, name, &Default::default());
+    tree.problems.extend(plan.told(&parts));
+    Ok(Chosen { tree, environment: name.to_string() })
+}
+
+/// What one side deploys, and where.
+pub fn describe(side: &Loaded, settings: &Settings, options: &Options) -> Plan {
+    match Builder::new(&[&side.tree], settings, options) {
+        Some(builder) => plan::plan(&builder, side, settings),
+        None => Plan::default(),
+    }
+}
+
+/// Describes a plan for people and programs.
+pub fn described(plan: &Plan, settings: &Settings) -> Environments {
+    let environments = plan.environments().into_iter().map(|name| {
+        let parts = plan.of(&name).into_iter().map(plan::Part::described).collect();
+        let fail_on = settings.environment_fail_on.get(&name).copied();
+        Described { fail_on: fail_on.map(FailOn::as_str), name, parts }
+    });
+    Environments {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::this(),
+        environments: environments.collect(),
+        not_evaluated: crate::review::told(&[], &plan.problems),
+    }
+}

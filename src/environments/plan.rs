@@ -1,0 +1,355 @@
+//! What is in which environment, on one side.
+
+use super::builder::Builder;
+use crate::deploy::inputs::{Inputs, inputs};
+use crate::deploy::layout::{Layout, chart};
+use crate::deploy::{self, Build, Decision, Facts, Object, Plain, Unit, Values};
+use crate::model::Origin;
+use crate::parse::{Problem, manifests};
+use crate::report::environments as report;
+use crate::settings::Settings;
+use crate::source::{Loaded, Pair};
+use crate::tree::Files;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How deep objects that deploy may nest: an app of apps of apps.
+const ROUNDS: usize = 8;
+
+/// A unit, with what it is built from.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The unit.
+    pub unit: Unit,
+    /// What it is built from.
+    pub inputs: Inputs,
+    /// Equal for two parts iff they are built alike from the same bytes.
+    pub key: [u8; 32],
+}
+
+impl Part {
+    /// Does a tool make its manifests?
+    pub fn is_built(&self) -> bool {
+        !matches!(self.unit.build, Build::Plain(_)) && self.inputs.refusals.is_empty()
+    }
+}
+
+impl Part {
+    /// What it is, for people and programs.
+    pub fn described(&self) -> report::Part {
+        let Unit { build, environment, namespace, decided } = &self.unit;
+        let mut part = report::Part {
+            renderer: "plain",
+            path: String::new(),
+            values: Vec::new(),
+            release: None,
+            namespace: namespace.clone(),
+            files: self.inputs.files.len(),
+            shared: environment.is_none(),
+            because: decided.because.clone(),
+            file: decided.origin.file.to_string(),
+            line: decided.origin.start_line,
+            refused: self.inputs.refusals.iter().map(|problem| problem.reason.clone()).collect(),
+        };
+        match build {
+            Build::Plain(plain) => part.path = plain.paths.first().cloned().unwrap_or_default(),
+            Build::Kustomize { directory, .. } => {
+                part.renderer = "kustomize";
+                part.path.clone_from(directory);
+            }
+            Build::Helm(release) => {
+                part.renderer = "helm";
+                part.path.clone_from(&release.chart);
+                part.release = Some(release.name.clone());
+                let named = Some(release.namespace.clone()).filter(|name| !name.is_empty());
+                part.namespace = part.namespace.or(named);
+                part.values = release
+                    .values
+                    .iter()
+                    .filter_map(|values| match values {
+                        Values::File { path, .. } => Some(path.clone()),
+                        _ => None,
+                    })
+                    .collect();
+            }
+        }
+        part
+    }
+}
+
+/// What one side deploys.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// In the order in which they were found.
+    pub parts: Vec<Part>,
+    /// What could not be told.
+    pub problems: Vec<Problem>,
+}
+
+impl Plan {
+    /// The names of its environments.
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.parts.iter().filter_map(|part| part.unit.environment.as_deref()).collect()
+    }
+
+    /// What belongs to an environment: its own, and what nothing assigns to another.
+    pub fn of(&self, name: &str) -> Vec<&Part> {
+        let belongs = |part: &&Part| part.unit.environment.as_deref().is_none_or(|own| own == name);
+        self.parts.iter().filter(belongs).collect()
+    }
+}
+
+impl Plan {
+    /// The names of its environments; [`super::DEFAULT`] where nothing tells any apart.
+    pub fn environments(&self) -> Vec<String> {
+        let names: Vec<String> = self.names().into_iter().map(str::to_string).collect();
+        if names.is_empty() { vec![super::DEFAULT.to_string()] } else { names }
+    }
+
+    /// What could not be told, or is not built, of an environment that these parts make.
+    pub(super) fn told(&self, parts: &[&Part]) -> Vec<Problem> {
+        let refusals = parts.iter().flat_map(|part| &part.inputs.refusals);
+        self.problems.iter().chain(refusals).cloned().collect()
+    }
+}
+
+/// The files that differ between the sides.
+pub fn changed_files(pair: &Pair) -> BTreeSet<Arc<str>> {
+    let (before, after) = (&pair.before.tree.files, &pair.after.tree.files);
+    let paths = before.keys().chain(after.keys());
+    let differs = |path: &&Arc<str>| match (before.get(*path), after.get(*path)) {
+        (Some(one), Some(other)) => !one.same(other),
+        _ => true,
+    };
+    paths.filter(differs).cloned().collect()
+}
+
+/// Finds the environments of one side.
+pub(super) fn plan(builder: &Builder<'_>, side: &Loaded, settings: &Settings) -> Plan {
+    let files = side.files();
+    let mut planner = Planner { builder, side, known: BTreeMap::new(), plan: Plan::default() };
+    if !settings.environments.is_empty() {
+        let units = deploy::stated::units(&settings.environments, &files);
+        planner.plan.problems.extend(units.problems);
+        let parts: Vec<Part> = units.units.into_iter().map(|unit| planner.part(unit)).collect();
+        planner.leave(&parts);
+        planner.plan.parts = parts;
+        return planner.plan;
+    }
+    let layout = Layout::of(&side.tree, &files);
+    planner.plan.problems.extend(layout.problems.iter().cloned());
+    let roots: Vec<Part> = layout.units().into_iter().map(|unit| planner.part(unit)).collect();
+    let deployed = planner.deployed(&layout, &roots);
+    let within: BTreeSet<&Arc<str>> = deployed.iter().flat_map(|part| &part.inputs.files).collect();
+    let mut parts = Vec::new();
+    for root in roots {
+        let Build::Kustomize { directory, .. } = &root.unit.build else { continue };
+        let own = deploy::inputs::kustomization(directory, &files);
+        if !own.is_some_and(|own| within.contains(&Arc::from(own))) {
+            parts.push(root);
+        }
+    }
+    let used = |at: &str| {
+        deployed.iter().any(|part| match &part.unit.build {
+            Build::Helm(release) => release.chart == at,
+            _ => false,
+        })
+    };
+    for at in layout.charts.iter().filter(|at| !used(at)) {
+        parts.extend(chart(at, &files).into_iter().map(|unit| planner.part(unit)));
+    }
+    let plain: Vec<String> = side
+        .tree
+        .files
+        .keys()
+        .filter(|path| !layout.claimed.contains(*path) && !within.contains(path))
+        .map(|path| path.to_string())
+        .collect();
+    parts.extend(deployed.iter().cloned());
+    if !plain.is_empty() || !side.tree.skipped.is_empty() {
+        parts.push(planner.part(rest(plain)));
+    }
+    planner.plan.parts = parts;
+    planner.plan
+}
+
+/// The files that nothing claims, as a unit of every environment.
+fn rest(paths: Vec<String>) -> Unit {
+    Unit {
+        build: Build::Plain(Plain { paths, ..Plain::default() }),
+        environment: None,
+        namespace: None,
+        decided: Decision {
+            origin: Origin { file: "".into(), start_line: 1, end_line: 1 },
+            because: "manifests that no environment claims".to_string(),
+        },
+    }
+}
+
+struct Planner<'b, 'a> {
+    builder: &'b Builder<'a>,
+    side: &'b Loaded,
+    /// Digests of files.
+    known: BTreeMap<Arc<str>, [u8; 32]>,
+    plan: Plan,
+}
+
+impl Planner<'_, '_> {
+    fn part(&mut self, unit: Unit) -> Part {
+        let files = self.side.files();
+        let inputs = inputs(&unit, &files, self.builder.trusted());
+        let mut hash = Sha256::new();
+        hash.update(self.builder.identity());
+        hash.update(format!("{:?}{:?}", unit.build, unit.namespace));
+        for path in &inputs.files {
+            let digest = *self.known.entry(path.clone()).or_insert_with(|| {
+                let content = files.read(path);
+                content.map_or([0; 32], |content| Sha256::digest(content.bytes()).into())
+            });
+            hash.update(path.as_bytes());
+            hash.update([0]);
+            hash.update(digest);
+        }
+        if matches!(&unit.build, Build::Plain(_)) {
+            // What was not read may differ as well.
+            for skipped in &self.side.tree.skipped {
+                hash.update(format!("{}\0{}\0", skipped.path, skipped.identity));
+            }
+        }
+        Part { unit, inputs, key: hash.finalize().into() }
+    }
+
+    /// What Argo CD and Flux deploy, as far as their objects are here.
+    fn deployed(&mut self, layout: &Layout, roots: &[Part]) -> Vec<Part> {
+        let files = self.side.files();
+        let mut objects = Objects::default();
+        let mut texts = Vec::new();
+        for (path, content) in &self.side.tree.files {
+            if layout.claimed.contains(path) {
+                continue;
+            }
+            if deploy::mentions(content.bytes()) {
+                objects.read(path, content.bytes(), deploy::place::path_environment(path), false);
+            } else {
+                texts.push((path, content));
+            }
+        }
+        let mut pending: Vec<Part> =
+            roots.iter().filter(|root| self.mentions(root)).cloned().collect();
+        let mut seen: Vec<(Unit, usize)> = Vec::new();
+        let mut deployed: Vec<Part> = Vec::new();
+        for _ in 0..ROUNDS {
+            for part in std::mem::take(&mut pending) {
+                if !part.is_built() {
+                    continue;
+                }
+                if let Ok(built) = self.builder.build(&part, &files).as_ref() {
+                    let environment = part.unit.environment.clone();
+                    objects.read(&built.entry, built.text.bytes(), environment, true);
+                }
+            }
+            if objects.use_config_maps() {
+                for (path, content) in texts.drain(..) {
+                    if deploy::may_be_consulted(content.bytes()) {
+                        let environment = deploy::place::path_environment(path);
+                        objects.read(path, content.bytes(), environment, false);
+                    }
+                }
+            }
+            let facts = Facts {
+                urls: &self.builder.options.urls,
+                branches: &self.builder.options.branches,
+                files: &files,
+            };
+            let all: Vec<Object> = objects.all.values().cloned().collect();
+            let found = deploy::units(&all, &facts);
+            deployed = Vec::new();
+            for unit in found.units {
+                if deployed.iter().any(|part| same_place(&part.unit, &unit)) {
+                    continue;
+                }
+                let part = self.part(unit);
+                if !seen.iter().any(|(other, _)| *other == part.unit) {
+                    seen.push((part.unit.clone(), 0));
+                    if self.mentions(&part) {
+                        pending.push(part.clone());
+                    }
+                }
+                deployed.push(part);
+            }
+            if pending.is_empty() {
+                self.plan.problems.extend(found.problems);
+                return deployed;
+            }
+        }
+        deployed
+    }
+
+    /// Could what it is built from hold objects that deploy?
+    fn mentions(&self, part: &Part) -> bool {
+        let files = self.side.files();
+        let mention = |path: &Arc<str>| {
+            files.read(path).is_some_and(|content| deploy::mentions(content.bytes()))
+        };
+        part.inputs.files.iter().any(mention)
+    }
+
+    /// Says which manifests no stated environment has.
+    fn leave(&mut self, parts: &[Part]) {
+        let claimed: BTreeSet<&Arc<str>> =
+            parts.iter().flat_map(|part| &part.inputs.files).collect();
+        let files = self.side.tree.files.iter();
+        for (path, content) in files.filter(|(path, _)| !claimed.contains(path)) {
+            if let Some(problem) = deploy::stated::unclaimed(path, content.bytes()) {
+                self.plan.problems.push(problem);
+            }
+        }
+    }
+}
+
+/// Do two units put the same into the same environment?
+fn same_place(one: &Unit, other: &Unit) -> bool {
+    one.build == other.build
+        && one.environment == other.environment
+        && one.namespace == other.namespace
+}
+
+/// Objects that deploy, and what they refer to; what was built replaces what was written.
+#[derive(Default)]
+struct Objects {
+    all: BTreeMap<[String; 4], Object>,
+    flux: bool,
+}
+
+impl Objects {
+    fn read(&mut self, file: &Arc<str>, bytes: &[u8], environment: Option<String>, built: bool) {
+        let object = |node| Object { node, file: file.clone(), environment: environment.clone() };
+        let nodes = manifests(bytes).into_iter().flatten();
+        for object in nodes.flat_map(|node| deploy::items(&object(node))) {
+            let node = &object.node;
+            let kind = node.text_at(&["kind"]).unwrap_or_default();
+            if !deploy::is_deploying(node) && !deploy::is_consulted(node) {
+                continue;
+            }
+            let api = node.text_at(&["apiVersion"]).unwrap_or_default();
+            self.flux |= api.contains("toolkit.fluxcd.io");
+            let text = |path: &[&str]| node.text_at(path).unwrap_or_default().to_string();
+            let key = [
+                kind.to_string(),
+                text(&["metadata", "namespace"]),
+                text(&["metadata", "name"]),
+                environment.clone().unwrap_or_default(),
+            ];
+            if built {
+                self.all.insert(key, object);
+            } else {
+                self.all.entry(key).or_insert(object);
+            }
+        }
+    }
+
+    fn use_config_maps(&self) -> bool {
+        self.flux
+    }
+}

@@ -1,0 +1,77 @@
+//! The units of one environment -> the tree that is compared.
+
+use super::builder::Builder;
+use super::plan::Part;
+use crate::deploy::Build;
+use crate::source::Loaded;
+use crate::tree::{InventoryFile, Rendered, Tree};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What one side of an environment holds, and what could not be built.
+pub(super) fn world(
+    builder: &Builder<'_>,
+    side: &Loaded,
+    parts: &[&Part],
+    name: &str,
+    changed: &BTreeSet<Arc<str>>,
+) -> Tree {
+    let mut tree = Tree { name: format!("{} ({name})", side.tree.name), ..Tree::default() };
+    let counts = |file: &&InventoryFile| file.environment.as_deref().is_none_or(|own| own == name);
+    tree.inventory = side.tree.inventory.iter().filter(counts).cloned().collect();
+    for part in parts {
+        if let Build::Plain(_) = part.unit.build {
+            as_it_stands(&mut tree, side, part);
+            if part.unit.environment.is_none() {
+                tree.skipped.clone_from(&side.tree.skipped);
+            }
+            continue;
+        }
+        if !part.is_built() {
+            // The refusals are said already; what can be read without building is better than nothing.
+            as_it_stands(&mut tree, side, part);
+            continue;
+        }
+        match builder.build(part, &side.files()).as_ref() {
+            Ok(built) => {
+                tree.problems.extend(built.problems.iter().cloned());
+                let mut path = format!("{} (built)", built.entry);
+                let mut number = 1;
+                while tree.files.contains_key(path.as_str()) {
+                    number += 1;
+                    path = format!("{} (built {number})", built.entry);
+                }
+                let path: Arc<str> = path.into();
+                let mut rendered = built.rendered.clone();
+                mark(&mut rendered, changed);
+                tree.files.insert(path.clone(), built.text.clone());
+                tree.rendered.insert(path, Arc::new(rendered));
+            }
+            Err(problem) => {
+                tree.problems.push(problem.clone());
+                as_it_stands(&mut tree, side, part);
+            }
+        }
+    }
+    tree
+}
+
+fn as_it_stands(tree: &mut Tree, side: &Loaded, part: &Part) {
+    for path in &part.inputs.files {
+        if let Some(content) = side.tree.files.get(path) {
+            tree.files.insert(path.clone(), content.clone());
+            if let (Build::Plain(_), Some(namespace)) = (&part.unit.build, &part.unit.namespace) {
+                let rendered = Rendered::plain(path.clone(), content, namespace.clone());
+                tree.rendered.insert(path.clone(), Arc::new(rendered));
+            }
+        }
+    }
+}
+
+/// Says which of the source files the change touches.
+fn mark(rendered: &mut Rendered, changed: &BTreeSet<Arc<str>>) {
+    let touched: Vec<bool> = rendered.files.iter().map(|file| changed.contains(file)).collect();
+    for source in rendered.lines.iter_mut().flatten() {
+        source.changed = touched.get(source.file as usize).copied().unwrap_or_default();
+    }
+}

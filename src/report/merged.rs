@@ -1,0 +1,102 @@
+//! A report for people: rows that are the same in several environments are one row, with their names.
+
+use super::{Environment, Report, Row, Summary};
+use std::collections::BTreeMap;
+
+/// The report with its rows by the environments that have them: each distinct set of environments is one entry,
+/// whose [`Environment::same_in`] has their names. The worst come first. A report
+/// of one environment, and one that is merged already, stays as it is.
+pub fn merged(report: &Report) -> Report {
+    let done = report.environments.iter().any(|each| !each.same_in.is_empty());
+    if done || report.environments.len() < 2 {
+        return report.clone();
+    }
+    let mut groups: BTreeMap<Vec<usize>, Environment> = BTreeMap::new();
+    for (opened, rows) in
+        [(true, rows(report, |each| &each.opened)), (false, rows(report, |each| &each.closed))]
+    {
+        for (row, members) in rows {
+            let group = group(&mut groups, report, members);
+            if opened { group.opened.push(row) } else { group.closed.push(row) }
+        }
+    }
+    for (members, edits) in same(report, |summary| &summary.without_effect) {
+        group(&mut groups, report, members).summary.without_effect.extend(edits);
+    }
+    for (index, each) in report.environments.iter().enumerate() {
+        if each.connections.is_some() || !each.summary.reach.is_empty() || !each.findings.is_empty()
+        {
+            let group = group(&mut groups, report, vec![index]);
+            group.connections.clone_from(&each.connections);
+            group.findings.clone_from(&each.findings);
+            group.summary.reach.clone_from(&each.summary.reach);
+        }
+    }
+    let mut environments: Vec<(Vec<usize>, Environment)> = groups.into_iter().collect();
+    for (_, group) in &mut environments {
+        group.opened.sort_by_key(|row| std::cmp::Reverse(row.severity));
+        group.summary.opened_rows = group.opened.len();
+        group.summary.closed_rows = group.closed.len();
+    }
+    environments.sort_by_key(|(members, group)| {
+        let worst = group.opened.iter().map(|row| row.severity).max();
+        (std::cmp::Reverse((worst, members.len())), members.clone())
+    });
+    let environments = environments.into_iter().map(|(_, group)| group).collect();
+    Report { environments, ..report.clone() }
+}
+
+fn group<'g>(
+    groups: &'g mut BTreeMap<Vec<usize>, Environment>,
+    report: &Report,
+    members: Vec<usize>,
+) -> &'g mut Environment {
+    let names = members.iter().filter_map(|index| report.environments.get(*index));
+    let names: Vec<String> = names.map(|each| each.name.clone()).collect();
+    groups.entry(members).or_insert_with(|| Environment {
+        name: names.join(", "),
+        everywhere: names.len() == report.environments.len(),
+        same_in: names,
+        ..Environment::default()
+    })
+}
+
+/// Every distinct row, in the order of the report, with the environments that have it. The causes are those of
+/// all of them, as an overlay can be edited where another's base is.
+fn rows(report: &Report, of: fn(&Environment) -> &Vec<Row>) -> Vec<(Row, Vec<usize>)> {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut all: Vec<(Row, Vec<usize>)> = Vec::new();
+    for (index, environment) in report.environments.iter().enumerate() {
+        for row in of(environment) {
+            let at = *places.entry(&row.fingerprint).or_insert(all.len());
+            let Some((known, members)) = all.get_mut(at) else {
+                all.push((row.clone(), vec![index]));
+                continue;
+            };
+            if members.last() != Some(&index) {
+                members.push(index);
+            }
+            known.severity = known.severity.max(row.severity);
+            for cause in &row.causes {
+                if !known.causes.contains(cause) {
+                    known.causes.push(cause.clone());
+                }
+            }
+        }
+    }
+    all
+}
+
+fn same(report: &Report, of: fn(&Summary) -> &Vec<String>) -> BTreeMap<Vec<usize>, Vec<String>> {
+    let mut members: BTreeMap<&String, Vec<usize>> = BTreeMap::new();
+    for (index, environment) in report.environments.iter().enumerate() {
+        for text in of(&environment.summary) {
+            members.entry(text).or_default().push(index);
+        }
+    }
+    let mut groups: BTreeMap<Vec<usize>, Vec<String>> = BTreeMap::new();
+    for (text, members) in members {
+        groups.entry(members).or_default().push(text.clone());
+    }
+    groups
+}

@@ -1,0 +1,85 @@
+//! The files that are no manifests by their names: known, and read on demand. What tools build from may
+//! have any name.
+
+use super::MAX_FILE_BYTES;
+use super::git::Git;
+use super::read::read_limited;
+use crate::tree::{Content, Files, Tree, below};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Files of one side beside those of its tree.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    places: BTreeMap<Arc<str>, Place>,
+    git: Option<Git>,
+}
+
+/// Where a file's bytes are.
+#[derive(Clone, Debug)]
+enum Place {
+    Disk(PathBuf),
+    Blob(String),
+}
+
+impl Others {
+    pub(super) fn on_disk(&mut self, path: Arc<str>, disk: PathBuf) {
+        self.places.insert(path, Place::Disk(disk));
+    }
+
+    pub(super) fn blobs(&mut self, git: &Git, blobs: impl IntoIterator<Item = (String, String)>) {
+        self.git = Some(git.clone());
+        self.places.extend(blobs.into_iter().map(|(path, id)| (path.into(), Place::Blob(id))));
+    }
+
+    fn read(&self, path: &str) -> Option<Content> {
+        match self.places.get(path)? {
+            Place::Disk(disk) => {
+                let metadata = fs::symlink_metadata(disk).ok()?;
+                let small = metadata.is_file() && metadata.len() <= MAX_FILE_BYTES;
+                small.then(|| read_limited(disk, metadata.len()).ok())?
+            }
+            Place::Blob(id) => {
+                let git = self.git.as_ref()?;
+                let size = git.run("cat-file", ["-s", id]).ok()?;
+                let size: u64 = String::from_utf8_lossy(&size).trim().parse().ok()?;
+                let read = || git.run("cat-file", ["blob", id]).ok();
+                (size <= MAX_FILE_BYTES).then(read)?.map(Content::new)
+            }
+        }
+    }
+}
+
+/// All files of a side: the manifests of a tree, and the others.
+#[derive(Clone, Copy, Debug)]
+pub struct AllFiles<'a> {
+    tree: &'a Tree,
+    others: &'a Others,
+}
+
+impl<'a> AllFiles<'a> {
+    /// The files of a tree, and others beside them.
+    pub fn new(tree: &'a Tree, others: &'a Others) -> Self {
+        Self { tree, others }
+    }
+}
+
+impl Files for AllFiles<'_> {
+    fn read(&self, path: &str) -> Option<Content> {
+        self.tree.files.get(path).cloned().or_else(|| self.others.read(path))
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.tree.files.contains_key(path) || self.others.places.contains_key(path)
+    }
+
+    fn below(&self, directory: &str) -> Vec<Arc<str>> {
+        let mut paths = below(self.tree.files.keys(), directory);
+        let others = self.others.places.keys().filter(|path| !self.tree.files.contains_key(*path));
+        paths.extend(below(others, directory));
+        paths.sort_unstable();
+        paths
+    }
+}
