@@ -241,6 +241,8 @@ fn usable_unshare() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
+
     use super::*;
     use std::io::Read;
     use std::net::TcpListener;
