@@ -13,6 +13,7 @@ mod output;
 mod pr;
 mod progress;
 mod run;
+mod snapshot;
 mod timings;
 
 pub use crate::settings::FailOn;

@@ -38,6 +38,9 @@ pub(super) fn run(arguments: Arguments) -> Result<u8> {
         Command::Query(query) => run_query(&query, &style).map(|()| Outcome::Done.code()),
         Command::Explain(explain) => run_explain(&explain, &style).map(|()| Outcome::Done.code()),
         Command::Pr(pr) => super::pr::run(&pr, &style),
+        Command::Snapshot(snapshot) => {
+            super::snapshot::run(&snapshot).map(|()| Outcome::Done.code())
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "netpol-review", &mut script);
