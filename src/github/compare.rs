@@ -59,7 +59,7 @@ pub fn evaluate(
     let settings = base.tightened_by(&workflow(inputs));
     let mut inventory = inputs.inventory.clone();
     if inventory.is_empty() {
-        let (found, missing) = inventory_of(repository, &commits.base, &settings)?;
+        let (found, missing) = inventory_of(repository, &commits, &commits.base, &settings)?;
         if let Some(path) = missing {
             notes.push(vec![
                 Piece::Words(
@@ -192,7 +192,7 @@ fn preview(
     let mut inventory = inputs.inventory.clone();
     if inventory.is_empty() {
         // What counts once it is merged.
-        let (found, missing) = inventory_of(repository, &commits.after, &settings)?;
+        let (found, missing) = inventory_of(repository, commits, &commits.after, &settings)?;
         if let Some(path) = missing {
             notes.push(vec![
                 Piece::Words(
@@ -248,6 +248,7 @@ fn wrong(what: &'static str, path: &str, errors: &[SettingsError]) -> Phrase {
 /// has not.
 fn inventory_of(
     repository: &Repository,
+    commits: &Commits,
     commit: &str,
     settings: &Settings,
 ) -> Result<(Vec<InventoryFile>, Option<String>), Error> {
@@ -258,12 +259,11 @@ fn inventory_of(
             Some(bytes) => {
                 let name: Arc<str> = path.as_str().into();
                 let content = Content::new(bytes);
-                found.push(InventoryFile {
-                    path: Some(name.clone()),
-                    name,
-                    content,
-                    edited: false,
-                });
+                // It need not have a manifest's name, and so may be in neither tree.
+                let [old, new] =
+                    [&commits.before, &commits.after].map(|id| repository.file(id, path));
+                let edited = old? != new?;
+                found.push(InventoryFile { path: Some(name.clone()), name, content, edited });
             }
             None => missing = missing.or_else(|| Some(path.clone())),
         }
