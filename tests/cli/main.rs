@@ -14,6 +14,7 @@ mod inventory;
 mod other_names;
 mod repositories;
 mod sandbox;
+mod snapshot;
 mod stderr;
 mod usage;
 mod working_tree;
