@@ -6,6 +6,7 @@
 mod configuration;
 mod directories;
 mod environments;
+mod gitops;
 mod explain;
 mod pr;
 mod hostile;
