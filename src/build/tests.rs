@@ -139,7 +139,7 @@ fn kustomizations_are_built() {
         ("exec/run", "#!/bin/sh\ntouch ../ran\n"),
     ]);
     let build = |directory: &str, reach| {
-        let built = kustomize(&place(), tool, root.path(), directory, reach, None);
+        let built = kustomize(&place(), tool, root.path(), directory, reach, None, &[]);
         built.map(|text| String::from_utf8(text).unwrap())
     };
     for (directory, namespace) in
@@ -164,6 +164,15 @@ fn kustomizations_are_built() {
     assert!(started.elapsed() < Duration::from_secs(30), "nothing waits for a network");
     assert!(!root.path().join("ran").exists(), "no program of a repository runs");
     assert!(build("lost", Reach::Root).unwrap_err().to_string().contains("'nowhere'"));
+    let wrapped = write(&[
+        ("src/lost/kustomization.yaml", "resources: [../nowhere]\n"),
+        ("build/kustomization.yaml", "resources: [../src/lost]\n"),
+    ]);
+    let names = [wrapped.path().join("src"), "../src".into()].map(|path| (path, String::new()));
+    let built = kustomize(&place(), tool, wrapped.path(), "build", Reach::Root, None, &names);
+    let told = built.unwrap_err().to_string();
+    assert!(told.contains("from 'lost'") && told.contains("'nowhere'"), "{told}");
+    assert!(!told.contains("src"), "{told}");
     assert!(build("outside", Reach::Anywhere).unwrap().contains("kind: ConfigMap"));
 }
 
@@ -177,7 +186,7 @@ fn charts_in_kustomizations_are_rendered_where_helm_is_given() {
         ("a/charts/shop/values.yaml", "{}\n"),
         ("a/charts/shop/templates/db.yaml", POLICY),
     ]);
-    let build = |helm| kustomize(&place(), tool, root.path(), "a", Reach::Root, helm);
+    let build = |helm| kustomize(&place(), tool, root.path(), "a", Reach::Root, helm, &[]);
     let told = build(None).unwrap_err().to_string();
     assert!(told.contains("enable-helm"), "{told}");
     let text = String::from_utf8(build(Some(helm)).unwrap()).unwrap();
