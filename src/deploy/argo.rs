@@ -3,14 +3,11 @@
 use super::inputs::{beside, kustomization};
 use super::object::{self, Context, Elsewhere, Subject, Trouble, field, filled, flag, only, text};
 use super::place::{has_chart, is_directory, join};
-use super::{Build, Found, Plain, Release, Unit, argo_helm, argo_kustomize};
+use super::{
+    Build, Found, Plain, Release, Unit, argo_cluster, argo_helm, argo_kustomize, argo_patch,
+};
 use crate::parse::{Field, Node, Value, manifests};
-use base64::Engine;
 use std::collections::BTreeMap;
-
-/// The server of the cluster that Argo CD itself runs in.
-const OWN_SERVER: &str = "https://kubernetes.default.svc";
-const OWN_NAME: &str = "in-cluster";
 
 /// A source of an Application whose directory is in this repository.
 pub(super) struct Source<'a> {
@@ -57,7 +54,7 @@ fn try_application(
             "it deploys what a source hydrator writes to another branch; review that branch";
         return Err(Trouble::at(&hydrator.node, reason));
     }
-    let environment = environment(spec, subject, context)?;
+    let environment = argo_cluster::environment(spec, subject, context)?;
     let sources: Vec<&Node> = match filled(spec, "sources") {
         Some(sources) => sources.node.items().iter().collect(),
         None => spec.get("source").into_iter().collect(),
@@ -93,68 +90,6 @@ fn try_application(
         }
     }
     Ok(())
-}
-
-/// The cluster that an Application goes to. That of Argo CD itself is the environment of the Application's own
-/// place, if that tells one.
-fn environment(
-    spec: &Node,
-    subject: &Subject<'_>,
-    context: &Context<'_>,
-) -> Result<String, Trouble> {
-    let destination = field(spec, "destination");
-    let at = |key: &str| destination.and_then(|field| text(&field.node, &[key]));
-    let (name, server) = match (at("name"), at("server")) {
-        (Some(name), None) => (Some(name.to_string()), server_of(name, context)),
-        (None, Some(server)) => {
-            let server = server.trim_end_matches('/').to_string();
-            (name_of(&server, context), Some(server))
-        }
-        (Some(_), Some(_)) => {
-            return Err("its destination has a name and a server; keep one of them"
-                .to_string()
-                .into());
-        }
-        (None, None) => {
-            return Err("its destination names no cluster; give it a `name` or `server`"
-                .to_string()
-                .into());
-        }
-    };
-    if name.as_deref() == Some(OWN_NAME) || server.as_deref() == Some(OWN_SERVER) {
-        return Ok(subject.object.environment.clone().unwrap_or_else(|| OWN_NAME.to_string()));
-    }
-    let address = server.unwrap_or_default();
-    let address = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
-    Ok(name.unwrap_or_else(|| address.strip_suffix(":443").unwrap_or(address).to_string()))
-}
-
-/// Names and servers of the clusters that Secrets of Argo CD in the repository tell.
-fn clusters<'a>(context: &Context<'a>) -> impl Iterator<Item = (String, String)> + use<'a> {
-    context.objects.iter().filter_map(|object| {
-        let node = &object.node;
-        let label = ["metadata", "labels", "argocd.argoproj.io/secret-type"];
-        if object::kind(node) != "Secret" || node.text_at(&label) != Some("cluster") {
-            return None;
-        }
-        let value = |key: &str| match node.text_at(&["stringData", key]) {
-            Some(text) => Some(text.to_string()),
-            None => {
-                let encoded = node.text_at(&["data", key])?;
-                let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
-                String::from_utf8(bytes).ok()
-            }
-        };
-        Some((value("name")?, value("server")?.trim_end_matches('/').to_string()))
-    })
-}
-
-fn server_of(name: &str, context: &Context<'_>) -> Option<String> {
-    clusters(context).find(|(known, _)| known == name).map(|(_, server)| server)
-}
-
-fn name_of(server: &str, context: &Context<'_>) -> Option<String> {
-    clusters(context).find(|(_, known)| known == server).map(|(name, _)| name)
 }
 
 /// Sources with a `ref`.
@@ -320,52 +255,9 @@ fn overridden<'a>(mut source: Source<'a>, context: &Context<'_>) -> Result<Sourc
         };
         only(&patch, &["helm", "kustomize", "directory", "plugin"])
             .map_err(|trouble| Trouble::at(&at, format!("in `{path}`, {}", trouble.reason)))?;
-        source.node = patched(&source.node, &patch, &at);
+        source.node = argo_patch::patched(&source.node, &patch, &at);
     }
     Ok(source)
-}
-
-/// A JSON merge patch. What comes from the patch gets the lines of `at`.
-fn patched(own: &Node, patch: &Node, at: &Node) -> Node {
-    let Value::Map(entries) = &patch.value else {
-        let value = match &patch.value {
-            Value::List(items) => Value::List(items.iter().map(|item| moved(item, at)).collect()),
-            other => other.clone(),
-        };
-        return Node { start_line: at.start_line, end_line: at.end_line, value };
-    };
-    let mut fields = own.fields().to_vec();
-    for entry in entries {
-        let at_key = fields.iter().position(|field| field.key == entry.key);
-        if entry.node.value == Value::Null {
-            fields.retain(|field| field.key != entry.key);
-            continue;
-        }
-        let empty = Node { value: Value::Null, ..at.clone() };
-        let old = at_key.and_then(|index| fields.get(index)).map_or(&empty, |field| &field.node);
-        let node = patched(old, &entry.node, at);
-        match at_key.and_then(|index| fields.get_mut(index)) {
-            Some(field) => field.node = node,
-            None => fields.push(Field { key: entry.key.clone(), line: at.start_line, node }),
-        }
-    }
-    Node { value: Value::Map(fields), ..own.clone() }
-}
-
-fn moved(node: &Node, at: &Node) -> Node {
-    let value = match &node.value {
-        Value::List(items) => Value::List(items.iter().map(|item| moved(item, at)).collect()),
-        Value::Map(fields) => {
-            let field = |field: &Field| Field {
-                key: field.key.clone(),
-                line: at.start_line,
-                node: moved(&field.node, at),
-            };
-            Value::Map(fields.iter().map(field).collect())
-        }
-        other => other.clone(),
-    };
-    Node { start_line: at.start_line, end_line: at.end_line, value }
 }
 
 impl Source<'_> {
@@ -534,8 +426,11 @@ mod tests {
         let secrets = format!(
             "{secret}stringData: {{name: us, server: 'https://us.example.com'}}\n---\n{secret}\
              data: {{name: {}, server: {}}}\n",
-            base64::engine::general_purpose::STANDARD.encode("here"),
-            base64::engine::general_purpose::STANDARD.encode("https://kubernetes.default.svc"),
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "here"),
+            base64::Engine::encode(
+                &base64::engine::general_purpose::STANDARD,
+                "https://kubernetes.default.svc"
+            ),
         );
         for (destination, own, expected) in [
             ("name: prod", None, "prod"),

@@ -4,8 +4,10 @@
 
 mod application_set;
 mod argo;
+mod argo_cluster;
 mod argo_helm;
 mod argo_kustomize;
+mod argo_patch;
 mod expression;
 mod flux;
 mod flux_release;

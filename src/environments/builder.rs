@@ -76,7 +76,7 @@ pub(super) struct Built {
 }
 
 /// What became of a build.
-type Outcome = Arc<Result<Built, Problem>>;
+type Outcome = Arc<Result<Built, Box<Problem>>>;
 
 /// Builds each thing once, whoever asks.
 pub(super) struct Builder<'a> {
@@ -118,7 +118,7 @@ impl<'a> Builder<'a> {
         slot.get_or_init(|| Arc::new(self.run(part, files))).clone()
     }
 
-    fn run(&self, part: &Part, files: &AllFiles<'_>) -> Result<Built, Problem> {
+    fn run(&self, part: &Part, files: &AllFiles<'_>) -> Result<Built, Box<Problem>> {
         match &part.unit.build {
             Build::Plain(_) => Err(refused(part, "nothing is built of plain files".to_string())),
             Build::Kustomize { directory, overlay } => {
@@ -134,7 +134,7 @@ impl<'a> Builder<'a> {
         directory: &str,
         overlay: &Overlay,
         files: &AllFiles<'_>,
-    ) -> Result<Built, Problem> {
+    ) -> Result<Built, Box<Problem>> {
         let own = kustomization(directory, files);
         let tool = self.options.tools.kustomize().map_err(|error| {
             let plain = *overlay == Overlay::default() && own.is_some();
@@ -162,7 +162,12 @@ impl<'a> Builder<'a> {
         Ok(Built { problems, ..built(part, entry.into(), text, sources, lines) })
     }
 
-    fn helm(&self, part: &Part, release: &Release, files: &AllFiles<'_>) -> Result<Built, Problem> {
+    fn helm(
+        &self,
+        part: &Part,
+        release: &Release,
+        files: &AllFiles<'_>,
+    ) -> Result<Built, Box<Problem>> {
         let tool = self.options.tools.helm().map_err(|error| not_usable(part, &error, true))?;
         let text = self.kept(part, &tool.version, || {
             let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
@@ -184,8 +189,8 @@ impl Builder<'_> {
         &self,
         part: &Part,
         version: &str,
-        build: impl FnOnce() -> Result<Vec<u8>, Problem>,
-    ) -> Result<Vec<u8>, Problem> {
+        build: impl FnOnce() -> Result<Vec<u8>, Box<Problem>>,
+    ) -> Result<Vec<u8>, Box<Problem>> {
         let Some(cache) = &self.cache else { return build() };
         let key = Key::of([version.as_bytes(), &part.key]);
         if let Some(text) = cache.get(&key) {
@@ -198,8 +203,8 @@ impl Builder<'_> {
 }
 
 /// Why a part is not built. What it would have been is not known, so every change of it counts.
-fn refused(part: &Part, reason: String) -> Problem {
-    Problem {
+fn refused(part: &Part, reason: String) -> Box<Problem> {
+    Box::new(Problem {
         file: part.unit.decided.origin.file.clone(),
         line: None,
         kind: None,
@@ -207,23 +212,28 @@ fn refused(part: &Part, reason: String) -> Problem {
         reason,
         affects: Affects::Anything,
         identity: part.key.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte)),
-    }
+    })
 }
 
-fn not_written(part: &Part, error: &io::Error) -> Problem {
+fn not_written(part: &Part, error: &io::Error) -> Box<Problem> {
     let reason =
         format!("what it is built from could not be written to a temporary directory: {error}");
     refused(part, reason)
 }
 
 /// There is no tool. `readable`: the files are read as they stand instead, and that says itself what it misses.
-fn not_usable(part: &Part, error: &Unusable, readable: bool) -> Problem {
+fn not_usable(part: &Part, error: &Unusable, readable: bool) -> Box<Problem> {
     let why = error.to_string();
     let why = why.lines().next().unwrap_or_default();
     let reason = format!("it was not built: {why}; install it, or name it with an option");
     match readable {
         false => refused(part, reason),
-        true => Problem { affects: Affects::Nothing, identity: 0, ..refused(part, reason) },
+        true => {
+            let mut problem = refused(part, reason);
+            problem.affects = Affects::Nothing;
+            problem.identity = 0;
+            problem
+        }
     }
 }
 
@@ -255,14 +265,14 @@ fn built(
 fn substituted(part: &Part, text: Vec<u8>, substitution: &Substitution) -> (Vec<u8>, Vec<Problem>) {
     let Ok(text) = std::str::from_utf8(&text) else {
         let problem = refused(part, "what it was built to is not UTF-8".to_string());
-        return (text, vec![problem]);
+        return (text, vec![*problem]);
     };
     let done = substitute(text, substitution);
     let faults = done.faults.into_iter().filter(Fault::counts);
     let problem = |fault: Fault| Problem {
         kind: fault.kind,
         identity: fault.identity,
-        ..refused(part, fault.reason)
+        ..*refused(part, fault.reason)
     };
     (done.text.into_bytes(), faults.map(problem).collect())
 }

@@ -48,7 +48,7 @@ pub(super) fn world(
                 tree.rendered.insert(path, Arc::new(rendered));
             }
             Err(problem) => {
-                tree.problems.push(problem.clone());
+                tree.problems.push((**problem).clone());
                 as_it_stands(&mut tree, side, part);
             }
         }
