@@ -1,21 +1,18 @@
 //! Applications of Argo CD.
 
-use super::inputs::{beside, kustomization};
+use super::argo_cluster::environment;
+use super::argo_override::overridden;
+use super::inputs::kustomization;
 use super::object::{self, Context, Subject, Trouble, field, filled, flag, only, text};
 use super::place::{has_chart, is_directory, join};
 use super::{Build, Found, Plain, Release, Unit, argo_helm, argo_kustomize};
-use crate::parse::{Field, Node, Value, manifests};
-use base64::Engine;
+use crate::parse::{Field, Node, Value};
 use std::collections::BTreeMap;
-
-/// The server of the cluster that Argo CD itself runs in.
-const OWN_SERVER: &str = "https://kubernetes.default.svc";
-const OWN_NAME: &str = "in-cluster";
 
 /// A source of an Application whose directory is in this repository.
 pub(super) struct Source<'a> {
     /// With the options of the files that override it.
-    node: Node,
+    pub(super) node: Node,
     /// The directory.
     pub(super) path: String,
     /// Sources that others refer to by `$name`: trouble where they are not this repository.
@@ -90,68 +87,6 @@ fn try_application(
         }
     }
     Ok(())
-}
-
-/// The cluster that an Application goes to. That of Argo CD itself is the environment of the Application's own
-/// place, if that tells one.
-fn environment(
-    spec: &Node,
-    subject: &Subject<'_>,
-    context: &Context<'_>,
-) -> Result<String, Trouble> {
-    let destination = field(spec, "destination");
-    let at = |key: &str| destination.and_then(|field| text(&field.node, &[key]));
-    let (name, server) = match (at("name"), at("server")) {
-        (Some(name), None) => (Some(name.to_string()), server_of(name, context)),
-        (None, Some(server)) => {
-            let server = server.trim_end_matches('/').to_string();
-            (name_of(&server, context), Some(server))
-        }
-        (Some(_), Some(_)) => {
-            return Err("its destination has a name and a server; keep one of them"
-                .to_string()
-                .into());
-        }
-        (None, None) => {
-            return Err("its destination names no cluster; give it a `name` or `server`"
-                .to_string()
-                .into());
-        }
-    };
-    if name.as_deref() == Some(OWN_NAME) || server.as_deref() == Some(OWN_SERVER) {
-        return Ok(subject.object.environment.clone().unwrap_or_else(|| OWN_NAME.to_string()));
-    }
-    let address = server.unwrap_or_default();
-    let address = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
-    Ok(name.unwrap_or_else(|| address.strip_suffix(":443").unwrap_or(address).to_string()))
-}
-
-/// Names and servers of the clusters that Secrets of Argo CD in the repository tell.
-fn clusters<'a>(context: &Context<'a>) -> impl Iterator<Item = (String, String)> + use<'a> {
-    context.objects.iter().filter_map(|object| {
-        let node = &object.node;
-        let label = ["metadata", "labels", "argocd.argoproj.io/secret-type"];
-        if object::kind(node) != "Secret" || node.text_at(&label) != Some("cluster") {
-            return None;
-        }
-        let value = |key: &str| match node.text_at(&["stringData", key]) {
-            Some(text) => Some(text.to_string()),
-            None => {
-                let encoded = node.text_at(&["data", key])?;
-                let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
-                String::from_utf8(bytes).ok()
-            }
-        };
-        Some((value("name")?, value("server")?.trim_end_matches('/').to_string()))
-    })
-}
-
-fn server_of(name: &str, context: &Context<'_>) -> Option<String> {
-    clusters(context).find(|(known, _)| known == name).map(|(_, server)| server)
-}
-
-fn name_of(server: &str, context: &Context<'_>) -> Option<String> {
-    clusters(context).find(|(_, known)| known == server).map(|(name, _)| name)
 }
 
 /// Sources with a `ref`.
@@ -296,73 +231,6 @@ fn directory(
     Ok(plain)
 }
 
-/// The source with the options of `.argocd-source.yaml` and `.argocd-source-NAME.yaml` in its directory, which take
-/// the place of its own. They stand where the source stands.
-fn overridden<'a>(mut source: Source<'a>, context: &Context<'_>) -> Result<Source<'a>, Trouble> {
-    let at = source.node.clone();
-    for name in [".argocd-source.yaml".to_string(), format!(".argocd-source-{}.yaml", source.name)]
-    {
-        let path = beside(&source.path, &name);
-        let Some(content) = context.facts.files.read(&path) else { continue };
-        let patch = match manifests(content.bytes()).into_iter().next() {
-            None => continue,
-            Some(Ok(patch)) => patch,
-            Some(Err(error)) => {
-                let reason =
-                    format!("`{path}`, which changes it, could not be read: {}", error.message);
-                return Err(Trouble::at(&at, reason));
-            }
-        };
-        only(&patch, &["helm", "kustomize", "directory", "plugin"])
-            .map_err(|trouble| Trouble::at(&at, format!("in `{path}`, {}", trouble.reason)))?;
-        source.node = patched(&source.node, &patch, &at);
-    }
-    Ok(source)
-}
-
-/// A JSON merge patch. What comes from the patch gets the lines of `at`.
-fn patched(own: &Node, patch: &Node, at: &Node) -> Node {
-    let Value::Map(entries) = &patch.value else {
-        let value = match &patch.value {
-            Value::List(items) => Value::List(items.iter().map(|item| moved(item, at)).collect()),
-            other => other.clone(),
-        };
-        return Node { start_line: at.start_line, end_line: at.end_line, value };
-    };
-    let mut fields = own.fields().to_vec();
-    for entry in entries {
-        let at_key = fields.iter().position(|field| field.key == entry.key);
-        if entry.node.value == Value::Null {
-            fields.retain(|field| field.key != entry.key);
-            continue;
-        }
-        let empty = Node { value: Value::Null, ..at.clone() };
-        let old = at_key.and_then(|index| fields.get(index)).map_or(&empty, |field| &field.node);
-        let node = patched(old, &entry.node, at);
-        match at_key.and_then(|index| fields.get_mut(index)) {
-            Some(field) => field.node = node,
-            None => fields.push(Field { key: entry.key.clone(), line: at.start_line, node }),
-        }
-    }
-    Node { value: Value::Map(fields), ..own.clone() }
-}
-
-fn moved(node: &Node, at: &Node) -> Node {
-    let value = match &node.value {
-        Value::List(items) => Value::List(items.iter().map(|item| moved(item, at)).collect()),
-        Value::Map(fields) => {
-            let field = |field: &Field| Field {
-                key: field.key.clone(),
-                line: at.start_line,
-                node: moved(&field.node, at),
-            };
-            Value::Map(fields.iter().map(field).collect())
-        }
-        other => other.clone(),
-    };
-    Node { start_line: at.start_line, end_line: at.end_line, value }
-}
-
 impl Source<'_> {
     /// A text with the variables of Argo CD's build environment. What else stands after a `$` is trouble.
     pub(super) fn expanded(&self, text: &str, at: &Node) -> Result<String, Trouble> {
@@ -407,14 +275,14 @@ impl Source<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::object::tests::{found, objects, reasons, refused};
     use super::super::{Facts, Overlay, Values, units};
     use super::*;
     use crate::tree::Tree;
     use serde_json::json;
 
-    const FILES: &[(&str, &str)] = &[
+    pub(in super::super) const FILES: &[(&str, &str)] = &[
         ("plain/a.yaml", ""),
         ("plain/more/b.yaml", ""),
         ("program/a.jsonnet", ""),
@@ -426,10 +294,10 @@ mod tests {
         ("both/Chart.yaml", ""),
         ("both/kustomization.yml", ""),
     ];
-    const URL: &str = "repoURL: https://example.com/a/b";
-    const DESTINATION: &str = "destination: {name: eu, namespace: shop}";
+    pub(in super::super) const URL: &str = "repoURL: https://example.com/a/b";
+    pub(in super::super) const DESTINATION: &str = "destination: {name: eu, namespace: shop}";
 
-    fn application(spec: &str) -> String {
+    pub(in super::super) fn application(spec: &str) -> String {
         let head = "apiVersion: argoproj.io/v1alpha1\nkind: Application\n";
         format!("{head}metadata: {{name: shop, namespace: argocd}}\nspec:\n  {spec}\n")
     }
@@ -439,7 +307,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn one(found: &Found) -> &Unit {
+    pub(in super::super) fn one(found: &Found) -> &Unit {
         assert_eq!(reasons(found), [""; 0]);
         let [unit] = found.units.as_slice() else { panic!("{:?}", found.units) };
         unit
@@ -520,38 +388,6 @@ mod tests {
         let found = source("path: program");
         assert_eq!(found.units.len(), 1);
         assert!(reasons(&found)[0].contains("jsonnet"), "{:?}", reasons(&found));
-    }
-
-    #[test]
-    fn clusters() {
-        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, labels: \
-                      {argocd.argoproj.io/secret-type: cluster}}\n";
-        let secrets = format!(
-            "{secret}stringData: {{name: us, server: 'https://us.example.com'}}\n---\n{secret}\
-             data: {{name: {}, server: {}}}\n",
-            base64::engine::general_purpose::STANDARD.encode("here"),
-            base64::engine::general_purpose::STANDARD.encode("https://kubernetes.default.svc"),
-        );
-        for (destination, own, expected) in [
-            ("name: prod", None, "prod"),
-            ("name: in-cluster", None, "in-cluster"),
-            ("name: in-cluster", Some("hub"), "hub"),
-            ("server: 'https://kubernetes.default.svc'", Some("hub"), "hub"),
-            ("server: 'https://kubernetes.default.svc/'", None, "in-cluster"),
-            ("name: here", Some("hub"), "hub"),
-            ("server: 'https://us.example.com/'", Some("hub"), "us"),
-            ("server: 'https://eu.example.com:443'", None, "eu.example.com"),
-            ("server: 'https://eu.example.com:6443'", None, "eu.example.com:6443"),
-            ("server: 'https://r.example.com/k8s/c-1'", None, "r.example.com/k8s/c-1"),
-        ] {
-            let text = application(&format!(
-                "destination: {{{destination}}}\n  source: {{{URL}, path: plain}}"
-            ));
-            let tree = Tree::from_texts("t", FILES.iter().copied());
-            let facts = Facts { urls: &[], branches: &[], files: &tree };
-            let found = units(&objects("a.yaml", &format!("{text}---\n{secrets}"), own), &facts);
-            assert_eq!(one(&found).environment.as_deref(), Some(expected), "{destination}");
-        }
     }
 
     #[test]
@@ -671,22 +507,5 @@ mod tests {
         let lines: Vec<_> = found.problems.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [Some(8), Some(9)]);
         assert!(reasons(&found)[1].contains("no values file `$other/values/none.yaml`"));
-    }
-
-    #[test]
-    fn files_in_the_directory_override_options() {
-        let file = ("overlays/prod/.argocd-source-shop.yaml", "kustomize: {namePrefix: b-}");
-        let files = [FILES, &[file, ("plain/.argocd-source.yaml", "path: x")]].concat();
-        let with = |source: &str| {
-            found(&application(&format!("{DESTINATION}\n  source: {{{URL}, {source}}}")), &files)
-        };
-        let found = with("path: overlays/prod, kustomize: {namePrefix: a-, nameSuffix: -c}");
-        let Build::Kustomize { overlay, .. } = &one(&found).build else { panic!("{found:?}") };
-        assert_eq!(
-            overlay.fields.values().collect::<Vec<_>>(),
-            [&json!("b-"), &json!("-c")],
-            "the prefix of the file, the suffix of the Application"
-        );
-        refused(&with("path: plain"), "in `plain/.argocd-source.yaml`, the field `path`");
     }
 }

@@ -4,8 +4,10 @@
 
 mod application_set;
 mod argo;
+mod argo_cluster;
 mod argo_helm;
 mod argo_kustomize;
+mod argo_override;
 mod expression;
 mod flux;
 mod flux_release;
@@ -30,7 +32,7 @@ use crate::model::Origin;
 use crate::parse::{Node, Problem};
 use crate::tree::Files;
 use memchr::memmem;
-use object::{Context, Subject};
+use object::{Bounds, Context, Subject};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -197,7 +199,7 @@ pub struct Found {
 /// up where one of these names them ([`is_consulted`]).
 pub fn units(objects: &[Object], facts: &Facts<'_>) -> Found {
     let objects: Vec<Object> = objects.iter().flat_map(items).collect();
-    let context = Context { objects: &objects, facts };
+    let context = Context { objects: &objects, facts, bounds: &Bounds::default() };
     let mut found = Found::default();
     for object in &objects {
         let Some(kind) = deploying_kind(&object.node) else { continue };
