@@ -4,7 +4,7 @@ use super::sandbox::{Call, Sandbox};
 use super::stopped::Stopped;
 use super::tools::Tool;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a kustomization may load that is no kustomization.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Reach {
 }
 
 /// Builds the kustomization in a directory below `root`; "" is the root. With `helm`, `helmCharts` of kustomizations
-/// are rendered by it.
+/// are rendered by it. `names` are what paths that are not the repository's are called in messages (see [`Call::names`]).
 ///
 /// # Errors
 ///
@@ -29,6 +29,7 @@ pub fn kustomize(
     directory: &str,
     reach: Reach,
     helm: Option<&Tool>,
+    names: &[(PathBuf, String)],
 ) -> Result<Vec<u8>, Stopped> {
     let words = tool.kind.words();
     let directory = inside(directory, words)?;
@@ -45,7 +46,7 @@ pub fn kustomize(
         command.push(&helm.program);
         arguments.push(command);
     }
-    sandbox.run(&Call { tool, arguments: &arguments, directory: root, names: &[] })
+    sandbox.run(&Call { tool, arguments: &arguments, directory: root, names })
 }
 
 /// A path from the root as an argument that is neither an option nor an address, and leads nowhere else.

@@ -62,7 +62,8 @@ pub struct Call<'a> {
     pub arguments: &'a [OsString],
     /// Where it runs. In messages, paths count from here.
     pub directory: &'a Path,
-    /// What other paths of this machine are called in messages.
+    /// What other paths are called in messages: those of files by a name, those of directories by an empty one, so
+    /// that what is in them is called by its path from there.
     pub names: &'a [(PathBuf, String)],
 }
 
@@ -241,6 +242,8 @@ fn usable_unshare() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
+
     use super::*;
     use std::io::Read;
     use std::net::TcpListener;

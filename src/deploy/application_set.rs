@@ -309,7 +309,7 @@ mod tests {
         ] {
             let found = set(generators, template, more);
             refused(&found, words);
-            assert_eq!(found.problems[0].name.as_deref(), Some("argocd/all"));
+            assert_eq!(found.problems[0].problem.name.as_deref(), Some("argocd/all"));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::argo_cluster::environment;
 use super::argo_override::overridden;
 use super::inputs::kustomization;
-use super::object::{self, Context, Subject, Trouble, field, filled, flag, only, text};
+use super::object::{self, Context, Elsewhere, Subject, Trouble, field, filled, flag, only, text};
 use super::place::{has_chart, is_directory, join};
 use super::{Build, Found, Plain, Release, Unit, argo_helm, argo_kustomize};
 use crate::parse::{Field, Node, Value};
@@ -82,7 +82,10 @@ fn try_application(
             }),
             Err(trouble) => {
                 let line = trouble.line.or(Some(source.start_line));
-                found.problems.push(subject.problem(Trouble { line, ..trouble }));
+                let namespace = text(spec, &["destination", "namespace"]);
+                let trouble = Trouble { line, ..trouble };
+                let environment = Some(environment.clone());
+                found.problems.push(subject.problem_in(trouble, environment, namespace));
             }
         }
     }
@@ -104,14 +107,15 @@ fn ours(source: &Node, context: &Context<'_>, there: impl FnOnce() -> bool) -> R
     if !context.facts.is_this(url, there) {
         let reason =
             format!("its source is another repository, `{url}`; review what it renders to");
-        return Err(Trouble::at(source, reason));
+        return Err(Trouble::at(source, reason).from_elsewhere(Elsewhere::Repository));
     }
     let revision = text(source, &["targetRevision"]).unwrap_or_default();
     if context.facts.is_pinned(revision) {
         let reason = format!(
             "it is pinned to `{revision}`, which is not the branch under review; review it where it moves there"
         );
-        return Err(Trouble::at(source.get("targetRevision").unwrap_or(source), reason));
+        return Err(Trouble::at(source.get("targetRevision").unwrap_or(source), reason)
+            .from_elsewhere(Elsewhere::Repository));
     }
     Ok(())
 }
@@ -129,7 +133,8 @@ fn read_source<'a>(
             format!(
                 "its source is another repository: the chart `{chart}` of `{url}`; review what it renders to"
             ),
-        ));
+        )
+        .from_elsewhere(Elsewhere::Charts));
     }
     let written = text(source, &["path"])
         .ok_or_else(|| Trouble::at(source, "its source has no `path`; correct it"))?;
@@ -504,7 +509,7 @@ pub(super) mod tests {
             FILES,
         );
         assert_eq!(found.units.len(), 1);
-        let lines: Vec<_> = found.problems.iter().map(|problem| problem.line).collect();
+        let lines: Vec<_> = found.problems.iter().map(|told| told.problem.line).collect();
         assert_eq!(lines, [Some(8), Some(9)]);
         assert!(reasons(&found)[1].contains("no values file `$other/values/none.yaml`"));
     }

@@ -4,7 +4,9 @@ use super::argo_helm::inline;
 use super::flux::{path, spec};
 use super::flux_source::{self, Data, data};
 use super::inputs::beside;
-use super::object::{self, Context, Subject, Trouble, field, filled, flag, only, text, texts};
+use super::object::{
+    self, Context, Elsewhere, Subject, Trouble, field, filled, flag, only, text, texts,
+};
 use super::place::{has_chart, join};
 use super::{Build, Found, Release, Unit, Values};
 use crate::model::Origin;
@@ -58,7 +60,7 @@ fn try_release(subject: &Subject<'_>, context: &Context<'_>) -> Result<Unit, Tro
         let of = |key: &str| text(&chart.node, &[key]).unwrap_or_default();
         let reason =
             format!("its chart is {} `{}`; review what it renders to", of("kind"), of("name"));
-        return Err(Trouble::at(&chart.node, reason));
+        return Err(Trouble::at(&chart.node, reason).from_elsewhere(Elsewhere::Charts));
     }
     let chart = spec
         .at(&["chart", "spec"])

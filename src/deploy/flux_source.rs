@@ -1,6 +1,6 @@
 //! What objects of Flux refer to: sources, ConfigMaps and Secrets, other clusters.
 
-use super::object::{self, Context, Subject, Trouble, filled, text};
+use super::object::{self, Context, Elsewhere, Subject, Trouble, filled, text};
 use super::{Object, Substitution};
 use crate::parse::Node;
 use std::collections::BTreeSet;
@@ -41,7 +41,10 @@ pub(super) fn source(
     let name = text(reference, &["name"]).unwrap_or_default();
     let elsewhere = |what: &str| {
         let reason = format!("its source is {what}; review what it renders to");
-        Trouble::at(reference, reason)
+        Trouble::at(reference, reason).from_elsewhere(match kind {
+            "HelmRepository" => Elsewhere::Charts,
+            _ => Elsewhere::Repository,
+        })
     };
     if kind != "GitRepository" {
         return Err(elsewhere(&format!("{kind} `{name}`, not a git repository")));
@@ -60,7 +63,7 @@ pub(super) fn source(
         );
         return Err(Trouble::at(reference, reason));
     }
-    first.map_err(|reason| Trouble::at(reference, reason))
+    first.map_err(|reason| Trouble::at(reference, reason).from_elsewhere(Elsewhere::Repository))
 }
 
 fn repository(node: &Node, name: &str, context: &Context<'_>, there: bool) -> Result<(), String> {

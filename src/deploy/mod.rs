@@ -30,7 +30,7 @@ pub use substitute::{Fault, Substituted, substitute};
 
 use crate::model::Origin;
 use crate::parse::{Node, Problem};
-use crate::tree::Files;
+use crate::tree::{Files, Rendered};
 use memchr::memmem;
 use object::{Bounds, Context, Subject};
 use serde_json::{Map, Value};
@@ -173,6 +173,8 @@ pub struct Object {
     pub file: Arc<str>,
     /// The environment that it is in, as far as its own place says.
     pub environment: Option<String>,
+    /// It was built, and this is where its lines came from.
+    pub built: Option<Arc<Rendered>>,
 }
 
 /// What else deciding needs.
@@ -192,7 +194,24 @@ pub struct Found {
     /// What is deployed.
     pub units: Vec<Unit>,
     /// What could not be told.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Told>,
+}
+
+/// Something that could not be told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Told {
+    /// The environment that it concerns; `None`: any.
+    pub environment: Option<String>,
+    /// What it is.
+    pub problem: Problem,
+    /// It stands for objects that come from elsewhere: an inventory of the cluster has them.
+    pub elsewhere: bool,
+}
+
+impl From<Problem> for Told {
+    fn from(problem: Problem) -> Self {
+        Self { environment: None, problem, elsewhere: false }
+    }
 }
 
 /// What the objects of a repository deploy. Objects of other kinds than those of [`is_deploying`] are only looked
@@ -329,7 +348,7 @@ mod tests {
         let tree = Tree::default();
         let facts = Facts { urls: &[], branches: &[], files: &tree };
         let found = units(&objects("a.yaml", text, None), &facts);
-        let [problem] = found.problems.as_slice() else { panic!("{found:?}") };
+        let [Told { problem, .. }] = found.problems.as_slice() else { panic!("{found:?}") };
         assert_eq!((problem.line, problem.kind.as_deref()), (Some(3), Some("Application")));
     }
 }

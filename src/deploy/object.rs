@@ -1,8 +1,8 @@
 //! An object that is being read: its name, its lines, and what is said of it.
 
-use super::{Decision, Facts, Object};
+use super::{Decision, Facts, Object, Told};
 use crate::model::Origin;
-use crate::parse::{Affects, Field, Node, Problem, Value, digest};
+use crate::parse::{Affects, Field, Node, Problem, Value, digest, source_of};
 use std::cell::Cell;
 
 /// What deciding looks at besides the object itself.
@@ -50,18 +50,51 @@ pub(super) struct Trouble {
     pub(super) line: Option<u32>,
     /// Completes "it was not evaluated: ...".
     pub(super) reason: String,
+    /// What is deployed comes from elsewhere.
+    pub(super) elsewhere: Option<Elsewhere>,
+}
+
+/// Where something comes from that is not in the repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// Another repository, or another revision of this one: it may hold policies of any namespace.
+    Repository,
+    /// A packaged chart: a program that somebody else makes, whose policies are about its own pods.
+    Charts,
 }
 
 impl Trouble {
     pub(super) fn at(node: &Node, reason: impl Into<String>) -> Self {
-        Self { line: Some(node.start_line), reason: reason.into() }
+        Self { line: Some(node.start_line), reason: reason.into(), elsewhere: None }
+    }
+
+    pub(super) fn from_elsewhere(self, elsewhere: Elsewhere) -> Self {
+        Self { elsewhere: Some(elsewhere), ..self }
     }
 }
 
 impl From<String> for Trouble {
     fn from(reason: String) -> Self {
-        Self { line: None, reason }
+        Self { line: None, reason, elsewhere: None }
     }
+}
+
+impl Object {
+    /// Where some of its lines stand, in the file that people edit.
+    fn place(&self, start_line: u32, end_line: u32) -> Origin {
+        match &self.built {
+            Some(built) => source_of(built, start_line, end_line),
+            None => {
+                let end_line = end_line.max(start_line);
+                Origin { file: self.file.clone(), start_line, end_line }
+            }
+        }
+    }
+}
+
+/// The namespace that an object of Flux deploys to.
+fn object_namespace(node: &Node) -> Option<&str> {
+    text(node, &["spec", "targetNamespace"]).or(namespace(node))
 }
 
 /// The object of which problems and decisions are told.
@@ -88,32 +121,46 @@ impl<'a> Subject<'a> {
     }
 
     pub(super) fn origin(&self, node: &Node) -> Origin {
-        Origin {
-            file: self.object.file.clone(),
-            start_line: node.start_line,
-            end_line: node.end_line.max(node.start_line),
-        }
+        self.object.place(node.start_line, node.end_line)
     }
 
     /// From the key of a field to the end of its value.
     pub(super) fn field_origin(&self, field: &Field) -> Origin {
-        Origin { start_line: field.line.min(field.node.start_line), ..self.origin(&field.node) }
+        self.object.place(field.line.min(field.node.start_line), field.node.end_line)
     }
 
     /// The reason is part of the identity: a change elsewhere can bring a second one to an object that had one.
-    pub(super) fn problem(&self, trouble: Trouble) -> Problem {
+    pub(super) fn problem(&self, trouble: Trouble) -> Told {
+        let environment = self.object.environment.clone();
+        self.problem_in(trouble, environment, object_namespace(&self.object.node))
+    }
+
+    /// [`Subject::problem`] of what goes into an environment, and there into a namespace.
+    pub(super) fn problem_in(
+        &self,
+        trouble: Trouble,
+        environment: Option<String>,
+        namespace: Option<&str>,
+    ) -> Told {
         let node = &self.object.node;
         let identity = digest(format!("{}\0{}", node.to_json(), trouble.reason).as_bytes());
         let name = full_name(node);
-        Problem {
-            file: self.object.file.clone(),
-            line: Some(trouble.line.unwrap_or(node.start_line)),
+        let line = trouble.line.unwrap_or(node.start_line);
+        let place = self.object.place(line, line);
+        let affects = match (trouble.elsewhere, namespace) {
+            (Some(Elsewhere::Charts), Some(namespace)) => Affects::Namespace(namespace.into()),
+            _ => Affects::Anything,
+        };
+        let problem = Problem {
+            file: place.file,
+            line: Some(place.start_line),
             kind: Some(self.kind.to_string()),
             name: (!name.is_empty()).then_some(name),
             reason: format!("what it deploys was not evaluated: {}", trouble.reason),
-            affects: Affects::Anything,
+            affects,
             identity,
-        }
+        };
+        Told { environment, problem, elsewhere: trouble.elsewhere.is_some() }
     }
 }
 
@@ -207,6 +254,7 @@ pub(super) fn only(node: &Node, known: &[&str]) -> Result<(), Trouble> {
                 "the field `{}` is not known here; correct it, or review what it deploys",
                 field.key
             ),
+            elsewhere: None,
         }),
     }
 }
@@ -224,8 +272,12 @@ pub(super) mod tests {
         text: &str,
         environment: Option<&str>,
     ) -> Vec<Object> {
-        let object =
-            |node| Object { node, file: file.into(), environment: environment.map(str::to_string) };
+        let object = |node| Object {
+            node,
+            file: file.into(),
+            environment: environment.map(str::to_string),
+            built: None,
+        };
         manifests(text.as_bytes()).into_iter().map(|node| object(node.unwrap())).collect()
     }
 
@@ -238,7 +290,7 @@ pub(super) mod tests {
 
     /// The reasons of problems, in order.
     pub(in super::super) fn reasons(found: &Found) -> Vec<&str> {
-        found.problems.iter().map(|problem| problem.reason.as_str()).collect()
+        found.problems.iter().map(|told| told.problem.reason.as_str()).collect()
     }
 
     /// Nothing is deployed, and the only reason holds these words.
@@ -259,7 +311,7 @@ pub(super) mod tests {
             panic!("three objects");
         };
         let identity = |object, reason: &str| {
-            Subject::new(object, "A").problem(Trouble::from(reason.to_string())).identity
+            Subject::new(object, "A").problem(Trouble::from(reason.to_string())).problem.identity
         };
         assert_eq!(identity(first, "r"), identity(moved, "r"), "lines do not count");
         assert_ne!(identity(first, "r"), identity(other, "r"));

@@ -147,7 +147,10 @@ impl<'a> Builder<'a> {
                 true => (Reach::Anywhere, self.options.tools.helm().ok()),
                 false => (Reach::Root, None),
             };
-            build::kustomize(&self.sandbox, tool, room.path(), "build", reach, helm)
+            // The names of the repository's paths, by the tool's own reckoning and by that of the wrapper.
+            let names =
+                [room.path().join("src"), "../src".into()].map(|path| (path, String::new()));
+            build::kustomize(&self.sandbox, tool, room.path(), "build", reach, helm, &names)
                 .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))
         })?;
         let (text, problems) = match &overlay.substitute {
