@@ -39,7 +39,7 @@ fn templated(set: &Node, context: &Context<'_>) -> Result<Vec<Node>, Trouble> {
     }
     let strict =
         texts(spec, "goTemplateOptions")?.iter().any(|(option, _)| *option == "missingkey=error");
-    let templates = Templates::new(flag(spec, &["goTemplate"]), strict);
+    let templates = Templates::new(flag(spec, &["goTemplate"]), strict, context.bounds);
     let template =
         filled(spec, "template").ok_or_else(|| "it has no `template`; correct it".to_string())?;
     let generators =
@@ -72,7 +72,7 @@ fn templated(set: &Node, context: &Context<'_>) -> Result<Vec<Node>, Trouble> {
 fn filled_in(
     template: &Node,
     set: &Node,
-    templates: &Templates,
+    templates: &Templates<'_>,
     parameters: &Parameters,
 ) -> Result<Node, String> {
     let fill = |parent: &str, key: &'static str| match template.at(&[parent, key]) {
@@ -113,12 +113,15 @@ mod tests {
     ];
     const GIT: &str = "repoURL: https://example.com/a/b";
 
-    fn set(generators: &str, template: &str, more: &str) -> Found {
-        let text = format!(
+    fn text(generators: &str, template: &str, more: &str) -> String {
+        format!(
             "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: all, namespace: argocd}}\n\
              spec:\n  {more}\n  generators: {generators}\n  template: {template}\n"
-        );
-        found(&text, FILES)
+        )
+    }
+
+    fn set(generators: &str, template: &str, more: &str) -> Found {
+        found(&text(generators, template, more), FILES)
     }
 
     /// `name path cluster` of each Application.
@@ -317,5 +320,21 @@ mod tests {
             generator = format!("{{matrix: {{generators: [{generator}]}}}}");
         }
         refused(&set(&format!("[{generator}]"), &template("{{a}}", "x", "y"), ""), "too deeply");
+    }
+
+    #[test]
+    fn hostile_sets_end() {
+        let names: Vec<String> =
+            (0..2_000).map(|n| format!("{}/{n}/a.yaml", "a".repeat(200))).collect();
+        let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+        let pattern = "*a".repeat(4_000);
+        let generators = format!("[{{git: {{{GIT}, directories: [{{path: '{pattern}'}}]}}}}]");
+        let found = found(&text(&generators, &template("{{path}}", "x", "y"), ""), &files);
+        refused(&found, "it generates too much");
+
+        let elements: Vec<String> = (0..900).map(|n| format!("{{a: '{n}'}}")).collect();
+        let list = format!("[{{list: {{elements: [{}]}}}}]", elements.join(", "));
+        let big = format!("{{{{a}}}}{}", "x".repeat(200_000));
+        refused(&set(&list, &template("{{a}}", &big, "y"), ""), "it generates too much");
     }
 }

@@ -1,18 +1,18 @@
 //! Applications of Argo CD.
 
-use super::inputs::{beside, kustomization};
+use super::argo_cluster::environment;
+use super::argo_override::overridden;
+use super::inputs::kustomization;
 use super::object::{self, Context, Elsewhere, Subject, Trouble, field, filled, flag, only, text};
 use super::place::{has_chart, is_directory, join};
-use super::{
-    Build, Found, Plain, Release, Unit, argo_cluster, argo_helm, argo_kustomize, argo_patch,
-};
-use crate::parse::{Field, Node, Value, manifests};
+use super::{Build, Found, Plain, Release, Unit, argo_helm, argo_kustomize};
+use crate::parse::{Field, Node, Value};
 use std::collections::BTreeMap;
 
 /// A source of an Application whose directory is in this repository.
 pub(super) struct Source<'a> {
     /// With the options of the files that override it.
-    node: Node,
+    pub(super) node: Node,
     /// The directory.
     pub(super) path: String,
     /// Sources that others refer to by `$name`: trouble where they are not this repository.
@@ -54,7 +54,7 @@ fn try_application(
             "it deploys what a source hydrator writes to another branch; review that branch";
         return Err(Trouble::at(&hydrator.node, reason));
     }
-    let environment = argo_cluster::environment(spec, subject, context)?;
+    let environment = environment(spec, subject, context)?;
     let sources: Vec<&Node> = match filled(spec, "sources") {
         Some(sources) => sources.node.items().iter().collect(),
         None => spec.get("source").into_iter().collect(),
@@ -236,30 +236,6 @@ fn directory(
     Ok(plain)
 }
 
-/// The source with the options of `.argocd-source.yaml` and `.argocd-source-NAME.yaml` in its directory, which take
-/// the place of its own. They stand where the source stands.
-fn overridden<'a>(mut source: Source<'a>, context: &Context<'_>) -> Result<Source<'a>, Trouble> {
-    let at = source.node.clone();
-    for name in [".argocd-source.yaml".to_string(), format!(".argocd-source-{}.yaml", source.name)]
-    {
-        let path = beside(&source.path, &name);
-        let Some(content) = context.facts.files.read(&path) else { continue };
-        let patch = match manifests(content.bytes()).into_iter().next() {
-            None => continue,
-            Some(Ok(patch)) => patch,
-            Some(Err(error)) => {
-                let reason =
-                    format!("`{path}`, which changes it, could not be read: {}", error.message);
-                return Err(Trouble::at(&at, reason));
-            }
-        };
-        only(&patch, &["helm", "kustomize", "directory", "plugin"])
-            .map_err(|trouble| Trouble::at(&at, format!("in `{path}`, {}", trouble.reason)))?;
-        source.node = argo_patch::patched(&source.node, &patch, &at);
-    }
-    Ok(source)
-}
-
 impl Source<'_> {
     /// A text with the variables of Argo CD's build environment. What else stands after a `$` is trouble.
     pub(super) fn expanded(&self, text: &str, at: &Node) -> Result<String, Trouble> {
@@ -304,14 +280,14 @@ impl Source<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::object::tests::{found, objects, reasons, refused};
     use super::super::{Facts, Overlay, Values, units};
     use super::*;
     use crate::tree::Tree;
     use serde_json::json;
 
-    const FILES: &[(&str, &str)] = &[
+    pub(in super::super) const FILES: &[(&str, &str)] = &[
         ("plain/a.yaml", ""),
         ("plain/more/b.yaml", ""),
         ("program/a.jsonnet", ""),
@@ -323,10 +299,10 @@ mod tests {
         ("both/Chart.yaml", ""),
         ("both/kustomization.yml", ""),
     ];
-    const URL: &str = "repoURL: https://example.com/a/b";
-    const DESTINATION: &str = "destination: {name: eu, namespace: shop}";
+    pub(in super::super) const URL: &str = "repoURL: https://example.com/a/b";
+    pub(in super::super) const DESTINATION: &str = "destination: {name: eu, namespace: shop}";
 
-    fn application(spec: &str) -> String {
+    pub(in super::super) fn application(spec: &str) -> String {
         let head = "apiVersion: argoproj.io/v1alpha1\nkind: Application\n";
         format!("{head}metadata: {{name: shop, namespace: argocd}}\nspec:\n  {spec}\n")
     }
@@ -336,7 +312,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn one(found: &Found) -> &Unit {
+    pub(in super::super) fn one(found: &Found) -> &Unit {
         assert_eq!(reasons(found), [""; 0]);
         let [unit] = found.units.as_slice() else { panic!("{:?}", found.units) };
         unit
@@ -417,41 +393,6 @@ mod tests {
         let found = source("path: program");
         assert_eq!(found.units.len(), 1);
         assert!(reasons(&found)[0].contains("jsonnet"), "{:?}", reasons(&found));
-    }
-
-    #[test]
-    fn clusters() {
-        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, labels: \
-                      {argocd.argoproj.io/secret-type: cluster}}\n";
-        let secrets = format!(
-            "{secret}stringData: {{name: us, server: 'https://us.example.com'}}\n---\n{secret}\
-             data: {{name: {}, server: {}}}\n",
-            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "here"),
-            base64::Engine::encode(
-                &base64::engine::general_purpose::STANDARD,
-                "https://kubernetes.default.svc"
-            ),
-        );
-        for (destination, own, expected) in [
-            ("name: prod", None, "prod"),
-            ("name: in-cluster", None, "in-cluster"),
-            ("name: in-cluster", Some("hub"), "hub"),
-            ("server: 'https://kubernetes.default.svc'", Some("hub"), "hub"),
-            ("server: 'https://kubernetes.default.svc/'", None, "in-cluster"),
-            ("name: here", Some("hub"), "hub"),
-            ("server: 'https://us.example.com/'", Some("hub"), "us"),
-            ("server: 'https://eu.example.com:443'", None, "eu.example.com"),
-            ("server: 'https://eu.example.com:6443'", None, "eu.example.com:6443"),
-            ("server: 'https://r.example.com/k8s/c-1'", None, "r.example.com/k8s/c-1"),
-        ] {
-            let text = application(&format!(
-                "destination: {{{destination}}}\n  source: {{{URL}, path: plain}}"
-            ));
-            let tree = Tree::from_texts("t", FILES.iter().copied());
-            let facts = Facts { urls: &[], branches: &[], files: &tree };
-            let found = units(&objects("a.yaml", &format!("{text}---\n{secrets}"), own), &facts);
-            assert_eq!(one(&found).environment.as_deref(), Some(expected), "{destination}");
-        }
     }
 
     #[test]
@@ -571,22 +512,5 @@ mod tests {
         let lines: Vec<_> = found.problems.iter().map(|told| told.problem.line).collect();
         assert_eq!(lines, [Some(8), Some(9)]);
         assert!(reasons(&found)[1].contains("no values file `$other/values/none.yaml`"));
-    }
-
-    #[test]
-    fn files_in_the_directory_override_options() {
-        let file = ("overlays/prod/.argocd-source-shop.yaml", "kustomize: {namePrefix: b-}");
-        let files = [FILES, &[file, ("plain/.argocd-source.yaml", "path: x")]].concat();
-        let with = |source: &str| {
-            found(&application(&format!("{DESTINATION}\n  source: {{{URL}, {source}}}")), &files)
-        };
-        let found = with("path: overlays/prod, kustomize: {namePrefix: a-, nameSuffix: -c}");
-        let Build::Kustomize { overlay, .. } = &one(&found).build else { panic!("{found:?}") };
-        assert_eq!(
-            overlay.fields.values().collect::<Vec<_>>(),
-            [&json!("b-"), &json!("-c")],
-            "the prefix of the file, the suffix of the Application"
-        );
-        refused(&with("path: plain"), "in `plain/.argocd-source.yaml`, the field `path`");
     }
 }

@@ -1,4 +1,4 @@
-//! The cluster that an Application of Argo CD goes to, which is its environment.
+//! The clusters that Applications of Argo CD go to.
 
 use super::object::{self, Context, Subject, Trouble, field, text};
 use crate::parse::Node;
@@ -68,4 +68,45 @@ fn server_of(name: &str, context: &Context<'_>) -> Option<String> {
 
 fn name_of(server: &str, context: &Context<'_>) -> Option<String> {
     clusters(context).find(|(_, known)| known == server).map(|(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::argo::tests::{FILES, URL, application, one};
+    use super::super::object::tests::objects;
+    use super::super::{Facts, units};
+    use super::*;
+    use crate::tree::Tree;
+
+    #[test]
+    fn clusters() {
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, labels: \
+                      {argocd.argoproj.io/secret-type: cluster}}\n";
+        let secrets = format!(
+            "{secret}stringData: {{name: us, server: 'https://us.example.com'}}\n---\n{secret}\
+             data: {{name: {}, server: {}}}\n",
+            base64::engine::general_purpose::STANDARD.encode("here"),
+            base64::engine::general_purpose::STANDARD.encode("https://kubernetes.default.svc"),
+        );
+        for (destination, own, expected) in [
+            ("name: prod", None, "prod"),
+            ("name: in-cluster", None, "in-cluster"),
+            ("name: in-cluster", Some("hub"), "hub"),
+            ("server: 'https://kubernetes.default.svc'", Some("hub"), "hub"),
+            ("server: 'https://kubernetes.default.svc/'", None, "in-cluster"),
+            ("name: here", Some("hub"), "hub"),
+            ("server: 'https://us.example.com/'", Some("hub"), "us"),
+            ("server: 'https://eu.example.com:443'", None, "eu.example.com"),
+            ("server: 'https://eu.example.com:6443'", None, "eu.example.com:6443"),
+            ("server: 'https://r.example.com/k8s/c-1'", None, "r.example.com/k8s/c-1"),
+        ] {
+            let text = application(&format!(
+                "destination: {{{destination}}}\n  source: {{{URL}, path: plain}}"
+            ));
+            let tree = Tree::from_texts("t", FILES.iter().copied());
+            let facts = Facts { urls: &[], branches: &[], files: &tree };
+            let found = units(&objects("a.yaml", &format!("{text}---\n{secrets}"), own), &facts);
+            assert_eq!(one(&found).environment.as_deref(), Some(expected), "{destination}");
+        }
+    }
 }

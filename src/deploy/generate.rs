@@ -15,14 +15,14 @@ const DEPTH: usize = 4;
 /// The parameters that a generator gives, those of each Application.
 pub(super) fn generated(
     generator: &Node,
-    templates: &Templates,
+    templates: &Templates<'_>,
     context: &Context<'_>,
 ) -> Result<Vec<Parameters>, Trouble> {
     Generators { templates, context }.all(generator, 0)
 }
 
 struct Generators<'a> {
-    templates: &'a Templates,
+    templates: &'a Templates<'a>,
     context: &'a Context<'a>,
 }
 
@@ -175,20 +175,49 @@ impl Generators<'_> {
             }
         }
         directories.retain(|path| !path.split('/').any(|part| part.starts_with('.')));
-        choose(patterns, &directories, Style::Go)
+        self.choose(patterns, &directories, Style::Go)
     }
 
     /// The files that patterns choose. Argo CD has two ways to read them, by its configuration.
     fn files(&self, patterns: &Node) -> Result<BTreeSet<String>, Trouble> {
         let paths: BTreeSet<String> =
             self.context.facts.files.below("").iter().map(ToString::to_string).collect();
-        let chosen = choose(patterns, &paths, Style::Git)?;
-        if chosen != choose(patterns, &paths, Style::Directories)? {
+        let chosen = self.choose(patterns, &paths, Style::Git)?;
+        if chosen != self.choose(patterns, &paths, Style::Directories)? {
             let reason = "a pattern of its generator chooses other files as Argo CD is configured \
                           (`*` that takes `/`, or not); write one that is clear";
             return Err(Trouble::at(patterns, reason));
         }
         Ok(chosen)
+    }
+
+    /// Those of some paths that a pattern chooses and none excludes.
+    fn choose(
+        &self,
+        patterns: &Node,
+        paths: &BTreeSet<String>,
+        style: Style,
+    ) -> Result<BTreeSet<String>, Trouble> {
+        let mut globs = Vec::new();
+        for item in patterns.items() {
+            let pattern = text(item, &["path"]).ok_or_else(|| {
+                Trouble::at(item, "its generator has an item without a path; correct it")
+            })?;
+            globs.push((Glob::new(pattern, style), flag(item, &["exclude"])));
+        }
+        let steps =
+            |path: &String| 50 + globs.iter().map(|(glob, _)| glob.steps(path)).sum::<usize>();
+        self.context
+            .bounds
+            .spend_steps(paths.iter().map(steps).sum())
+            .map_err(|reason| Trouble::at(patterns, reason))?;
+        let is_chosen = |path: &&String| {
+            let matched = |exclude: bool| {
+                globs.iter().any(|(glob, excludes)| *excludes == exclude && glob.matches(path))
+            };
+            matched(false) && !matched(true)
+        };
+        Ok(paths.iter().filter(is_chosen).cloned().collect())
     }
 
     /// The content of a file as parameters.
@@ -390,28 +419,6 @@ impl Generators<'_> {
         }
         Ok(all)
     }
-}
-
-/// Those of some paths that a pattern chooses and none excludes.
-fn choose(
-    patterns: &Node,
-    paths: &BTreeSet<String>,
-    style: Style,
-) -> Result<BTreeSet<String>, Trouble> {
-    let mut globs = Vec::new();
-    for item in patterns.items() {
-        let pattern = text(item, &["path"]).ok_or_else(|| {
-            Trouble::at(item, "its generator has an item without a path; correct it")
-        })?;
-        globs.push((Glob::new(pattern, style), flag(item, &["exclude"])));
-    }
-    let is_chosen = |path: &&String| {
-        let matched = |exclude: bool| {
-            globs.iter().any(|(glob, excludes)| *excludes == exclude && glob.matches(path))
-        };
-        matched(false) && !matched(true)
-    };
-    Ok(paths.iter().filter(is_chosen).cloned().collect())
 }
 
 /// A map, or a list of maps.

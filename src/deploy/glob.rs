@@ -27,7 +27,8 @@ pub(super) fn is_glob(pattern: &str) -> bool {
 /// A pattern, ready to be matched. One that the tool would refuse matches nothing.
 pub(super) struct Glob {
     style: Style,
-    alternatives: Vec<Vec<Token>>,
+    /// Each with the text that it starts with.
+    alternatives: Vec<(String, Vec<Token>)>,
 }
 
 #[derive(Debug)]
@@ -53,12 +54,33 @@ impl Glob {
             patterns = expand(pattern).unwrap_or_default();
         }
         let whole = patterns.iter().map(String::len).sum::<usize>() <= PATTERN;
-        let alternatives = whole.then(|| patterns.iter().map(|one| tokens(one, style)).collect());
+        let alternatives = whole.then(|| {
+            let one = |pattern: &String| {
+                let tokens = tokens(pattern, style)?;
+                let literal = |token: &Token| match token {
+                    Token::Char(char) => Some(*char),
+                    _ => None,
+                };
+                Some((tokens.iter().map_while(literal).collect(), tokens))
+            };
+            patterns.iter().map(one).collect()
+        });
         Self { style, alternatives: alternatives.flatten().unwrap_or_default() }
     }
 
+    /// About how long matching takes.
+    pub(super) fn steps(&self, path: &str) -> usize {
+        let takes = |(start, tokens): &(String, Vec<Token>)| {
+            if path.starts_with(start.as_str()) { tokens.len() * path.len() } else { 1 }
+        };
+        self.alternatives.iter().map(takes).sum()
+    }
+
     pub(super) fn matches(&self, path: &str) -> bool {
-        let ends = |tokens: &Vec<Token>| {
+        let ends = |(start, tokens): &(String, Vec<Token>)| {
+            if !path.starts_with(start.as_str()) {
+                return false;
+            }
             let reached = self.reached(tokens, path);
             let prefix = |(index, _): (usize, char)| {
                 self.style == Style::Git && reached.get(index) == Some(&true)

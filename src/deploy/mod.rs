@@ -7,7 +7,7 @@ mod argo;
 mod argo_cluster;
 mod argo_helm;
 mod argo_kustomize;
-mod argo_patch;
+mod argo_override;
 mod expression;
 mod flux;
 mod flux_release;
@@ -32,7 +32,7 @@ use crate::model::Origin;
 use crate::parse::{Node, Problem};
 use crate::tree::{Files, Rendered};
 use memchr::memmem;
-use object::{Context, Subject};
+use object::{Bounds, Context, Subject};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -218,7 +218,7 @@ impl From<Problem> for Told {
 /// up where one of these names them ([`is_consulted`]).
 pub fn units(objects: &[Object], facts: &Facts<'_>) -> Found {
     let objects: Vec<Object> = objects.iter().flat_map(items).collect();
-    let context = Context { objects: &objects, facts };
+    let context = Context { objects: &objects, facts, bounds: &Bounds::default() };
     let mut found = Found::default();
     for object in &objects {
         let Some(kind) = deploying_kind(&object.node) else { continue };

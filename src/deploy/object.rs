@@ -3,12 +3,44 @@
 use super::{Decision, Facts, Object, Told};
 use crate::model::Origin;
 use crate::parse::{Affects, Field, Node, Problem, Value, digest, source_of};
+use std::cell::Cell;
 
 /// What deciding looks at besides the object itself.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) objects: &'a [Object],
     pub(super) facts: &'a Facts<'a>,
+    pub(super) bounds: &'a Bounds,
+}
+
+/// What all objects together may still take, so that hostile ones end.
+pub(super) struct Bounds {
+    /// Steps of matching paths.
+    steps: Cell<usize>,
+    /// Bytes of filled in templates.
+    bytes: Cell<usize>,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { steps: Cell::new(2_000_000_000), bytes: Cell::new(64 << 20) }
+    }
+}
+
+impl Bounds {
+    pub(super) fn spend_steps(&self, steps: usize) -> Result<(), String> {
+        spend(&self.steps, steps)
+    }
+
+    pub(super) fn spend_bytes(&self, bytes: usize) -> Result<(), String> {
+        spend(&self.bytes, bytes)
+    }
+}
+
+fn spend(left: &Cell<usize>, amount: usize) -> Result<(), String> {
+    let rest = left.get().checked_sub(amount);
+    left.set(rest.unwrap_or_default());
+    rest.map(|_| ()).ok_or_else(|| "it generates too much; split it".to_string())
 }
 
 /// Why something could not be told.

@@ -1,18 +1,17 @@
 //! The templates of ApplicationSets: `{{name}}` for a parameter, or Go templates.
 
 use super::expression;
+use super::object::Bounds;
 use crate::parse::{Field, Node, Value};
 use serde_json::Map;
-use std::cell::Cell;
 
 /// What a template may do.
-pub(super) struct Templates {
+pub(super) struct Templates<'a> {
     /// Go templates (`goTemplate: true`).
     pub(super) go: bool,
     /// `missingkey=error`.
     pub(super) strict: bool,
-    /// Bytes that may still be written.
-    room: Cell<usize>,
+    bounds: &'a Bounds,
 }
 
 /// What fills in a tag.
@@ -21,18 +20,9 @@ type Fill<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
 /// Parameters by name.
 pub(super) type Parameters = Map<String, serde_json::Value>;
 
-/// Bytes of everything that one object generates.
-const ROOM: usize = 32 << 20;
-
-impl Templates {
-    pub(super) fn new(go: bool, strict: bool) -> Self {
-        Self { go, strict, room: Cell::new(ROOM) }
-    }
-
-    fn spend(&self, bytes: usize) -> Result<(), String> {
-        let left = self.room.get().checked_sub(bytes);
-        self.room.set(left.unwrap_or_default());
-        left.map(|_| ()).ok_or_else(|| "it generates too much; split it".to_string())
+impl<'a> Templates<'a> {
+    pub(super) fn new(go: bool, strict: bool, bounds: &'a Bounds) -> Self {
+        Self { go, strict, bounds }
     }
 
     /// A value with its templates filled in, keys as well. Lines stay those of the template.
@@ -57,7 +47,7 @@ impl Templates {
     }
 
     fn walk(&self, node: &Node, fill: &Fill<'_>) -> Result<Node, String> {
-        self.spend(32)?;
+        self.bounds.spend_bytes(32)?;
         let value = match &node.value {
             Value::Text(text) => Value::Text(self.filled(text, fill)?),
             Value::List(items) => {
@@ -86,7 +76,7 @@ impl Templates {
     }
 
     fn filled(&self, text: &str, fill: &Fill<'_>) -> Result<String, String> {
-        self.spend(text.len())?;
+        self.bounds.spend_bytes(text.len())?;
         let mut out = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
@@ -103,7 +93,7 @@ impl Templates {
             };
             out.push_str(if trims_before { before.trim_end() } else { before });
             let value = fill(tag)?;
-            self.spend(value.len())?;
+            self.bounds.spend_bytes(value.len())?;
             out.push_str(&value);
             rest = if trims_after { after.trim_start() } else { after };
         }
@@ -138,7 +128,7 @@ mod tests {
         else {
             panic!("a map")
         };
-        Templates::new(go, false).text(text, &parameters)
+        Templates::new(go, false, &Bounds::default()).text(text, &parameters)
     }
 
     #[test]
@@ -177,7 +167,8 @@ mod tests {
 
     #[test]
     fn there_is_an_end() {
-        let templates = Templates::new(false, false);
+        let bounds = Bounds::default();
+        let templates = Templates::new(false, false, &bounds);
         let parameters = Parameters::from_iter([("x".to_string(), "y".repeat(1 << 20).into())]);
         assert!(templates.text(&"{{x}}".repeat(1_000), &parameters).is_err());
     }
