@@ -3,11 +3,12 @@
 use super::plan::Part;
 use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Tools, Unusable};
 use crate::deploy::inputs::{beside, generated, kustomization};
-use crate::deploy::{self, Build, Fault, Overlay, Release, Substitution, origin, substitute};
+use crate::deploy::origin::{self, Origins, Wrapped};
+use crate::deploy::{self, Build, Fault, Overlay, Release, Substitution, substitute};
 use crate::parse::{Affects, Problem, is_kustomization};
 use crate::settings::Settings;
 use crate::source::AllFiles;
-use crate::tree::{Content, Files, Rendered, Source, Tree};
+use crate::tree::{Content, Files, Rendered, Tree};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -109,22 +110,28 @@ impl<'a> Builder<'a> {
         format!("{}\0{:?}\0", env!("CARGO_PKG_VERSION"), self.options.render)
     }
 
-    /// Builds a part, or says why it could not be.
-    pub(super) fn build(&self, part: &Part, files: &AllFiles<'_>) -> Outcome {
+    /// Builds a part, or says why it could not be. `other`: the files of the other side, for what the change
+    /// touches; a part that is the same on both sides is built from the same files.
+    pub(super) fn build(&self, part: &Part, files: &AllFiles<'_>, other: &AllFiles<'_>) -> Outcome {
         let slot = {
             let mut done = self.done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             done.entry(part.key).or_default().clone()
         };
-        slot.get_or_init(|| Arc::new(self.run(part, files))).clone()
+        slot.get_or_init(|| Arc::new(self.run(part, files, other))).clone()
     }
 
-    fn run(&self, part: &Part, files: &AllFiles<'_>) -> Result<Built, Box<Problem>> {
+    fn run(
+        &self,
+        part: &Part,
+        files: &AllFiles<'_>,
+        other: &AllFiles<'_>,
+    ) -> Result<Built, Box<Problem>> {
         match &part.unit.build {
             Build::Plain(_) => Err(refused(part, "nothing is built of plain files".to_string())),
             Build::Kustomize { directory, overlay } => {
-                self.kustomize(part, directory, overlay, files)
+                self.kustomize(part, directory, overlay, [files, other])
             }
-            Build::Helm(release) => self.helm(part, release, files),
+            Build::Helm(release) => self.helm(part, release, [files, other]),
         }
     }
 
@@ -133,16 +140,17 @@ impl<'a> Builder<'a> {
         part: &Part,
         directory: &str,
         overlay: &Overlay,
-        files: &AllFiles<'_>,
+        [files, other]: [&AllFiles<'_>; 2],
     ) -> Result<Built, Box<Problem>> {
         let own = kustomization(directory, files);
         let tool = self.options.tools.kustomize().map_err(|error| {
             let plain = *overlay == Overlay::default() && own.is_some();
             not_usable(part, &error, plain)
         })?;
+        let wrapper = wrapper(directory, overlay);
         let text = self.kept(part, &tool.version, || {
             let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
-            room.wrap(directory, overlay, files).map_err(|error| not_written(part, &error))?;
+            room.wrap(directory, &wrapper, files).map_err(|error| not_written(part, &error))?;
             let (reach, helm) = match self.trusted() {
                 true => (Reach::Anywhere, self.options.tools.helm().ok()),
                 false => (Reach::Root, None),
@@ -158,15 +166,20 @@ impl<'a> Builder<'a> {
             Some(substitution) => substituted(part, text, substitution),
         };
         let entry = own.unwrap_or_else(|| part.unit.decided.origin.file.to_string());
-        let (sources, lines) = origin::of_kustomize(&text, directory, files);
-        Ok(Built { problems, ..built(part, entry.into(), text, sources, lines) })
+        let wrapped = Wrapped {
+            root: "../src",
+            kustomization: wrapper.as_bytes(),
+            origin: &part.unit.decided.origin,
+        };
+        let found = origin::of_kustomize(&text, &wrapped, files, other);
+        Ok(Built { problems, ..built(part, entry.into(), found.text, found.origins) })
     }
 
     fn helm(
         &self,
         part: &Part,
         release: &Release,
-        files: &AllFiles<'_>,
+        [files, other]: [&AllFiles<'_>; 2],
     ) -> Result<Built, Box<Problem>> {
         let tool = self.options.tools.helm().map_err(|error| not_usable(part, &error, true))?;
         let text = self.kept(part, &tool.version, || {
@@ -178,8 +191,8 @@ impl<'a> Builder<'a> {
             build::helm_template(&self.sandbox, tool, &room.path().join("src"), release)
                 .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))
         })?;
-        let (sources, lines) = origin::of_helm(&text, release, files);
-        Ok(built(part, beside(&release.chart, "Chart.yaml").into(), text, sources, lines))
+        let origins = origin::of_helm(&text, release, files, other);
+        Ok(built(part, beside(&release.chart, "Chart.yaml").into(), text, origins))
     }
 }
 
@@ -237,13 +250,7 @@ fn not_usable(part: &Part, error: &Unusable, readable: bool) -> Box<Problem> {
     }
 }
 
-fn built(
-    part: &Part,
-    entry: Arc<str>,
-    text: Vec<u8>,
-    files: Vec<Arc<str>>,
-    lines: Vec<Vec<Source>>,
-) -> Built {
+fn built(part: &Part, entry: Arc<str>, text: Vec<u8>, origins: Origins) -> Built {
     let namespace = match &part.unit.build {
         Build::Helm(release) => Some(release.namespace.clone()).filter(|name| !name.is_empty()),
         _ => None,
@@ -253,8 +260,8 @@ fn built(
         rendered: Rendered {
             entry: entry.clone(),
             namespace: part.unit.namespace.clone().or(namespace),
-            files,
-            lines,
+            files: origins.files,
+            lines: origins.lines,
         },
         entry,
         problems: Vec::new(),
@@ -321,8 +328,8 @@ impl Room {
         fs::write(disk, bytes)
     }
 
-    /// A kustomization over the one to build: it asks for the origins, and holds what the deployer lays over.
-    fn wrap(&self, directory: &str, overlay: &Overlay, files: &AllFiles<'_>) -> io::Result<()> {
+    /// Writes the wrapper, and a kustomization where the directory has none.
+    fn wrap(&self, directory: &str, wrapper: &str, files: &AllFiles<'_>) -> io::Result<()> {
         if kustomization(directory, files).is_none() {
             let inside = |path: String| {
                 let inside = path.strip_prefix(directory).unwrap_or(&path);
@@ -336,15 +343,19 @@ impl Room {
                 text.as_bytes(),
             )?;
         }
-        let mut fields = overlay.fields.clone();
-        if let Some(Value::Array(components)) = fields.get_mut("components") {
-            for component in components {
-                *component = format!("../src/{}", component.as_str().unwrap_or_default()).into();
-            }
-        }
-        fields.insert("resources".into(), json!([format!("../src/{directory}")]));
-        fields
-            .insert("buildMetadata".into(), json!(["originAnnotations", "transformerAnnotations"]));
-        self.write("build/kustomization.yaml", json!(fields).to_string().as_bytes())
+        self.write("build/kustomization.yaml", wrapper.as_bytes())
     }
+}
+
+/// A kustomization over the one to build: it asks for the origins, and holds what the deployer lays over.
+fn wrapper(directory: &str, overlay: &Overlay) -> String {
+    let mut fields = overlay.fields.clone();
+    if let Some(Value::Array(components)) = fields.get_mut("components") {
+        for component in components {
+            *component = format!("../src/{}", component.as_str().unwrap_or_default()).into();
+        }
+    }
+    fields.insert("resources".into(), json!([format!("../src/{directory}")]));
+    fields.insert("buildMetadata".into(), json!(["originAnnotations", "transformerAnnotations"]));
+    json!(fields).to_string()
 }

@@ -41,7 +41,8 @@ pub fn review(
         return report;
     };
     let sides = [&pair.before, &pair.after];
-    let plans = sides.map(|side| plan::plan(&builder, side, settings));
+    let both_sides = [sides, [sides[1], sides[0]]];
+    let plans = both_sides.map(|sides| plan::plan(&builder, sides, settings));
     done("planning");
     let names: BTreeSet<&str> = plans.iter().flat_map(|plan| plan.names()).collect();
     let names = if names.is_empty() { BTreeSet::from([DEFAULT]) } else { names };
@@ -65,10 +66,9 @@ pub fn review(
         }
     }
     wanted.par_iter().for_each(|(_, (side, part))| {
-        builder.build(part, &sides[*side].files());
+        builder.build(part, &sides[*side].files(), &sides[1 - *side].files());
     });
     done("building");
-    let changed = plan::changed_files(pair);
     let reports: Vec<merge::Reviewed> = parts
         .par_iter()
         .map(|(name, both)| {
@@ -77,7 +77,7 @@ pub fn review(
                 .map(|side| plans[side].told(name, &both[side], has_inventory(sides[side], name)));
             let report = touched.then(|| {
                 let [before, after] = [0, 1].map(|side| {
-                    let mut tree = world::world(&builder, sides[side], &both[side], name, &changed);
+                    let mut tree = world::world(&builder, both_sides[side], &both[side], name);
                     tree.problems.extend(told[side].iter().cloned());
                     tree
                 });
@@ -148,7 +148,7 @@ pub fn snapshot(
             _ => Ok(Chosen { tree: side.tree.clone(), environment }),
         };
     };
-    let plan = plan::plan(&builder, side, settings);
+    let plan = plan::plan(&builder, [side, side], settings);
     let names = plan.environments();
     let name = match (wanted, names.as_slice()) {
         (Some(wanted), names) if names.iter().any(|name| name == wanted) => wanted,
@@ -157,7 +157,7 @@ pub fn snapshot(
         (None, _) => return Err(NoChoice::Several(names)),
     };
     let parts = plan.of(name);
-    let mut tree = world::world(&builder, side, &parts, name, &Default::default());
+    let mut tree = world::world(&builder, [side, side], &parts, name);
     tree.problems.extend(plan.told(name, &parts, has_inventory(side, name)));
     Ok(Chosen { tree, environment: name.to_string() })
 }
@@ -165,7 +165,7 @@ pub fn snapshot(
 /// What one side deploys, and where.
 pub fn describe(side: &Loaded, settings: &Settings, options: &Options) -> Plan {
     match Builder::new(&[&side.tree], settings, options) {
-        Some(builder) => plan::plan(&builder, side, settings),
+        Some(builder) => plan::plan(&builder, [side, side], settings),
         None => Plan::default(),
     }
 }

@@ -8,7 +8,7 @@ use crate::model::Origin;
 use crate::parse::{Affects, Problem, manifests};
 use crate::report::environments as report;
 use crate::settings::Settings;
-use crate::source::{Loaded, Pair};
+use crate::source::Loaded;
 use crate::tree::{Files, Rendered};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,21 +123,15 @@ impl Plan {
     }
 }
 
-/// The files that differ between the sides.
-pub fn changed_files(pair: &Pair) -> BTreeSet<Arc<str>> {
-    let (before, after) = (&pair.before.tree.files, &pair.after.tree.files);
-    let paths = before.keys().chain(after.keys());
-    let differs = |path: &&Arc<str>| match (before.get(*path), after.get(*path)) {
-        (Some(one), Some(other)) => !one.same(other),
-        _ => true,
-    };
-    paths.filter(differs).cloned().collect()
-}
-
-/// Finds the environments of one side.
-pub(super) fn plan(builder: &Builder<'_>, side: &Loaded, settings: &Settings) -> Plan {
+/// Finds the environments of the first of two sides.
+pub(super) fn plan(
+    builder: &Builder<'_>,
+    [side, other]: [&Loaded; 2],
+    settings: &Settings,
+) -> Plan {
     let files = side.files();
-    let mut planner = Planner { builder, side, known: BTreeMap::new(), plan: Plan::default() };
+    let (known, plan) = (BTreeMap::new(), Plan::default());
+    let mut planner = Planner { builder, side, other, known, plan };
     if !settings.environments.is_empty() {
         let units = deploy::stated::units(&settings.environments, &files);
         planner.plan.problems.extend(units.problems);
@@ -199,6 +193,7 @@ fn rest(paths: Vec<String>) -> Unit {
 struct Planner<'b, 'a> {
     builder: &'b Builder<'a>,
     side: &'b Loaded,
+    other: &'b Loaded,
     /// Digests of files.
     known: BTreeMap<Arc<str>, [u8; 32]>,
     plan: Plan,
@@ -253,7 +248,8 @@ impl Planner<'_, '_> {
                 if !part.is_built() {
                     continue;
                 }
-                if let Ok(built) = self.builder.build(&part, &files).as_ref() {
+                let built = self.builder.build(&part, &files, &self.other.files());
+                if let Ok(built) = built.as_ref() {
                     let environment = part.unit.environment.clone();
                     let rendered = Some(Arc::new(built.rendered.clone()));
                     objects.read(&built.entry, built.text.bytes(), environment, rendered);

@@ -5,16 +5,14 @@ use super::plan::Part;
 use crate::deploy::Build;
 use crate::source::Loaded;
 use crate::tree::{InventoryFile, Rendered, Tree};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What one side of an environment holds, and what could not be built.
+/// What the first of two sides of an environment holds, and what could not be built.
 pub(super) fn world(
     builder: &Builder<'_>,
-    side: &Loaded,
+    [side, other]: [&Loaded; 2],
     parts: &[&Part],
     name: &str,
-    changed: &BTreeSet<Arc<str>>,
 ) -> Tree {
     let mut tree = Tree { name: format!("{} ({name})", side.tree.name), ..Tree::default() };
     let counts = |file: &&InventoryFile| file.environment.as_deref().is_none_or(|own| own == name);
@@ -32,7 +30,7 @@ pub(super) fn world(
             as_it_stands(&mut tree, side, part);
             continue;
         }
-        match builder.build(part, &side.files()).as_ref() {
+        match builder.build(part, &side.files(), &other.files()).as_ref() {
             Ok(built) => {
                 tree.problems.extend(built.problems.iter().cloned());
                 let mut path = format!("{} (built)", built.entry);
@@ -42,10 +40,8 @@ pub(super) fn world(
                     path = format!("{} (built {number})", built.entry);
                 }
                 let path: Arc<str> = path.into();
-                let mut rendered = built.rendered.clone();
-                mark(&mut rendered, changed);
                 tree.files.insert(path.clone(), built.text.clone());
-                tree.rendered.insert(path, Arc::new(rendered));
+                tree.rendered.insert(path, Arc::new(built.rendered.clone()));
             }
             Err(problem) => {
                 tree.problems.push((**problem).clone());
@@ -65,13 +61,5 @@ fn as_it_stands(tree: &mut Tree, side: &Loaded, part: &Part) {
                 tree.rendered.insert(path.clone(), Arc::new(rendered));
             }
         }
-    }
-}
-
-/// Says which of the source files the change touches.
-fn mark(rendered: &mut Rendered, changed: &BTreeSet<Arc<str>>) {
-    let touched: Vec<bool> = rendered.files.iter().map(|file| changed.contains(file)).collect();
-    for source in rendered.lines.iter_mut().flatten() {
-        source.changed = touched.get(source.file as usize).copied().unwrap_or_default();
     }
 }

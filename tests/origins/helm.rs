@@ -1,0 +1,387 @@
+//! Rendered by helm.
+
+use super::{assert_places, at, built, causes, rules, run, tool, with, write};
+use netpol_review::deploy::origin::of_helm;
+use netpol_review::deploy::{Release, Values};
+use netpol_review::model::Origin;
+use netpol_review::tree::Tree;
+
+/// Renders the chart `shop` of a tree.
+fn render(tree: &Tree, other: &Tree, values: &[Values]) -> Option<Tree> {
+    let helm = tool("helm")?;
+    let place = tempfile::tempdir().unwrap();
+    write(place.path(), tree);
+    let mut arguments = vec!["template".to_string(), "rel".into(), "shop".into()];
+    for (index, values) in values.iter().enumerate() {
+        match values {
+            Values::File { path, .. } => arguments.extend(["--values".into(), path.clone()]),
+            Values::Set { name, value, .. } => {
+                arguments.extend(["--set".into(), format!("{name}={value}")]);
+            }
+            Values::Inline { values, .. } => {
+                let path = place.path().join(format!("inline-{index}.yaml"));
+                std::fs::write(&path, values.to_string()).unwrap();
+                arguments.extend(["--values".into(), path.display().to_string()]);
+            }
+        }
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let text = run(&helm, &arguments, place.path());
+    let release = Release {
+        chart: "shop".into(),
+        name: "rel".into(),
+        values: values.to_vec(),
+        ..Release::default()
+    };
+    let origins = of_helm(&text, &release, tree, other);
+    Some(built(&text, origins, "shop/Chart.yaml"))
+}
+
+fn file(path: &str) -> Values {
+    Values::File { path: path.into(), optional: false }
+}
+
+fn chart(files: &[(&str, &str)]) -> Tree {
+    let own = ("shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n");
+    Tree::from_texts("t", [own].into_iter().chain(files.iter().copied()))
+}
+
+const POLICY: &str = "\
+{{- $peers := .Values.peers }}
+{{- if .Values.enabled }}
+# who may talk to the shop
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ .Release.Name }}-web
+  labels: {{- include \"shop.labels\" . | nindent 4 }}
+spec:
+  podSelector: {}
+  ingress:
+    - from:
+        - podSelector: {matchLabels: {app: front}}
+      ports:
+        - port: {{ .Values.port }}
+    {{- if .Values.monitoring }}
+    - from:
+        - namespaceSelector: {matchLabels: {team: monitoring}}
+    {{- end }}
+    {{- range $peers }}
+    - from:
+        - ipBlock:
+            cidr: {{ .cidr | quote }}
+      ports:
+        {{- range .ports }}
+        - port: {{ . }}
+        {{- end }}
+    {{- end }}
+    - from:
+        {{- include \"shop.friends\" . | nindent 8 }}
+{{- end }}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ .Release.Name }}-db
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+    {{- toYaml .Values.db.ingress | nindent 4 }}
+";
+
+const HELPERS: &str = "\
+{{/* labels
+of everything */}}
+{{- define \"shop.labels\" -}}
+app: shop
+version: {{ .Chart.Version }}
+{{- end }}
+{{- define \"shop.friends\" -}}
+- podSelector:
+    matchLabels:
+      app: {{ .Values.friend }}
+- podSelector: {}
+{{- end }}
+";
+
+const DEFAULTS: &str = "\
+enabled: true
+monitoring: false
+port: 80
+friend: nobody
+peers: []
+db:
+  ingress: []
+";
+
+const PROD: &str = "\
+image: v1
+monitoring: true
+friend: jane
+peers:
+  - cidr: 192.0.2.0/24
+    ports: [443]
+  - cidr: 198.51.100.0/24
+    ports:
+      - 443
+      - 8443
+db:
+  ingress:
+    - ports:
+        - port: 5432
+      from:
+        - podSelector: {}
+    - from:
+        - podSelector:
+            matchLabels:
+              app: backup
+";
+
+const TEMPLATE: &str = "shop/templates/np.yaml";
+
+fn shop() -> Tree {
+    chart(&[
+        (TEMPLATE, POLICY),
+        ("shop/templates/_helpers.tpl", HELPERS),
+        ("shop/values.yaml", DEFAULTS),
+        ("values-prod.yaml", PROD),
+    ])
+}
+
+#[test]
+fn each_rule_has_the_line_of_its_template_or_of_its_value() {
+    let tree = shop();
+    let Some(built) = render(&tree, &tree, &[file("values-prod.yaml")]) else { return };
+    let template = |needle| at(&tree, TEMPLATE, needle);
+    let prod = |needle| at(&tree, "values-prod.yaml", needle);
+    assert_places(
+        &rules(&built),
+        &[
+            ("rel-web ingress 0", template("- from:")),
+            ("rel-web ingress 0.0", template("app: front")),
+            ("rel-web ingress 1", template("- from:#2")),
+            ("rel-web ingress 1.0", template("team: monitoring")),
+            ("rel-web ingress 2", template("- from:#3")),
+            ("rel-web ingress 2.0", template("ipBlock")),
+            ("rel-web ingress 3", template("- from:#3")),
+            ("rel-web ingress 3.0", template("ipBlock")),
+            ("rel-web ingress 4", template("- from:#4")),
+            ("rel-web ingress 4.0", template("shop.friends")),
+            ("rel-web ingress 4.1", template("shop.friends")),
+            ("rel-db ingress 0", prod("- ports:")),
+            ("rel-db ingress 0.0", prod("- podSelector: {}")),
+            ("rel-db ingress 1", prod("- from:")),
+            ("rel-db ingress 1.0", prod("- podSelector:#2")),
+        ],
+    );
+}
+
+/// The places of the causes when the value files or the chart were not yet like this.
+fn opened(path: &str, from: &str, to: &str) -> Option<Vec<String>> {
+    let after = shop();
+    let before = with(&after, path, from, to);
+    let values = [file("values-prod.yaml")];
+    let built_before = render(&before, &after, &values)?;
+    let built_after = render(&after, &before, &values)?;
+    Some(causes(&built_before, &built_after))
+}
+
+#[test]
+fn a_cause_stands_where_the_change_is() {
+    let prod = |needle| at(&shop(), "values-prod.yaml", needle);
+    let template = |needle| at(&shop(), TEMPLATE, needle);
+    let path = "values-prod.yaml";
+    let Some(found) = opened(path, "198.51.100.0/24", "198.51.100.0/25") else { return };
+    assert_eq!(found, [prod("198.51.100.0/24")]);
+    assert_eq!(
+        opened(path, "    ports: [443]\n", "    ports: [80]\n").unwrap(),
+        [prod("ports: [443]")]
+    );
+    assert_eq!(opened(path, "      - 8443\n", "").unwrap(), [prod("- 8443")]);
+    assert_eq!(
+        opened(path, "monitoring: true", "monitoring: false").unwrap(),
+        [prod("monitoring")]
+    );
+    assert_eq!(opened(path, "monitoring: true\n", "").unwrap(), [prod("monitoring")]);
+    assert_eq!(opened(path, "friend: jane", "friend: joe").unwrap(), [prod("friend")]);
+    let backup = "    - from:\n        - podSelector:\n            matchLabels:\n              app: backup\n";
+    assert_eq!(opened(path, backup, "").unwrap(), [prod("- from:")]);
+    // A port of the chart's own values.
+    let port = at(&shop(), "shop/values.yaml", "port: 80");
+    assert_eq!(opened("shop/values.yaml", "port: 80", "port: 81").unwrap(), [port]);
+    let literal = template("app: front");
+    assert_eq!(opened(TEMPLATE, "app: front", "app: back").unwrap(), [literal]);
+    let helper = at(&shop(), "shop/templates/_helpers.tpl", "- podSelector: {}");
+    let found = opened("shop/templates/_helpers.tpl", "\n- podSelector: {}", "").unwrap();
+    assert_eq!(found, [helper]);
+    // A condition that is gone.
+    let found =
+        opened(TEMPLATE, "{{- if .Values.monitoring }}", "{{- if .Values.never }}").unwrap();
+    assert_eq!(found, [template("{{- if .Values.monitoring }}")]);
+}
+
+#[test]
+fn values_in_an_application_and_on_the_command_line() {
+    let app = "kind: Application\nspec:\n  source:\n    helm:\n      valuesObject:\n        db:\n          ingress:\n            - from:\n                - podSelector: {}\n";
+    let mut tree = shop();
+    tree.files.extend(Tree::from_texts("", [("app.yaml", app)]).files);
+    let text =
+        "kind: Release\nspec:\n  values: |\n    peers:\n    - cidr: 10.0.0.0/8\n      ports: [1]\n";
+    tree.files.extend(Tree::from_texts("", [("text.yaml", text)]).files);
+    let origin =
+        |file: &str, start_line, end_line| Origin { file: file.into(), start_line, end_line };
+    let object = serde_json::json!({"db": {"ingress": [{"from": [{"podSelector": {}}]}]}});
+    let peers = serde_json::json!({"peers": [{"cidr": "10.0.0.0/8", "ports": [1]}]});
+    let values = [
+        Values::Inline { values: object, origin: origin("app.yaml", 5, 9) },
+        Values::Inline { values: peers, origin: origin("text.yaml", 3, 6) },
+        Values::Set {
+            name: "peers[0].cidr".into(),
+            value: "10.0.0.0/16".into(),
+            text: false,
+            origin: origin("set.yaml", 7, 7),
+        },
+    ];
+    tree.files.extend(Tree::from_texts("", [("set.yaml", "\n\n\n\n\n\n- peers[0].cidr\n")]).files);
+    let before = with(&tree, "set.yaml", "- peers[0].cidr", "- older");
+    let Some(built) = render(&tree, &before, &values) else { return };
+    let rules = rules(&built);
+    assert_eq!(rules["rel-db ingress 0"], at(&tree, "app.yaml", "- from:"));
+    assert_eq!(rules["rel-db ingress 0.0"], at(&tree, "app.yaml", "- podSelector"));
+    // What the change sets.
+    assert_eq!(rules["rel-web ingress 1"], "set.yaml:7");
+    let before = with(&tree, "text.yaml", "ports: [1]", "ports: [2]");
+    let built = render(&tree, &before, &values).unwrap();
+    assert_eq!(super::rules(&built)["rel-web ingress 1"], at(&tree, "text.yaml", "ports: [1]"));
+}
+
+#[test]
+fn charts_inside_of_charts() {
+    let sub = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: sub}
+spec:
+  podSelector: {}
+  ingress:
+    - from:
+        - ipBlock: {cidr: {{ .Values.cidr }}}
+    - from:
+        - ipBlock: {cidr: {{ .Values.global.office }}}
+{{ toYaml .Values.more | indent 4 }}
+";
+    let mut tree = chart(&[
+        ("shop/charts/sub-1.0/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 1.0.0\n"),
+        (
+            "shop/charts/sub-1.0/values.yaml",
+            "cidr: 10.1.0.0/16\nmore:\n- from: [{podSelector: {}}]\n",
+        ),
+        ("shop/charts/sub-1.0/templates/np.yaml", sub),
+        (
+            "shop/values.yaml",
+            "kid:\n  enabled: true\n  cidr: 10.2.0.0/16\nglobal:\n  office: 10.3.0.0/16\n",
+        ),
+        ("prod.yaml", "kid:\n  cidr: 10.4.0.0/16\n"),
+    ]);
+    let own = "apiVersion: v2\nname: shop\nversion: 1.0.0\ndependencies:\n- {name: sub, alias: kid, version: 1.0.0, condition: kid.enabled}\n";
+    tree.files.extend(Tree::from_texts("", [("shop/Chart.yaml", own)]).files);
+    let values = [file("prod.yaml")];
+    let Some(built) = render(&tree, &tree, &values) else { return };
+    let template = "shop/charts/sub-1.0/templates/np.yaml";
+    let more = at(&tree, "shop/charts/sub-1.0/values.yaml", "- from");
+    assert_places(
+        &rules(&built),
+        &[
+            ("sub ingress 0", at(&tree, template, "- from:")),
+            ("sub ingress 0.0", at(&tree, template, "ipBlock")),
+            ("sub ingress 1", at(&tree, template, "- from:#2")),
+            ("sub ingress 1.0", at(&tree, template, "ipBlock#2")),
+            ("sub ingress 2", more.clone()),
+            ("sub ingress 2.0", more),
+        ],
+    );
+    let first = |path: &str, from: &str, to: &str, rule: &str| {
+        let before = with(&tree, path, from, to);
+        rules(&render(&tree, &before, &values).unwrap())[rule].clone()
+    };
+    let cidr = at(&tree, "prod.yaml", "cidr");
+    assert_eq!(first("prod.yaml", "10.4", "10.5", "sub ingress 0"), cidr);
+    let office = at(&tree, "shop/values.yaml", "office");
+    assert_eq!(first("shop/values.yaml", "10.3", "10.5", "sub ingress 1"), office);
+    let enabled = at(&tree, "shop/values.yaml", "enabled");
+    assert_eq!(
+        first("shop/values.yaml", "enabled: true", "enabled: false", "sub ingress 0"),
+        enabled
+    );
+}
+
+#[test]
+fn other_ways_to_print_values() {
+    let template = "\
+{{- $root := . -}}
+{{- range $name, $policy := .Values.policies }}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ $name }}
+spec:
+  podSelector: {{- toYaml $policy.selector | nindent 4 }}
+  {{- with $policy.ingress }}
+  ingress:
+    {{- tpl (toYaml .) $root | nindent 4 }}
+  {{- end }}
+  egress: {{ toJson $policy.egress }}
+{{- end }}
+{{- range .Values.extra }}
+---
+{{ toYaml . }}
+{{- end }}
+";
+    let values = "\
+policies:
+  web:
+    selector: {}
+    egress: []
+    ingress:
+      - from:
+          - podSelector: {matchLabels: {app: front}}
+      - ports:
+          - port: 80
+  db:
+    selector: {matchLabels: {app: db}}
+    egress:
+      - to: [{podSelector: {}}]
+extra:
+  - apiVersion: networking.k8s.io/v1
+    kind: NetworkPolicy
+    metadata: {name: extra}
+    spec:
+      podSelector: {}
+      egress:
+        - ports: [{port: 53}]
+";
+    let tree = chart(&[("shop/templates/all.yaml", template), ("shop/values.yaml", values)]);
+    let Some(built) = render(&tree, &tree, &[]) else { return };
+    let value = |needle| at(&tree, "shop/values.yaml", needle);
+    let printed = at(&tree, "shop/templates/all.yaml", "toJson");
+    assert_places(
+        &rules(&built),
+        &[
+            ("web ingress 0", value("- from:")),
+            ("web ingress 0.0", value("- podSelector:")),
+            ("web ingress 1", value("- ports:")),
+            ("db egress 0", value("- to:")),
+            ("db egress 0.0", value("- to:")),
+            ("extra egress 0", value("- ports: [")),
+        ]
+        .map(|(name, place)| match name.starts_with("db") {
+            // One line of the text is all of it; the template's is the likeliest.
+            true => (name, printed.clone()),
+            false => (name, place),
+        }),
+    );
+    let before = with(&tree, "shop/values.yaml", "- to: [{podSelector: {}}]", "- to: []");
+    let built = render(&tree, &before, &[]).unwrap();
+    assert_eq!(rules(&built)["db egress 0"], value("- to:"));
+}
