@@ -30,7 +30,23 @@ impl Layout {
         let mut layout = Self::default();
         layout.find_charts(tree, files);
         layout.find_roots(tree, files);
+        layout.find_helmfiles(tree);
         layout
+    }
+
+    /// A helmfile says which charts are released with which values, in templates of its own.
+    fn find_helmfiles(&mut self, tree: &Tree) {
+        let is_helmfile = |path: &&Arc<str>| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let known = ["helmfile.yaml", "helmfile.yml"].contains(&name);
+            known || directory(path).rsplit('/').next() == Some("helmfile.d")
+        };
+        for path in tree.files.keys().filter(is_helmfile) {
+            let reason = "what a helmfile releases was not evaluated; review what `helmfile template` prints, or state \
+                          the environments in the configuration";
+            self.claimed.insert(path.clone());
+            self.problem(path, tree, reason);
+        }
     }
 
     fn find_charts(&mut self, tree: &Tree, files: &dyn Files) {

@@ -193,8 +193,11 @@ fn rings_and_components_alone_are_said() {
     sandbox.write("r/b/kustomization.yaml", "resources: [../a]\n");
     sandbox.write("r/c/kustomization.yaml", "kind: Component\nresources: [p.yaml]\n");
     sandbox.write("r/c/p.yaml", policy("p", DENY));
+    sandbox.write("r/helmfile.yaml", "releases: [{name: x, chart: ./x}]\n");
     let text = sandbox.run("environments r").ends(0).stdout.clone();
-    for words in ["include each other", "a component that no kustomization"] {
+    for words in
+        ["include each other", "a component that no kustomization", "what a helmfile releases"]
+    {
         assert!(text.contains(words), "{text}");
     }
 }
