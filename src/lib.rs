@@ -1,7 +1,7 @@
 //! netpol-review tells a team what a change to Kubernetes manifests opens.
 //!
-//! The modules in reading order. The core is pure (text in, data out); `source`, `cli` and the
-//! binary are the edges.
+//! The modules in reading order. The core is pure (text in, data out); `source`, `build`,
+//! `github`, `cli` and the binary are the edges.
 
 pub mod tree;
 pub mod config;

@@ -1,77 +1,25 @@
-//! Provisional.
-use crate::deploy::Release;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+//! The real renderers: `kustomize`, `kubectl kustomize` and `helm template`, run on files that strangers wrote.
+//!
+//! Reading order: [`tools`] (which programs there are), [`sandbox`] (what a run may use), `process` (one process
+//! with all that it starts), `stopped` (why there is no text, in words), `kustomize` and `helm` (their
+//! arguments), [`cache`] (texts that were built before).
+//!
+//! Nothing here decides what is built; that is `deploy`'s. A run gives the whole text or says why there is none.
 
-#[derive(Clone, Debug, Default)]
-pub struct Tools {
-    pub kustomize: Option<Tool>,
-    pub helm: Option<Tool>,
-}
-#[derive(Clone, Debug)]
-pub struct Tool {
-    pub program: PathBuf,
-}
-#[derive(Clone, Debug)]
-pub struct Limits {
-    pub time: Duration,
-    pub memory: u64,
-    pub output: u64,
-}
-impl Default for Limits {
-    fn default() -> Self {
-        Self { time: Duration::from_secs(60), memory: 4 << 30, output: 64 << 20 }
-    }
-}
+pub mod cache;
+mod helm;
+mod kustomize;
+mod process;
+pub mod sandbox;
+mod stopped;
+pub mod tools;
 
-pub fn find() -> Tools {
-    let on_path = |name: &str| {
-        let paths = std::env::var_os("PATH")?;
-        std::env::split_paths(&paths)
-            .map(|p| p.join(name))
-            .find(|p| p.is_file())
-            .map(|program| Tool { program })
-    };
-    Tools { kustomize: on_path("kubectl"), helm: on_path("helm") }
-}
-fn run(command: &mut Command) -> Result<Vec<u8>, String> {
-    let out = command.output().map_err(|e| e.to_string())?;
-    if out.status.success() {
-        Ok(out.stdout)
-    } else {
-        Err(String::from_utf8_lossy(&out.stderr).into_owned())
-    }
-}
-pub fn kustomize(
-    tool: &Tool,
-    root: &Path,
-    directory: &str,
-    _: &Limits,
-    _network: bool,
-) -> Result<Vec<u8>, String> {
-    run(Command::new(&tool.program).current_dir(root).args([
-        "kustomize",
-        directory,
-        "--load-restrictor",
-        "LoadRestrictionsNone",
-    ]))
-}
-pub fn helm(
-    tool: &Tool,
-    root: &Path,
-    release: &Release,
-    values: &[[String; 2]],
-    _: &Limits,
-    _network: bool,
-) -> Result<Vec<u8>, String> {
-    let mut c = Command::new(&tool.program);
-    c.current_dir(root).arg("template").arg(&release.name).arg(format!("src/{}", release.chart));
-    if !release.namespace.is_empty() {
-        c.args(["--namespace", &release.namespace]);
-    }
-    for v in values {
-        c.args(v);
-    }
-    run(&mut c)
-}
+pub use cache::{Cache, Key};
+pub use helm::helm_template;
+pub use kustomize::{Reach, kustomize};
+pub use sandbox::{Isolation, Limits, Sandbox};
+pub use stopped::Stopped;
+pub use tools::{Given, Kind, Tool, Tools, Unusable};
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::inventory::Inventory;
 use super::pr::Pr;
 use super::rendering::RenderOptions;
+use super::snapshot::Snapshot;
 use crate::config::{Config, IpBlocksMatchPods};
 use crate::settings::{CommentWhen, FailOn, check_namespace};
 use clap::builder::PossibleValue;
@@ -51,6 +52,8 @@ pub(super) enum Command {
     Environments(Environments),
     /// Review a pull request on GitHub: comment, check, annotations
     Pr(Pr),
+    /// What a cluster holds, as an inventory for the other commands
+    Snapshot(Snapshot),
     /// A completion script for a shell
     Completions {
         /// The shell

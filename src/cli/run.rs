@@ -45,6 +45,9 @@ pub(super) fn run(arguments: Arguments) -> Result<u8> {
             run_environments(&arguments, &style).map(|()| Outcome::Done.code())
         }
         Command::Pr(pr) => super::pr::run(&pr, &style),
+        Command::Snapshot(snapshot) => {
+            super::snapshot::run(&snapshot).map(|()| Outcome::Done.code())
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "netpol-review", &mut script);

@@ -2,7 +2,7 @@
 //!
 //! Nothing is built whose inputs are not all here, so no tool ever has a reason to reach for the network.
 
-use super::{Build, Plain, Release, Unit, Values};
+use super::{Build, Release, Unit, Values};
 use crate::parse::{Affects, Node, Problem, Value, digest, directory, manifests, resolve};
 use crate::tree::{Files, Tree};
 use std::collections::BTreeSet;
@@ -96,30 +96,6 @@ pub fn generated(directory: &str, files: &dyn Files) -> Vec<String> {
         }
     }
     resources.into_iter().collect()
-}
-
-impl Plain {
-    /// The manifests that it stands for.
-    pub fn files(&self, files: &dyn Files) -> Vec<Arc<str>> {
-        let mut all = Vec::new();
-        for root in &self.paths {
-            if files.is_file(root) {
-                all.push(root.as_str().into());
-            }
-            all.extend(files.below(root).into_iter().filter(|path| self.counts(root, path)));
-        }
-        all
-    }
-
-    fn counts(&self, root: &str, path: &str) -> bool {
-        let inside = path.strip_prefix(root).unwrap_or(path).trim_start_matches('/');
-        let any = |globs: &[String]| globs.iter().any(|glob| super::glob::matches(glob, inside));
-        let name = inside.rsplit('/').next().unwrap_or(inside);
-        [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
-            && (self.recurse || !inside.contains('/'))
-            && (self.include.is_empty() || any(&self.include))
-            && !any(&self.exclude)
-    }
 }
 
 struct Walk<'a> {
@@ -364,7 +340,7 @@ fn is_remote(path: &str) -> bool {
     path.contains("://")
         || path.contains("?ref=")
         || path.contains('@')
-        || path.split('/').next().is_some_and(|host| host.len() > 2 && host.contains('.'))
+        || path.split_once('/').is_some_and(|(host, _)| host.len() > 2 && host.contains('.'))
 }
 
 /// The directory of every kustomization of a tree, with its path, in order.

@@ -4,7 +4,7 @@
 use super::inputs::{Inputs, beside, includes, inputs, kustomizations};
 use super::{Build, Decision, Overlay, Release, Unit};
 use crate::model::Origin;
-use crate::parse::{Affects, Problem, digest, directory, manifests};
+use crate::parse::{Affects, Node, Problem, digest, directory, manifests};
 use crate::tree::{Files, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,7 +30,23 @@ impl Layout {
         let mut layout = Self::default();
         layout.find_charts(tree, files);
         layout.find_roots(tree, files);
+        layout.find_helmfiles(tree);
         layout
+    }
+
+    /// A helmfile says which charts are released with which values, in templates of its own.
+    fn find_helmfiles(&mut self, tree: &Tree) {
+        let is_helmfile = |path: &&Arc<str>| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let known = ["helmfile.yaml", "helmfile.yml"].contains(&name);
+            known || directory(path).rsplit('/').next() == Some("helmfile.d")
+        };
+        for path in tree.files.keys().filter(is_helmfile) {
+            let reason = "what a helmfile releases was not evaluated; review what `helmfile template` prints, or state \
+                          the environments in the configuration";
+            self.claimed.insert(path.clone());
+            self.problem(path, tree, reason);
+        }
     }
 
     fn find_charts(&mut self, tree: &Tree, files: &dyn Files) {
@@ -117,6 +133,26 @@ impl Layout {
                 self.problem(path, tree, reason);
             }
         }
+        self.claim_beside(&readable, tree);
+    }
+
+    /// Beside a kustomization only what it names is deployed. A policy that it does not name is said: somebody
+    /// may have forgotten it.
+    fn claim_beside(&mut self, at: &BTreeMap<String, Arc<str>>, tree: &Tree) {
+        for (path, content) in &tree.files {
+            if !at.contains_key(directory(path)) || self.claimed.contains(path) {
+                continue;
+            }
+            self.claimed.insert(path.clone());
+            let is_policy = |node: &Node| {
+                node.text_at(&["kind"]).is_some_and(|kind| kind.ends_with("NetworkPolicy"))
+            };
+            if manifests(content.bytes()).iter().flatten().any(is_policy) {
+                let reason =
+                    "the kustomization beside it does not name this policy, so it is not deployed";
+                self.say(path, tree, reason, Affects::Nothing);
+            }
+        }
     }
 
     fn claim(&mut self, at: &str, files: &dyn Files) -> Inputs {
@@ -126,6 +162,10 @@ impl Layout {
     }
 
     fn problem(&mut self, path: &Arc<str>, tree: &Tree, reason: &str) {
+        self.say(path, tree, reason, Affects::Anything);
+    }
+
+    fn say(&mut self, path: &Arc<str>, tree: &Tree, reason: &str, affects: Affects) {
         let content = tree.files.get(path);
         self.problems.push(Problem {
             file: path.clone(),
@@ -133,7 +173,7 @@ impl Layout {
             kind: None,
             name: None,
             reason: reason.to_string(),
-            affects: Affects::Anything,
+            affects,
             identity: content.map_or(0, |content| digest(content.bytes())),
         });
     }
@@ -197,7 +237,7 @@ pub fn chart(at: &str, files: &dyn Files) -> Vec<Unit> {
                     .into_iter()
                     .map(|path| super::Values::File { path, optional: false })
                     .collect(),
-                skip_crds: false,
+                ..Release::default()
             }),
             environment,
             namespace: None,

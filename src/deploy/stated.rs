@@ -68,7 +68,7 @@ fn helm(stated: &Stated, path: &str) -> Build {
             .iter()
             .map(|path| Values::File { path: path.clone(), optional: false })
             .collect(),
-        skip_crds: false,
+        ..Release::default()
     })
 }
 

@@ -1,10 +1,10 @@
 //! Units to manifests, with the real tools, each once.
 
 use super::plan::Part;
-use crate::build::{self, Limits, Tools};
+use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Tools, Unusable};
 use crate::deploy::inputs::{beside, generated, kustomization};
 use crate::deploy::origin::{self, Origins, Wrapped};
-use crate::deploy::{self, Build, Overlay, Release, Values, substitute};
+use crate::deploy::{self, Build, Fault, Overlay, Release, Substitution, substitute};
 use crate::parse::{Affects, Problem, is_kustomization};
 use crate::settings::Settings;
 use crate::source::AllFiles;
@@ -30,12 +30,12 @@ pub enum Render {
 }
 
 /// What building needs to know.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How much is built.
     pub render: Render,
-    /// The programs that were found.
-    pub tools: Tools,
+    /// The programs.
+    pub tools: Arc<Tools>,
     /// Bounds of one call of a tool.
     pub limits: Limits,
     /// Where built texts are kept for later runs.
@@ -46,6 +46,23 @@ pub struct Options {
     pub branches: Vec<String>,
 }
 
+impl Default for Options {
+    /// With the programs on PATH, and nothing known of the repository.
+    fn default() -> Self {
+        Self {
+            render: Render::default(),
+            tools: Arc::new(Tools::new(Given::default())),
+            limits: Limits::default(),
+            cache: None,
+            urls: Vec::new(),
+            branches: Vec::new(),
+        }
+    }
+}
+
+/// How much of the disk built texts may take, in bytes.
+const CACHE_BYTES: u64 = 256 << 20;
+
 /// Text that a tool built.
 #[derive(Clone, Debug)]
 pub(super) struct Built {
@@ -55,14 +72,18 @@ pub(super) struct Built {
     pub(super) text: Content,
     /// Where its lines came from.
     pub(super) rendered: Rendered,
+    /// What of it could not be told.
+    pub(super) problems: Vec<Problem>,
 }
 
 /// What became of a build.
-type Outcome = Arc<Result<Built, Problem>>;
+type Outcome = Arc<Result<Built, Box<Problem>>>;
 
 /// Builds each thing once, whoever asks.
 pub(super) struct Builder<'a> {
     pub(super) options: &'a Options,
+    sandbox: Sandbox,
+    cache: Option<Cache>,
     done: Mutex<BTreeMap<[u8; 32], Arc<OnceLock<Outcome>>>>,
 }
 
@@ -71,7 +92,12 @@ impl<'a> Builder<'a> {
     pub(super) fn new(trees: &[&Tree], settings: &Settings, options: &'a Options) -> Option<Self> {
         let composed = settings.states_environments() || trees.iter().any(|tree| composed(tree));
         let wanted = composed && options.render != Render::Never;
-        wanted.then(|| Self { options, done: Mutex::default() })
+        wanted.then(|| Self {
+            options,
+            sandbox: Sandbox::new(options.limits, options.render == Render::Trusted),
+            cache: options.cache.as_deref().map(|place| Cache::new(place, CACHE_BYTES)),
+            done: Mutex::default(),
+        })
     }
 
     /// Are remote parts fetched, and programs run?
@@ -99,7 +125,7 @@ impl<'a> Builder<'a> {
         part: &Part,
         files: &AllFiles<'_>,
         other: &AllFiles<'_>,
-    ) -> Result<Built, Problem> {
+    ) -> Result<Built, Box<Problem>> {
         match &part.unit.build {
             Build::Plain(_) => Err(refused(part, "nothing is built of plain files".to_string())),
             Build::Kustomize { directory, overlay } => {
@@ -115,23 +141,29 @@ impl<'a> Builder<'a> {
         directory: &str,
         overlay: &Overlay,
         [files, other]: [&AllFiles<'_>; 2],
-    ) -> Result<Built, Problem> {
+    ) -> Result<Built, Box<Problem>> {
         let own = kustomization(directory, files);
-        let Some(tool) = &self.options.tools.kustomize else {
+        let tool = self.options.tools.kustomize().map_err(|error| {
             let plain = *overlay == Overlay::default() && own.is_some();
-            return Err(not_found(part, "neither `kustomize` nor `kubectl` was", plain));
-        };
-        let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
-        let wrapper = room.wrap(directory, overlay, files);
-        let wrapper = wrapper.map_err(|error| not_written(part, &error))?;
-        let (limits, network) = (&self.options.limits, self.trusted());
-        let text = build::kustomize(tool, room.path(), "build", limits, network)
-            .map_err(|stopped| refused(part, format!("kustomize could not build it: {stopped}")))?;
-        let text = match &overlay.substitute {
-            None => text,
-            Some(variables) => {
-                substitute::apply(&text, variables).map_err(|reason| refused(part, reason))?
-            }
+            not_usable(part, &error, plain)
+        })?;
+        let wrapper = wrapper(directory, overlay);
+        let text = self.kept(part, &tool.version, || {
+            let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
+            room.wrap(directory, &wrapper, files).map_err(|error| not_written(part, &error))?;
+            let (reach, helm) = match self.trusted() {
+                true => (Reach::Anywhere, self.options.tools.helm().ok()),
+                false => (Reach::Root, None),
+            };
+            // The names of the repository's paths, by the tool's own reckoning and by that of the wrapper.
+            let names =
+                [room.path().join("src"), "../src".into()].map(|path| (path, String::new()));
+            build::kustomize(&self.sandbox, tool, room.path(), "build", reach, helm, &names)
+                .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))
+        })?;
+        let (text, problems) = match &overlay.substitute {
+            None => (text, Vec::new()),
+            Some(substitution) => substituted(part, text, substitution),
         };
         let entry = own.unwrap_or_else(|| part.unit.decided.origin.file.to_string());
         let wrapped = Wrapped {
@@ -140,7 +172,7 @@ impl<'a> Builder<'a> {
             origin: &part.unit.decided.origin,
         };
         let found = origin::of_kustomize(&text, &wrapped, files, other);
-        Ok(built(part, entry.into(), found.text, found.origins))
+        Ok(Built { problems, ..built(part, entry.into(), found.text, found.origins) })
     }
 
     fn helm(
@@ -148,23 +180,44 @@ impl<'a> Builder<'a> {
         part: &Part,
         release: &Release,
         [files, other]: [&AllFiles<'_>; 2],
-    ) -> Result<Built, Problem> {
-        let Some(tool) = &self.options.tools.helm else {
-            return Err(not_found(part, "`helm` was not", true));
-        };
-        let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
-        let values = room.values(release).map_err(|error| not_written(part, &error))?;
-        let (limits, network) = (&self.options.limits, self.trusted());
-        let text = build::helm(tool, room.path(), release, &values, limits, network)
-            .map_err(|stopped| refused(part, format!("helm could not render it: {stopped}")))?;
+    ) -> Result<Built, Box<Problem>> {
+        let tool = self.options.tools.helm().map_err(|error| not_usable(part, &error, true))?;
+        let text = self.kept(part, &tool.version, || {
+            let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
+            if release.replace_values {
+                let own = format!("src/{}", beside(&release.chart, "values.yaml"));
+                room.write(&own, b"").map_err(|error| not_written(part, &error))?;
+            }
+            build::helm_template(&self.sandbox, tool, &room.path().join("src"), release)
+                .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))
+        })?;
         let origins = origin::of_helm(&text, release, files, other);
         Ok(built(part, beside(&release.chart, "Chart.yaml").into(), text, origins))
     }
 }
 
+impl Builder<'_> {
+    /// The text of a part from an earlier run, or as it is built now.
+    fn kept(
+        &self,
+        part: &Part,
+        version: &str,
+        build: impl FnOnce() -> Result<Vec<u8>, Box<Problem>>,
+    ) -> Result<Vec<u8>, Box<Problem>> {
+        let Some(cache) = &self.cache else { return build() };
+        let key = Key::of([version.as_bytes(), &part.key]);
+        if let Some(text) = cache.get(&key) {
+            return Ok(text);
+        }
+        let text = build()?;
+        cache.put(&key, &text);
+        Ok(text)
+    }
+}
+
 /// Why a part is not built. What it would have been is not known, so every change of it counts.
-fn refused(part: &Part, reason: String) -> Problem {
-    Problem {
+fn refused(part: &Part, reason: String) -> Box<Problem> {
+    Box::new(Problem {
         file: part.unit.decided.origin.file.clone(),
         line: None,
         kind: None,
@@ -172,23 +225,28 @@ fn refused(part: &Part, reason: String) -> Problem {
         reason,
         affects: Affects::Anything,
         identity: part.key.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte)),
-    }
+    })
 }
 
-fn not_written(part: &Part, error: &io::Error) -> Problem {
+fn not_written(part: &Part, error: &io::Error) -> Box<Problem> {
     let reason =
         format!("what it is built from could not be written to a temporary directory: {error}");
     refused(part, reason)
 }
 
-/// A tool is missing. `readable`: its files are read as they stand instead, and that says itself what it
-/// misses.
-fn not_found(part: &Part, what: &str, readable: bool) -> Problem {
-    let reason =
-        format!("it was not built, as {what} found; install it, or name it with an option");
+/// There is no tool. `readable`: the files are read as they stand instead, and that says itself what it misses.
+fn not_usable(part: &Part, error: &Unusable, readable: bool) -> Box<Problem> {
+    let why = error.to_string();
+    let why = why.lines().next().unwrap_or_default();
+    let reason = format!("it was not built: {why}; install it, or name it with an option");
     match readable {
         false => refused(part, reason),
-        true => Problem { affects: Affects::Nothing, identity: 0, ..refused(part, reason) },
+        true => {
+            let mut problem = refused(part, reason);
+            problem.affects = Affects::Nothing;
+            problem.identity = 0;
+            problem
+        }
     }
 }
 
@@ -206,7 +264,24 @@ fn built(part: &Part, entry: Arc<str>, text: Vec<u8>, origins: Origins) -> Built
             lines: origins.lines,
         },
         entry,
+        problems: Vec::new(),
     }
+}
+
+/// The text with Flux's variables in it, and the objects of which they could not be told.
+fn substituted(part: &Part, text: Vec<u8>, substitution: &Substitution) -> (Vec<u8>, Vec<Problem>) {
+    let Ok(text) = std::str::from_utf8(&text) else {
+        let problem = refused(part, "what it was built to is not UTF-8".to_string());
+        return (text, vec![*problem]);
+    };
+    let done = substitute(text, substitution);
+    let faults = done.faults.into_iter().filter(Fault::counts);
+    let problem = |fault: Fault| Problem {
+        kind: fault.kind,
+        identity: fault.identity,
+        ..*refused(part, fault.reason)
+    };
+    (done.text.into_bytes(), faults.map(problem).collect())
 }
 
 /// Does a tree hold anything that has to be built, or that says what is deployed where?
@@ -253,9 +328,8 @@ impl Room {
         fs::write(disk, bytes)
     }
 
-    /// A kustomization over the one to build: it asks for the origins, and holds what the deployer lays over.
-    /// Gives its text.
-    fn wrap(&self, directory: &str, overlay: &Overlay, files: &AllFiles<'_>) -> io::Result<String> {
+    /// Writes the wrapper, and a kustomization where the directory has none.
+    fn wrap(&self, directory: &str, wrapper: &str, files: &AllFiles<'_>) -> io::Result<()> {
         if kustomization(directory, files).is_none() {
             let inside = |path: String| {
                 let inside = path.strip_prefix(directory).unwrap_or(&path);
@@ -269,42 +343,19 @@ impl Room {
                 text.as_bytes(),
             )?;
         }
-        let mut fields = overlay.fields.clone();
-        if let Some(Value::Array(components)) = fields.get_mut("components") {
-            for component in components {
-                *component = format!("../src/{}", component.as_str().unwrap_or_default()).into();
-            }
-        }
-        fields.insert("resources".into(), json!([format!("../src/{directory}")]));
-        fields
-            .insert("buildMetadata".into(), json!(["originAnnotations", "transformerAnnotations"]));
-        let text = json!(fields).to_string();
-        self.write("build/kustomization.yaml", text.as_bytes())?;
-        Ok(text)
+        self.write("build/kustomization.yaml", wrapper.as_bytes())
     }
+}
 
-    /// The values of a release in the order in which they count, as arguments that name files, or set one.
-    fn values(&self, release: &Release) -> io::Result<Vec<[String; 2]>> {
-        let mut arguments = Vec::new();
-        for (index, values) in release.values.iter().enumerate() {
-            match values {
-                Values::File { path, .. } => {
-                    // An optional one that is not here was left out of the inputs.
-                    if self.path().join("src").join(path).is_file() {
-                        arguments.push(["--values".to_string(), format!("src/{path}")]);
-                    }
-                }
-                Values::Inline { values, .. } => {
-                    let path = format!("build/values-{index}.yaml");
-                    self.write(&path, values.to_string().as_bytes())?;
-                    arguments.push(["--values".to_string(), path]);
-                }
-                Values::Set { name, value, text, .. } => {
-                    let option = if *text { "--set-string" } else { "--set" };
-                    arguments.push([option.to_string(), format!("{name}={value}")]);
-                }
-            }
+/// A kustomization over the one to build: it asks for the origins, and holds what the deployer lays over.
+fn wrapper(directory: &str, overlay: &Overlay) -> String {
+    let mut fields = overlay.fields.clone();
+    if let Some(Value::Array(components)) = fields.get_mut("components") {
+        for component in components {
+            *component = format!("../src/{}", component.as_str().unwrap_or_default()).into();
         }
-        Ok(arguments)
     }
+    fields.insert("resources".into(), json!([format!("../src/{directory}")]));
+    fields.insert("buildMetadata".into(), json!(["originAnnotations", "transformerAnnotations"]));
+    json!(fields).to_string()
 }

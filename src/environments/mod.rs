@@ -16,7 +16,7 @@ use crate::report::environments::{Described, Environments};
 use crate::report::{Report, SCHEMA_VERSION, Tool};
 use crate::settings::{FailOn, Settings};
 use crate::source::{Loaded, Pair};
-use crate::tree::Tree;
+use crate::tree::{InventoryFile, Tree};
 use builder::Builder;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +73,8 @@ pub fn review(
         .par_iter()
         .map(|(name, both)| {
             let touched = touched.iter().any(|(other, _)| other == name);
-            let told = [0, 1].map(|side| plans[side].told(&both[side]));
+            let told = [0, 1]
+                .map(|side| plans[side].told(name, &both[side], has_inventory(sides[side], name)));
             let report = touched.then(|| {
                 let [before, after] = [0, 1].map(|side| {
                     let mut tree = world::world(&builder, both_sides[side], &both[side], name);
@@ -89,6 +90,12 @@ pub fn review(
     let mut report = merge::merge(reports);
     name_sides(&mut report, pair);
     report
+}
+
+/// Does an inventory tell what else is in an environment?
+fn has_inventory(side: &Loaded, name: &str) -> bool {
+    let of = |file: &InventoryFile| file.environment.as_deref().is_none_or(|own| own == name);
+    side.tree.inventory.iter().any(of)
 }
 
 fn name_sides(report: &mut Report, pair: &Pair) {
@@ -151,7 +158,7 @@ pub fn snapshot(
     };
     let parts = plan.of(name);
     let mut tree = world::world(&builder, [side, side], &parts, name);
-    tree.problems.extend(plan.told(&parts));
+    tree.problems.extend(plan.told(name, &parts, has_inventory(side, name)));
     Ok(Chosen { tree, environment: name.to_string() })
 }
 
@@ -174,6 +181,9 @@ pub fn described(plan: &Plan, settings: &Settings) -> Environments {
         schema_version: SCHEMA_VERSION,
         tool: Tool::this(),
         environments: environments.collect(),
-        not_evaluated: crate::review::told(&[], &plan.problems),
+        not_evaluated: {
+            let problems = plan.problems.iter().map(|told| told.problem.clone());
+            crate::review::told(&[], &problems.collect::<Vec<_>>())
+        },
     }
 }

@@ -3,13 +3,13 @@
 use super::builder::Builder;
 use crate::deploy::inputs::{Inputs, inputs};
 use crate::deploy::layout::{Layout, chart};
-use crate::deploy::{self, Build, Decision, Facts, Object, Plain, Unit, Values};
+use crate::deploy::{self, Build, Decision, Facts, Object, Plain, Told, Unit, Values};
 use crate::model::Origin;
-use crate::parse::{Problem, manifests};
+use crate::parse::{Affects, Problem, manifests};
 use crate::report::environments as report;
 use crate::settings::Settings;
 use crate::source::Loaded;
-use crate::tree::Files;
+use crate::tree::{Files, Rendered};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ pub struct Plan {
     /// In the order in which they were found.
     pub parts: Vec<Part>,
     /// What could not be told.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Told>,
 }
 
 impl Plan {
@@ -108,9 +108,18 @@ impl Plan {
     }
 
     /// What could not be told, or is not built, of an environment that these parts make.
-    pub(super) fn told(&self, parts: &[&Part]) -> Vec<Problem> {
-        let refusals = parts.iter().flat_map(|part| &part.inputs.refusals);
-        self.problems.iter().chain(refusals).cloned().collect()
+    /// What comes from elsewhere counts only where the change touches it if there is an inventory, which has it.
+    pub(super) fn told(&self, name: &str, parts: &[&Part], inventory: bool) -> Vec<Problem> {
+        let here = |told: &&Told| told.environment.as_deref().is_none_or(|own| own == name);
+        let problem = |told: &Told| {
+            let mut problem = told.problem.clone();
+            if told.elsewhere && inventory {
+                problem.affects = Affects::Perhaps;
+            }
+            problem
+        };
+        let refusals = parts.iter().flat_map(|part| part.inputs.refusals.iter().cloned());
+        self.problems.iter().filter(here).map(problem).chain(refusals).collect()
     }
 }
 
@@ -132,7 +141,7 @@ pub(super) fn plan(
         return planner.plan;
     }
     let layout = Layout::of(&side.tree, &files);
-    planner.plan.problems.extend(layout.problems.iter().cloned());
+    planner.plan.problems.extend(layout.problems.iter().cloned().map(Told::from));
     let roots: Vec<Part> = layout.units().into_iter().map(|unit| planner.part(unit)).collect();
     let deployed = planner.deployed(&layout, &roots);
     let within: BTreeSet<&Arc<str>> = deployed.iter().flat_map(|part| &part.inputs.files).collect();
@@ -225,7 +234,7 @@ impl Planner<'_, '_> {
                 continue;
             }
             if deploy::mentions(content.bytes()) {
-                objects.read(path, content.bytes(), deploy::place::path_environment(path), false);
+                objects.read(path, content.bytes(), deploy::place::path_environment(path), None);
             } else {
                 texts.push((path, content));
             }
@@ -242,14 +251,15 @@ impl Planner<'_, '_> {
                 let built = self.builder.build(&part, &files, &self.other.files());
                 if let Ok(built) = built.as_ref() {
                     let environment = part.unit.environment.clone();
-                    objects.read(&built.entry, built.text.bytes(), environment, true);
+                    let rendered = Some(Arc::new(built.rendered.clone()));
+                    objects.read(&built.entry, built.text.bytes(), environment, rendered);
                 }
             }
             if objects.use_config_maps() {
                 for (path, content) in texts.drain(..) {
-                    if memchr::memmem::find(content.bytes(), b"ConfigMap").is_some() {
+                    if deploy::may_be_consulted(content.bytes()) {
                         let environment = deploy::place::path_environment(path);
-                        objects.read(path, content.bytes(), environment, false);
+                        objects.read(path, content.bytes(), environment, None);
                     }
                 }
             }
@@ -298,7 +308,7 @@ impl Planner<'_, '_> {
         let files = self.side.tree.files.iter();
         for (path, content) in files.filter(|(path, _)| !claimed.contains(path)) {
             if let Some(problem) = deploy::stated::unclaimed(path, content.bytes()) {
-                self.plan.problems.push(problem);
+                self.plan.problems.push(problem.into());
             }
         }
     }
@@ -319,10 +329,25 @@ struct Objects {
 }
 
 impl Objects {
-    fn read(&mut self, file: &Arc<str>, bytes: &[u8], environment: Option<String>, built: bool) {
-        for node in manifests(bytes).into_iter().flatten() {
+    fn read(
+        &mut self,
+        file: &Arc<str>,
+        bytes: &[u8],
+        environment: Option<String>,
+        rendered: Option<Arc<Rendered>>,
+    ) {
+        let built = rendered.is_some();
+        let object = |node| Object {
+            node,
+            file: file.clone(),
+            environment: environment.clone(),
+            built: rendered.clone(),
+        };
+        let nodes = manifests(bytes).into_iter().flatten();
+        for object in nodes.flat_map(|node| deploy::items(&object(node))) {
+            let node = &object.node;
             let kind = node.text_at(&["kind"]).unwrap_or_default();
-            if !deploy::is_deploying(&node) && kind != "ConfigMap" {
+            if !deploy::is_deploying(node) && !deploy::is_consulted(node) {
                 continue;
             }
             let api = node.text_at(&["apiVersion"]).unwrap_or_default();
@@ -334,7 +359,6 @@ impl Objects {
                 text(&["metadata", "name"]),
                 environment.clone().unwrap_or_default(),
             ];
-            let object = Object { node, file: file.clone(), environment: environment.clone() };
             if built {
                 self.all.insert(key, object);
             } else {

@@ -32,6 +32,7 @@ pub(super) fn world(
         }
         match builder.build(part, &side.files(), &other.files()).as_ref() {
             Ok(built) => {
+                tree.problems.extend(built.problems.iter().cloned());
                 let mut path = format!("{} (built)", built.entry);
                 let mut number = 1;
                 while tree.files.contains_key(path.as_str()) {
@@ -43,7 +44,7 @@ pub(super) fn world(
                 tree.rendered.insert(path, Arc::new(built.rendered.clone()));
             }
             Err(problem) => {
-                tree.problems.push(problem.clone());
+                tree.problems.push((**problem).clone());
                 as_it_stands(&mut tree, side, part);
             }
         }

@@ -59,7 +59,7 @@ pub fn evaluate(
     let settings = base.tightened_by(&workflow(inputs));
     let mut inventory = inputs.inventory.clone();
     if inventory.is_empty() {
-        let (found, missing) = inventory_of(repository, &commits.base, &settings)?;
+        let (found, missing) = inventory_of(repository, &commits, &commits.base, &settings)?;
         if let Some(path) = missing {
             notes.push(vec![
                 Piece::Words(
@@ -198,7 +198,7 @@ fn preview(
     let mut inventory = inputs.inventory.clone();
     if inventory.is_empty() {
         // What counts once it is merged.
-        let (found, missing) = inventory_of(repository, &commits.after, &settings)?;
+        let (found, missing) = inventory_of(repository, commits, &commits.after, &settings)?;
         if let Some(path) = missing {
             notes.push(vec![
                 Piece::Words(
@@ -254,6 +254,7 @@ fn wrong(what: &'static str, path: &str, errors: &[SettingsError]) -> Phrase {
 /// has not.
 fn inventory_of(
     repository: &Repository,
+    commits: &Commits,
     commit: &str,
     settings: &Settings,
 ) -> Result<(Vec<InventoryFile>, Option<String>), Error> {
@@ -264,13 +265,12 @@ fn inventory_of(
             Some(bytes) => {
                 let name: Arc<str> = path.as_str().into();
                 let content = Content::new(bytes);
-                found.push(InventoryFile {
-                    path: Some(name.clone()),
-                    name,
-                    content,
-                    edited: false,
-                    environment: None,
-                });
+                // It need not have a manifest's name, and so may be in neither tree.
+                let [old, new] =
+                    [&commits.before, &commits.after].map(|id| repository.file(id, path));
+                let edited = old? != new?;
+                let path = Some(name.clone());
+                found.push(InventoryFile { path, name, content, edited, environment: None });
             }
             None => missing = missing.or_else(|| Some(path.clone())),
         }

@@ -23,6 +23,21 @@ pub const TAKEN: &str = "netpol-review/taken";
 /// The annotation of a list that names the resources that could not be read, between commas.
 pub const UNREAD: &str = "netpol-review/unread";
 
+/// Resources that hold no policies.
+const DECLARED: [&str; 11] = [
+    "namespaces",
+    "pods",
+    "deployments",
+    "replicasets",
+    "statefulsets",
+    "daemonsets",
+    "replicationcontrollers",
+    "jobs",
+    "cronjobs",
+    "rollouts",
+    "deploymentconfigs",
+];
+
 /// How many owners are followed: they can't form rings in a cluster, but they can in a file.
 const OWNERS: usize = 16;
 
@@ -257,12 +272,12 @@ fn empty(file: &InventoryFile, read: &FileRead) -> Option<Problem> {
 /// What a snapshot could not read. Pods and namespaces that are not declared are reckoned with; policies
 /// that nobody knows of are not.
 fn not_in_it(file: &InventoryFile, (line, resource): &(u32, String)) -> Problem {
-    let policies = resource.contains("polic");
     let reason = format!(
         "`{resource}` could not be read when the inventory was taken; take it again with the right to \
          list them"
     );
-    let affects = if policies { Affects::Anything } else { Affects::Nothing };
+    let declared = resource.split('.').next().is_some_and(|name| DECLARED.contains(&name));
+    let affects = if declared { Affects::Nothing } else { Affects::Anything };
     Problem { line: Some(*line), ..about(file, reason, affects) }
 }
 

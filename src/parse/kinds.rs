@@ -30,7 +30,7 @@ pub(super) enum Kind {
 }
 
 /// True iff a document of this kind must be parsed, whatever its API group.
-pub(super) fn worth_parsing(kind: &str) -> bool {
+pub fn worth_parsing(kind: &str) -> bool {
     matches!(
         kind,
         "NetworkPolicy"

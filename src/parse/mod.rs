@@ -35,8 +35,10 @@ mod yaml;
 pub use crate::tree::{Affects, Problem};
 pub use file::digest;
 pub use inventory::{InventoryRead, TAKEN, UNREAD};
+pub use kinds::worth_parsing;
 pub use kustomize::{directory, is_kustomization, resolve};
 pub use manifest::{Field, Node, Unreadable, Value, manifests};
+pub use relocate::source_of;
 
 use crate::config::Config;
 use crate::model::Cluster;

@@ -38,6 +38,11 @@ pub(super) fn relocate(read: &mut FileRead, rendered: &Rendered) {
     }
 }
 
+/// Where lines of built text came from, as one place.
+pub fn source_of(rendered: &Rendered, start_line: u32, end_line: u32) -> Origin {
+    Mover { rendered }.place(start_line, end_line)
+}
+
 struct Mover<'r> {
     rendered: &'r Rendered,
 }

@@ -5,6 +5,8 @@
 
 mod configuration;
 mod directories;
+mod environments;
+mod gitops;
 mod explain;
 mod pr;
 mod hostile;
@@ -12,6 +14,7 @@ mod inventory;
 mod other_names;
 mod repositories;
 mod sandbox;
+mod snapshot;
 mod stderr;
 mod usage;
 mod working_tree;

@@ -35,15 +35,15 @@ fn a_change_of_any_of_them_is_noticed() {
     sandbox.init("r");
     side(&sandbox, "r", None);
     sandbox.commit("r", "one");
-    sandbox.run("diff --git HEAD --repo r --fail-on any").ends(0);
+    sandbox.run("diff --render never --git HEAD --repo r --fail-on any").ends(0);
     for (path, counts) in FILES {
         let code = if counts { 11 } else { 0 };
         side(&sandbox, "after", Some(path));
-        sandbox.run("diff before after --fail-on any").ends(code);
+        sandbox.run("diff --render never before after --fail-on any").ends(code);
         side(&sandbox, "r", Some(path));
-        sandbox.run("diff --git HEAD --repo r --fail-on any").ends(code);
+        sandbox.run("diff --render never --git HEAD --repo r --fail-on any").ends(code);
         sandbox.commit("r", path);
-        sandbox.run("diff --git HEAD~1..HEAD --repo r --fail-on any").ends(code);
+        sandbox.run("diff --render never --git HEAD~1..HEAD --repo r --fail-on any").ends(code);
         side(&sandbox, "r", None);
         sandbox.commit("r", "back");
     }
@@ -57,6 +57,6 @@ fn a_sparse_checkout_has_them_in_the_index() {
     sandbox.commit("r", "one");
     for kept in ["/chart/templates/", "/chart/Chart.yaml", "/p.yaml"] {
         sandbox.git("r", &format!("sparse-checkout set --no-cone {kept}"));
-        sandbox.run("diff --git HEAD --repo r --fail-on any").ends(0);
+        sandbox.run("diff --render never --git HEAD --repo r --fail-on any").ends(0);
     }
 }

@@ -45,18 +45,19 @@ fn world(base: Files<'_>, change: Files<'_>) -> World {
 #[test]
 fn the_inventory_of_the_base_counts_whatever_the_change_does_to_it() {
     let admitted = policy(&format!("{WEB}{METRICS}"));
-    let names = "version: 1\ninventory: [cluster.yaml]\n";
-    let base = [(CONFIGURATION, Some(names)), ("cluster.yaml", Some(WALL))];
     let shorter = WALL.replace("kind: NetworkPolicy", "kind: ConfigMap");
     let edits = [Some(WALL), Some(shorter.as_str()), None];
-    for edited in edits {
-        let world =
-            world(&base, &[("shop/policy.yaml", Some(&admitted)), ("cluster.yaml", edited)]);
+    // By its name the second one is no manifest.
+    let names = ["cluster.yaml", "prod.inventory"];
+    for (name, edited) in names.into_iter().flat_map(|name| edits.map(|edited| (name, edited))) {
+        let configuration = format!("version: 1\ninventory: [{name}]\n");
+        let base = [(CONFIGURATION, Some(configuration.as_str())), (name, Some(WALL))];
+        let world = world(&base, &[("shop/policy.yaml", Some(&admitted)), (name, edited)]);
         let scene = Scene::new(&world);
         let outcome = scene.run_as("1", &scene.event(), &Inputs::default()).expect("a review");
         let report = &outcome.evaluated.report;
         assert_eq!(report.result, Verdict::Unchanged, "{report:#?}");
-        let said = report.not_evaluated.iter().any(|entry| entry.file == "cluster.yaml");
+        let said = report.not_evaluated.iter().any(|entry| entry.file == name);
         assert_eq!(said, edited != Some(WALL), "{report:#?}");
         scene.github.finish();
     }

@@ -377,15 +377,17 @@ fn reports_count_what_was_used_and_say_when_it_was_taken() {
 
 #[test]
 fn what_a_snapshot_could_not_read_is_said() {
-    let unread = "netpol-review/unread: 'pods, networkpolicies.networking.k8s.io'";
+    let unread = "netpol-review/unread: 'pods,deployments.apps, egressfirewalls.k8s.ovn.org'";
     let api = deployment("api", "app: api");
     let report = compare(&[deny("p")], &[from_web("p")], annotated(unread, &[api]));
     let mut found = entries(&report);
     found.sort();
-    let [(_, Hides::Nothing, pods), (_, Hides::Widening, policies)] = found[..] else {
+    let [(_, Hides::Nothing, _), (_, Hides::Nothing, pods), (_, Hides::Widening, policies)] =
+        found[..]
+    else {
         panic!("{report:#?}")
     };
-    assert!(pods.contains("`pods`") && policies.contains("`networkpolicies.networking.k8s.io`"));
+    assert!(pods.contains("`pods`") && policies.contains("`egressfirewalls.k8s.ovn.org`"));
 }
 
 #[test]

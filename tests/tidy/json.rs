@@ -38,9 +38,14 @@ fn written() -> Written {
         let text = read(&path);
         let mut attributes = String::new();
         let mut inside: Option<(bool, String)> = None;
+        let mut skip = false;
         for line in text.lines() {
             let code = line.trim();
             if code.starts_with("//") {
+                continue;
+            }
+            // What is not written follows.
+            if std::mem::replace(&mut skip, code == "#[serde(skip)]") {
                 continue;
             }
             match &inside {

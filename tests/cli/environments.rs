@@ -1,0 +1,309 @@
+//! Environments from the command line: found, built with the real tools, compared, merged.
+
+use crate::sandbox::{Run, Sandbox};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+/// The program that builds kustomizations, or helm. `None`: it is not here, and the test says that it skips.
+pub fn tool(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let found = names.iter().flat_map(|name| places.iter().map(move |place| place.join(name)));
+    let found = found.into_iter().find(|program| program.is_file());
+    if found.is_none() {
+        let required =
+            std::env::var_os("NETPOL_REVIEW_TOOLS").is_some_and(|value| value == "required");
+        assert!(!required, "none of {names:?} was found");
+        eprintln!("skipped: none of {names:?} was found");
+    }
+    found
+}
+
+fn kustomize() -> Option<PathBuf> {
+    tool(&["kustomize", "kubectl"])
+}
+
+fn policy(name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+    )
+}
+
+const DENY: &str = "{podSelector: {}, policyTypes: [Ingress]}";
+const ALLOW: &str = "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: front}}}]}]}";
+const ALLOW_MORE: &str =
+    "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}]}]}";
+
+/// A base and overlays, in a repository with one commit.
+fn overlays(sandbox: &Sandbox, names: &[&str]) {
+    sandbox.init("r");
+    sandbox.write("r/base/kustomization.yaml", "resources: [deny.yaml, allow.yaml]\n");
+    sandbox.write("r/base/deny.yaml", policy("deny", DENY));
+    sandbox.write("r/base/allow.yaml", policy("allow", ALLOW));
+    for name in names {
+        sandbox.write(
+            &format!("r/overlays/{name}/kustomization.yaml"),
+            "namespace: shop\nresources: [../../base]\n",
+        );
+    }
+    sandbox.commit("r", "one");
+}
+
+/// The JSON of a diff of the last two commits.
+fn diff(sandbox: &Sandbox, more: &str) -> (Value, Run) {
+    let run = sandbox.run(&format!("diff --git HEAD~1..HEAD --repo r --format json {more}"));
+    (serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:#?}")), run)
+}
+
+/// The fingerprints that opened, by environment.
+fn opened(report: &Value) -> Vec<(String, usize)> {
+    let environments = report["environments"].as_array().unwrap();
+    let count = |each: &Value| each["opened"].as_array().unwrap().len();
+    environments.iter().map(|each| (each["name"].as_str().unwrap().into(), count(each))).collect()
+}
+
+fn counts(pairs: &[(&str, usize)]) -> Vec<(String, usize)> {
+    pairs.iter().map(|(name, count)| (name.to_string(), *count)).collect()
+}
+
+/// A program that notes each call and then is the real one.
+fn counting(sandbox: &Sandbox, program: &std::path::Path) -> String {
+    let name = program.file_name().unwrap().to_str().unwrap();
+    let path = sandbox.path(&format!("bin/{name}"));
+    let log = sandbox.path("calls");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *version*) ;; *) echo \"$*\" >>'{}';; esac\nexec '{}' \"$@\"\n",
+        log.display(),
+        program.display()
+    );
+    sandbox.write(&format!("bin/{name}"), script);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+fn calls(sandbox: &Sandbox) -> usize {
+    fs::read_to_string(sandbox.path("calls")).unwrap_or_default().lines().count()
+}
+
+#[test]
+fn a_base_that_all_share_is_one_row_for_all() {
+    let Some(_) = kustomize() else { return };
+    let sandbox = Sandbox::new();
+    overlays(&sandbox, &["dev", "staging", "prod"]);
+    sandbox.write("r/base/allow.yaml", policy("allow", ALLOW_MORE));
+    sandbox.commit("r", "two");
+    let (report, _) = diff(&sandbox, "");
+    assert_eq!(opened(&report), counts(&[("dev", 1), ("prod", 1), ("staging", 1)]));
+    let text = sandbox.run("diff --git HEAD~1..HEAD --repo r").stdout;
+    assert!(text.starts_with("widened: 1 path opened"), "{text}");
+    assert!(text.contains("IN every environment (dev, prod, staging)"), "{text}");
+    assert!(text.contains("base/allow.yaml:4"), "{text}");
+    let again = sandbox.run("diff --git HEAD~1..HEAD --repo r").stdout;
+    assert_eq!(text, again, "the same input gives the same bytes");
+}
+
+#[test]
+fn of_two_hundred_overlays_the_one_that_changed_is_built() {
+    let Some(program) = kustomize() else { return };
+    let sandbox = Sandbox::new();
+    let names: Vec<String> = (0..200).map(|number| format!("team-{number}")).collect();
+    overlays(&sandbox, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    sandbox.write("r/overlays/team-7/more.yaml", policy("more", ALLOW_MORE));
+    sandbox.write(
+        "r/overlays/team-7/kustomization.yaml",
+        "namespace: shop\nresources: [../../base, more.yaml]\n",
+    );
+    sandbox.commit("r", "two");
+    let option = format!("--kustomize {}", counting(&sandbox, &program));
+    let (report, _) = diff(&sandbox, &option);
+    let all = opened(&report);
+    assert_eq!(all.len(), 200);
+    assert_eq!(all.into_iter().filter(|(_, count)| *count > 0).count(), 1);
+    assert_eq!(calls(&sandbox), 2, "before and after of one overlay");
+}
+
+#[test]
+fn what_no_environment_claims_belongs_to_every_one() {
+    let Some(_) = kustomize() else { return };
+    let sandbox = Sandbox::new();
+    sandbox.init("r");
+    sandbox.write("r/policies/deny.yaml", policy("deny, namespace: shop", DENY));
+    for name in ["prod", "staging"] {
+        sandbox.write(
+            &format!("r/overlays/{name}/kustomization.yaml"),
+            "namespace: shop\nresources: [settings.yaml]\n",
+        );
+        sandbox.write(
+            &format!("r/overlays/{name}/settings.yaml"),
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n",
+        );
+    }
+    sandbox.commit("r", "one");
+    // Without the deny beside it this policy would isolate and open nothing.
+    sandbox.write("r/overlays/prod/settings.yaml", policy("allow", ALLOW));
+    sandbox.commit("r", "two");
+    let (report, _) = diff(&sandbox, "");
+    assert_eq!(opened(&report), counts(&[("prod", 1), ("staging", 0)]));
+    assert_eq!(report["result"], "widened");
+}
+
+#[test]
+fn what_would_reach_out_is_refused_before_anything_runs() {
+    let Some(program) = kustomize() else { return };
+    for (resources, why) in [
+        ("resources: ['https://example.com/x.yaml']", "which is not in this repository"),
+        ("resources: ['github.com/example/x//base?ref=v1']", "which is not in this repository"),
+        ("resources: [../../../outside.yaml]", "outside of this repository"),
+        ("resources: [/etc/passwd]", "outside of this repository"),
+        ("resources: [missing.yaml]", "which is not here"),
+        ("generators: [plugin.yaml]", "runs a program"),
+        ("transformers: ['apiVersion: x/v1\n\n  kind: Y']", "runs a program"),
+        ("helmCharts: [{name: x, repo: 'https://example.com'}]", "runs another program"),
+        ("patches: [{path: 'https://example.com/p.yaml'}]", "which is not in this repository"),
+        (
+            "configMapGenerator: [{name: x, files: ['a=https://example.com/x']}]",
+            "not in this repository",
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        overlays(&sandbox, &["prod", "staging"]);
+        sandbox.write("r/overlays/prod/plugin.yaml", "apiVersion: example.com/v1\nkind: Exec\n");
+        sandbox.write("r/overlays/prod/kustomization.yaml", format!("{resources}\n"));
+        sandbox.commit("r", "two");
+        let option = format!("--fail-on any --kustomize {}", counting(&sandbox, &program));
+        let (report, run) = diff(&sandbox, &option);
+        run.ends(11);
+        let entries = report["notEvaluated"].as_array().unwrap();
+        let told = entries.iter().any(|entry| {
+            entry["reason"].as_str().unwrap().contains(why)
+                && entry["file"].as_str().unwrap().starts_with("overlays/prod/")
+        });
+        assert!(told, "{resources}: {entries:#?}");
+        // Only the side before, where nothing reaches out.
+        assert!(calls(&sandbox) <= 1, "{resources}");
+    }
+}
+
+#[test]
+fn rings_and_components_alone_are_said() {
+    let sandbox = Sandbox::new();
+    sandbox.write("r/a/kustomization.yaml", "resources: [../b]\n");
+    sandbox.write("r/b/kustomization.yaml", "resources: [../a]\n");
+    sandbox.write("r/c/kustomization.yaml", "kind: Component\nresources: [p.yaml]\n");
+    sandbox.write("r/c/p.yaml", policy("p", DENY));
+    sandbox.write("r/helmfile.yaml", "releases: [{name: x, chart: ./x}]\n");
+    let text = sandbox.run("environments r").ends(0).stdout.clone();
+    for words in
+        ["include each other", "a component that no kustomization", "what a helmfile releases"]
+    {
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn the_gate_can_be_that_of_one_environment() {
+    let Some(_) = kustomize() else { return };
+    for (environment, code) in [("prod", 10), ("staging", 0)] {
+        let sandbox = Sandbox::new();
+        overlays(&sandbox, &["prod", "staging"]);
+        sandbox.write(
+            "r/.github/netpol-review.yml",
+            "version: 1\nfailOn: never\nenvironments: [{name: prod, failOn: any}]\n",
+        );
+        sandbox.commit("r", "gate");
+        sandbox.write(&format!("r/overlays/{environment}/more.yaml"), policy("more", ALLOW_MORE));
+        sandbox.write(
+            &format!("r/overlays/{environment}/kustomization.yaml"),
+            "namespace: shop\nresources: [../../base, more.yaml]\n",
+        );
+        sandbox.commit("r", "two");
+        sandbox.run("diff --git HEAD~1..HEAD --repo r").ends(code);
+    }
+}
+
+#[test]
+fn one_snapshot_is_one_environment() {
+    let Some(_) = kustomize() else { return };
+    let sandbox = Sandbox::new();
+    overlays(&sandbox, &["prod", "staging"]);
+    let query =
+        "query r --from namespace:shop,pod:app=front --to namespace:shop,pod:app=web --port TCP/80";
+    for command in ["list r", query] {
+        let run = sandbox.run(command);
+        run.ends(2);
+        assert!(run.stderr.contains("`prod`, `staging`"), "{run:#?}");
+        sandbox.run(&format!("{command} --environment prod")).ends(0);
+        let run = sandbox.run(&format!("{command} --environment prd"));
+        run.ends(2);
+        assert!(run.stderr.contains("did you mean: `prod`"), "{run:#?}");
+    }
+    let answer = sandbox.run(&format!("{query} --environment prod")).stdout;
+    assert!(answer.starts_with("allowed"), "{answer}");
+}
+
+#[test]
+fn stated_environments_are_all_there_are() {
+    let Some(_) = kustomize() else { return };
+    let sandbox = Sandbox::new();
+    overlays(&sandbox, &["prod", "staging"]);
+    sandbox.write(
+        "r/.github/netpol-review.yml",
+        "version: 1\nenvironments: [{name: live, paths: [overlays/prod], namespace: shop}]\n",
+    );
+    sandbox.commit("r", "state");
+    sandbox.write("r/base/allow.yaml", policy("allow", ALLOW_MORE));
+    sandbox.write("r/other.yaml", policy("other", DENY));
+    sandbox.commit("r", "two");
+    let (report, _) = diff(&sandbox, "");
+    assert_eq!(opened(&report), counts(&[("live", 1)]));
+    let entries = report["notEvaluated"].as_array().unwrap();
+    let other = entries.iter().find(|entry| entry["file"] == "other.yaml").expect("it is said");
+    assert_eq!(other["hides"], "widening");
+}
+
+#[test]
+fn a_chart_has_the_environments_of_its_values() {
+    let Some(_) = tool(&["helm"]) else { return };
+    let sandbox = Sandbox::new();
+    sandbox.init("r");
+    sandbox.write("r/shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n");
+    sandbox.write("r/shop/values.yaml", "open: false\n");
+    sandbox.write("r/shop/values-prod.yaml", "name: live\n");
+    sandbox.write("r/shop/values-dev.yaml", "name: dev\n");
+    sandbox.write(
+        "r/shop/templates/policy.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: {{ .Values.name }}\n  namespace: shop\n\
+         spec:\n  podSelector: {}\n  policyTypes: [Ingress]\n  {{- if .Values.open }}\n  ingress:\n  - {}\n  {{- end }}\n",
+    );
+    sandbox.commit("r", "one");
+    sandbox.write("r/shop/values-prod.yaml", "name: live\nopen: true\n");
+    sandbox.commit("r", "two");
+    let (report, _) = diff(&sandbox, "");
+    assert_eq!(opened(&report), counts(&[("dev", 0), ("prod", 1)]));
+    let row = &report["environments"][1]["opened"][0];
+    let location = &row["causes"][0]["location"];
+    assert_eq!(location["file"], "shop/values-prod.yaml", "{location}");
+    assert_eq!(location["startLine"], 2, "{location}");
+}
+
+#[test]
+fn without_the_tools_files_are_read_as_they_stand() {
+    let sandbox = Sandbox::new();
+    overlays(&sandbox, &["prod"]);
+    sandbox.write("r/base/allow.yaml", policy("allow", ALLOW_MORE));
+    sandbox.commit("r", "two");
+    let run = {
+        let mut program = sandbox.program();
+        let git = tool(&["git"]).expect("git is here");
+        sandbox.mkdir("bin");
+        std::os::unix::fs::symlink(git, sandbox.path("bin/git")).unwrap();
+        program.env("PATH", sandbox.path("bin"));
+        program.args(["diff", "--git", "HEAD~1..HEAD", "--repo", "r"]);
+        crate::sandbox::finish(&mut program)
+    };
+    run.ends(0);
+    assert!(run.stdout.contains("there is no `kustomize` and no `kubectl`"), "{run:#?}");
+    assert!(run.stdout.contains("pods app=web in namespace\n          default"), "{run:#?}");
+}
