@@ -236,6 +236,13 @@ impl Walk<'_> {
             ),
         };
         self.refuse(path, item.start_line, reason);
+        // Where the kustomization of a directory is a link, what it links to may be beside it.
+        let beside = local.map(|local| self.files.below(&local)).unwrap_or_default();
+        if let Some(problem) = self.found.refusals.last_mut() {
+            for file in beside.iter().filter_map(|path| self.files.read(path)) {
+                problem.identity = problem.identity.rotate_left(1) ^ digest(file.bytes());
+            }
+        }
     }
 
     /// Configuration of a transformer or generator: only those that are built into kustomize run no program.
