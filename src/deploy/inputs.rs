@@ -260,6 +260,13 @@ impl Walk<'_> {
                 );
                 return self.refuse(file, line.max(node.start_line), reason);
             }
+            if let Some(address) = address(&node) {
+                let reason = format!(
+                    "`{kind}` names `{address}`, which is not in this repository; it was not fetched. Keep a copy \
+                     here, or allow trusted rendering"
+                );
+                return self.refuse(file, line.max(node.start_line), reason);
+            }
         }
     }
 
@@ -329,6 +336,22 @@ impl Walk<'_> {
                 self.refuse(file, node.start_line, reason);
             }
         }
+    }
+}
+
+/// An address in what a generator or transformer that is built into kustomize reads, which it would fetch.
+fn address(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Text(text) => Some(text.as_str()).filter(|text| text.contains("://")),
+        Value::List(items) => items.iter().find_map(address),
+        Value::Map(fields) => {
+            let reads = ["path", "paths", "files", "envs", "env", "replacements"];
+            fields
+                .iter()
+                .filter(|field| reads.contains(&&*field.key))
+                .find_map(|field| address(&field.node))
+        }
+        _ => None,
     }
 }
 

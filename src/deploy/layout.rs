@@ -232,8 +232,18 @@ fn of_chart(chart: &str, path: &str) -> bool {
 }
 
 /// Directories of a chart: those that helm reads, and those in which people keep values and what templates read.
-const CHART_DIRECTORIES: [&str; 10] =
-    ["templates", "charts", "crds", "files", "values", "ci", "tests", "environments", "envs", "env"];
+const CHART_DIRECTORIES: [&str; 10] = [
+    "templates",
+    "charts",
+    "crds",
+    "files",
+    "values",
+    "ci",
+    "tests",
+    "environments",
+    "envs",
+    "env",
+];
 
 /// A kustomization as a unit of no environment.
 pub fn kustomize(at: &str, because: &str) -> Unit {

@@ -25,7 +25,9 @@ pub(super) fn named(node: &Node, context: &Context<'_>) -> u128 {
         let path = of_source.map_or(path.as_str(), |(_, path)| path).trim_start_matches('/');
         let Some(path) = fixed(path) else { continue };
         for directory in &directories {
-            let Some(path) = join(directory, path).filter(|path| !path.is_empty()) else { continue };
+            let Some(path) = join(directory, path).filter(|path| !path.is_empty()) else {
+                continue;
+            };
             match files.is_file(&path) {
                 true => drop(paths.insert(path.into())),
                 false => paths.extend(files.below(&path)),
@@ -69,7 +71,8 @@ impl Names {
             }
             Value::List(items) => items.iter().for_each(|item| self.gather(item, key)),
             Value::Map(fields) => {
-                if let (Some(kind), Some(name)) = (node.text_at(&["kind"]), node.text_at(&["name"])) {
+                if let (Some(kind), Some(name)) = (node.text_at(&["kind"]), node.text_at(&["name"]))
+                {
                     self.objects.insert((kind.to_string(), name.to_string()));
                 }
                 fields.iter().for_each(|field| self.gather(&field.node, Some(&field.key)));
