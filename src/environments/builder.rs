@@ -224,7 +224,7 @@ fn refused(part: &Part, reason: String) -> Box<Problem> {
         name: None,
         reason,
         affects: Affects::Anything,
-        identity: part.key.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte)),
+        identity: part.identity(),
     })
 }
 
