@@ -248,6 +248,7 @@ impl Planner<'_, '_> {
             roots.iter().filter(|root| self.mentions(root)).cloned().collect();
         let mut seen: Vec<(Unit, usize)> = Vec::new();
         let mut deployed: Vec<Part> = Vec::new();
+        let mut problems = Vec::new();
         for _ in 0..ROUNDS {
             for part in std::mem::take(&mut pending) {
                 if !part.is_built() {
@@ -288,11 +289,14 @@ impl Planner<'_, '_> {
                 }
                 deployed.push(part);
             }
+            problems = found.problems;
             if pending.is_empty() {
-                self.plan.problems.extend(found.problems);
-                return deployed;
+                break;
             }
         }
+        self.plan.problems.extend(problems);
+        let lost = pending.iter().filter(|part| part.is_built());
+        self.plan.problems.extend(lost.map(|part| too_deep(part).into()));
         deployed
     }
 
@@ -315,6 +319,22 @@ impl Planner<'_, '_> {
                 self.plan.problems.push(problem.into());
             }
         }
+    }
+}
+
+/// What deploys in this part is not followed any more.
+fn too_deep(part: &Part) -> Problem {
+    Problem {
+        file: part.unit.decided.origin.file.clone(),
+        line: Some(part.unit.decided.origin.start_line),
+        kind: None,
+        name: None,
+        reason: format!(
+            "what it deploys was not evaluated: objects that deploy others are followed {ROUNDS} deep; deploy it from \
+             an object higher up"
+        ),
+        affects: Affects::Anything,
+        identity: part.key.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte)),
     }
 }
 

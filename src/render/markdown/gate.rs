@@ -5,11 +5,14 @@ use super::{more, share};
 use crate::gate::{Gate, GateVerdict};
 use crate::render::{untrusted, words};
 use crate::settings::{FailOn, Mode, Waiver};
+use std::collections::BTreeSet;
 
 /// One line below the verdict: does the check pass, and what decides it. Holds no text out of manifests.
 pub fn line(gate: &Gate) -> String {
     let level = level(gate.fail_on);
-    let blocking = gate.blocking.len();
+    // A row that several environments have stands once.
+    let blocking: BTreeSet<&str> = gate.blocking.iter().map(|(_, row)| row.as_str()).collect();
+    let blocking = blocking.len();
     let waived = match gate.waived.len() {
         0 => String::new(),
         count => format!("; {} waived", words::count(count, "opened path is", "opened paths are")),
