@@ -85,7 +85,7 @@ pub fn side(entry: &NotEvaluated) -> Option<&'static str> {
 /// How many environments an entry names.
 const NAMED: usize = 4;
 
-/// The environments that it is about, where there are several: `in prod, staging`.
+/// The environments that it is about, where there are several: `prod, staging`.
 pub fn environments(entry: &NotEvaluated) -> Option<String> {
     let names = &entry.environments;
     if names.is_empty() {
@@ -96,5 +96,5 @@ pub fn environments(entry: &NotEvaluated) -> Option<String> {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    Some(format!("in {}{more}", shown.join(", ")))
+    Some(format!("{}{more}", shown.join(", ")))
 }

@@ -19,7 +19,7 @@ pub fn line(gate: &Gate) -> String {
     };
     match (gate.verdict, gate.mode) {
         (GateVerdict::Pass, _) if gate.fail_on == FailOn::Never => {
-            format!("The check passes: it never fails by its configuration{waived}.")
+            format!("The check passes: by its configuration nothing here fails it{waived}.")
         }
         (GateVerdict::Pass, _) => {
             format!("The check passes: nothing {level} waits for somebody to accept it{waived}.")

@@ -260,7 +260,7 @@ fn entry_text(entry: &NotEvaluated) -> String {
         text.push_str(&format!(" ({side})"));
     }
     if let Some(environments) = unread::environments(entry) {
-        text.push_str(&format!(", {}", untrusted::markdown(&environments)));
+        text.push_str(&format!(", in {}", untrusted::markdown(&environments)));
     }
     text
 }

@@ -163,7 +163,7 @@ fn entry_text(entry: &NotEvaluated, scope: Scope) -> String {
         text.push_str(&format!(" ({side})"));
     }
     if let Some(environments) = unread::environments(entry) {
-        text.push_str(&format!(", {}", untrusted::plain(&environments)));
+        text.push_str(&format!(", in {}", untrusted::plain(&environments)));
     }
     text
 }
