@@ -1,6 +1,9 @@
 //! Where causes in built text stand: the real tools build small trees, and every rule has to be found on the
 //! line that people would edit.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't set its files up has failed")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 mod helm;
 mod kustomize;
 

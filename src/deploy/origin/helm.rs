@@ -3,14 +3,15 @@
 
 use super::Origins;
 use super::align::{LOOKS, Sink, align, equal};
-use super::paths::{join, within};
+use super::charts::Charts;
+use super::part::{is_long, part};
 use super::scope::{Meaning, Scope, included};
 use super::sources::{Marks, Sources, renumber};
 use super::template::{Kind, Line, Template};
 use super::trace::{Rounds, Step, trace};
 use super::values::{Chart, Found, Key, Values};
 use crate::deploy::Release;
-use crate::parse::{Field, Node, Value, manifests};
+use crate::parse::{Node, Value, manifests};
 use crate::tree::Files;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -41,10 +42,9 @@ pub fn of_helm(text: &[u8], release: &Release, files: &dyn Files, other: &dyn Fi
     let mut rendering = Rendering {
         sources,
         values,
-        charts: BTreeMap::new(),
+        charts: Charts::new(&release.chart),
         templates: BTreeMap::new(),
         helpers: None,
-        root: release.chart.clone(),
         pairs: PAIRS,
         looks: LOOKS,
         marks: Marks::new(count),
@@ -99,13 +99,11 @@ fn documents<'t>(lines: &[&'t str]) -> Vec<Document<'t>> {
 struct Rendering<'a> {
     sources: Sources<'a>,
     values: Values,
-    /// By the path that `# Source:` gives them.
-    charts: BTreeMap<String, Option<Rc<Chart>>>,
+    charts: Charts,
     /// By their paths, with the number of line 0.
     templates: BTreeMap<String, Option<(Rc<Template>, u32)>>,
     /// The files of helpers by their names.
     helpers: Option<BTreeMap<String, String>>,
-    root: String,
     /// What may still be done.
     pairs: usize,
     looks: usize,
@@ -137,7 +135,9 @@ impl<'p> Printed<'p> {
 
 impl Rendering<'_> {
     fn document(&mut self, document: &Document<'_>, lines: &[&str]) {
-        let Some((chart, file)) = self.place(document.source) else { return };
+        let Some((chart, file)) = self.charts.place(document.source, &mut self.sources) else {
+            return;
+        };
         let Some((template, start)) = self.template(&file) else { return };
         let rows = lines.get(document.lines.clone()).unwrap_or_default();
         let mut object = manifests(rows.join("\n").as_bytes()).into_iter().flatten().next();
@@ -305,7 +305,7 @@ impl Rendering<'_> {
                             let on = group.iter().skip(index + 1).flatten();
                             let end = index + 1 + on.take_while(|step| step.goes_on).count();
                             let run = start + index..start + end;
-                            let part = part(printed.object, &run, line.is_printed());
+                            let part = part_of(printed.object, &run, line.is_printed());
                             part.zip(value)
                                 .is_some_and(|(part, value)| equal(&part, value, &mut self.looks))
                         }
@@ -410,7 +410,8 @@ impl Rendering<'_> {
         alone: bool,
     ) -> bool {
         let mut values = found.iter().flatten().filter_map(Found::node);
-        let Some(printed) = values.any(is_long).then(|| part(object, run, alone)).flatten() else {
+        let Some(printed) = values.any(is_long).then(|| part_of(object, run, alone)).flatten()
+        else {
             return false;
         };
         let mut marking = Marking { marks: &mut self.marks, any: false };
@@ -456,7 +457,7 @@ impl Rendering<'_> {
 
     /// What has to be so for a chart to be there.
     fn conditions(&mut self, chart: &Chart, run: Range<usize>) {
-        let root = Chart::released(&self.root);
+        let root = Chart::released(&self.charts.root);
         let mut lines = Vec::new();
         for path in &chart.conditions {
             let found = self.values.find(&root, path, &mut self.sources);
@@ -469,69 +470,6 @@ impl Rendering<'_> {
         for line in lines.iter().filter(|line| self.sources.touched(**line)) {
             run.clone().for_each(|index| self.marks.add(number(index), *line));
         }
-    }
-
-    /// The chart and the file of a template, by what `# Source:` calls it.
-    fn place(&mut self, source: &str) -> Option<(Rc<Chart>, String)> {
-        let (_, path) = source.split_once('/')?;
-        let mut rest = path;
-        let mut key = String::new();
-        let mut chart = Some(Rc::new(Chart::released(&self.root)));
-        while let Some((name, inner)) =
-            rest.strip_prefix("charts/").and_then(|inner| inner.split_once('/'))
-        {
-            key = format!("{key}/{name}");
-            chart = match self.charts.get(&key) {
-                Some(known) => known.clone(),
-                None => {
-                    let found = chart.and_then(|chart| self.inner(&chart, name)).map(Rc::new);
-                    self.charts.insert(key.clone(), found.clone());
-                    found
-                }
-            };
-            rest = inner;
-        }
-        let chart = chart?;
-        let file = join(&chart.directory, rest);
-        Some((chart, file))
-    }
-
-    /// A chart inside of another, by its name or by the other name that it is given there.
-    fn inner(&mut self, outer: &Chart, name: &str) -> Option<Chart> {
-        let read = |path: &str, sources: &mut Sources<'_>| {
-            sources.documents(path).and_then(|documents| documents.first().cloned())
-        };
-        let own = read(&join(&outer.directory, "Chart.yaml"), &mut self.sources);
-        let requirements = read(&join(&outer.directory, "requirements.yaml"), &mut self.sources);
-        let lists = [own, requirements].into_iter().flatten();
-        let dependencies: Vec<Node> = lists
-            .filter_map(|node| node.get("dependencies").cloned())
-            .flat_map(|list| list.items().to_vec())
-            .collect();
-        let is = |key| move |node: &&Node| node.text_at(&[key]) == Some(name);
-        let dependency = dependencies.iter().find(is("alias"));
-        let dependency = dependency.or_else(|| dependencies.iter().find(is("name")));
-        let real = dependency.and_then(|node| node.text_at(&["name"])).unwrap_or(name);
-        let keys = outer.keys.iter().cloned().map(Key::Field);
-        let condition = |text: &str| -> Vec<Key> {
-            keys.clone().chain(text.trim().split('.').map(|key| Key::Field(key.into()))).collect()
-        };
-        let conditions = dependency.and_then(|node| node.text_at(&["condition"]));
-        let conditions = conditions.into_iter().flat_map(|text| text.split(',')).map(condition);
-        let conditions: Vec<_> = conditions.collect();
-        let charts = join(&outer.directory, "charts");
-        let expected = join(&charts, real);
-        let found = match self.sources.read(&join(&expected, "Chart.yaml")) {
-            Some(_) => Some(expected),
-            // The directory is called something else.
-            None => self.sources.below(&charts).iter().find_map(|path| {
-                let directory = path.strip_suffix("/Chart.yaml")?;
-                let is_direct = within(directory, &charts).is_some_and(|name| !name.contains('/'));
-                let node = is_direct.then(|| read(path, &mut self.sources)).flatten()?;
-                (node.text_at(&["name"]) == Some(real)).then(|| directory.to_string())
-            }),
-        };
-        Some(outer.inner(found?, name, conditions))
     }
 
     fn template(&mut self, path: &str) -> Option<(Rc<Template>, u32)> {
@@ -550,7 +488,7 @@ impl Rendering<'_> {
     fn helpers_file(&mut self, name: &str) -> Option<(Rc<Template>, u32)> {
         if self.helpers.is_none() {
             let mut helpers = BTreeMap::new();
-            let paths = self.sources.below(&self.root);
+            let paths = self.sources.below(&self.charts.root);
             for path in paths.iter().filter(|path| format!("/{path}").contains("/templates/")) {
                 let Some((content, _)) = self.sources.read(path) else { continue };
                 if memchr::memmem::find(content.bytes(), b"define").is_none() {
@@ -572,6 +510,11 @@ fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX - 1) + 1
 }
 
+/// The part of an object on some lines.
+fn part_of(object: Option<&Node>, run: &Range<usize>, alone: bool) -> Option<Node> {
+    part(object?, number(run.start), number(run.end) - 1, alone)
+}
+
 struct Marking<'m> {
     marks: &'m mut Marks,
     any: bool,
@@ -584,74 +527,4 @@ impl Sink for Marking<'_> {
     }
 
     fn differs(&mut self, _: &[&str], _: u32, _: &Node, _: Option<&Node>) {}
-}
-
-/// What of an object stands on some lines. `alone`: it is all of these lines; otherwise what begins behind a key
-/// or a dash on the first.
-fn part(object: Option<&Node>, run: &Range<usize>, alone: bool) -> Option<Node> {
-    let first = number(run.start);
-    match alone {
-        true => inside(object?, first, number(run.end) - 1),
-        false => beside(object?, first, number(run.end) - 1).cloned(),
-    }
-}
-
-/// The largest part of an object that lies within some lines, as a value.
-fn inside(node: &Node, first: u32, last: u32) -> Option<Node> {
-    let within = |from: u32, to: u32| first <= from && to <= last;
-    if within(node.start_line, node.end_line) {
-        return Some(node.clone());
-    }
-    let (items, fields) = overlapping(node, first, last);
-    let own_items = items.iter().filter(|item| within(item.start_line, item.end_line));
-    let own_fields = fields.iter().filter(|field| within(field.line, field.node.end_line));
-    let (own_items, own_fields): (Vec<Node>, Vec<Field>) =
-        (own_items.cloned().collect(), own_fields.cloned().collect());
-    if !own_items.is_empty() {
-        return Some(Node { value: Value::List(own_items), ..*node });
-    }
-    if !own_fields.is_empty() {
-        return Some(Node { value: Value::Map(own_fields), ..*node });
-    }
-    let inner = items.first().or_else(|| fields.first().map(|field| &field.node));
-    inner.and_then(|node| inside(node, first, last))
-}
-
-/// The value that begins on the first of some lines, or below, behind its key or the dash of a list.
-fn beside(node: &Node, first: u32, last: u32) -> Option<&Node> {
-    let (items, fields) = overlapping(node, first, last);
-    if let Some(item) = items.first() {
-        if item.start_line > first {
-            return Some(item);
-        }
-        if item.start_line == first {
-            // What is written first behind the dash may be a key.
-            let field = item.fields().iter().find(|field| is_long(&field.node));
-            let value = field.filter(|field| field.line == first).map(|field| &field.node);
-            return value.or(Some(item));
-        }
-        return beside(item, first, last);
-    }
-    let field = fields.first()?;
-    match field.line >= first {
-        true => Some(&field.node).filter(|node| is_long(node)),
-        false => beside(&field.node, first, last),
-    }
-}
-
-fn is_long(node: &Node) -> bool {
-    matches!(node.value, Value::Map(_) | Value::List(_))
-}
-
-/// The items or fields of a node that are on some lines. What was printed stands in the order of its lines.
-fn overlapping(node: &Node, first: u32, last: u32) -> (&[Node], &[Field]) {
-    let (items, fields) = (node.items(), node.fields());
-    let items = {
-        let from = items.partition_point(|item| item.end_line < first);
-        let to = items.partition_point(|item| item.start_line <= last);
-        items.get(from..to).unwrap_or_default()
-    };
-    let from = fields.partition_point(|field| field.node.end_line < first);
-    let to = fields.partition_point(|field| field.line <= last);
-    (items, fields.get(from..to).unwrap_or_default())
 }

@@ -102,6 +102,9 @@ struct Object<'b> {
     also: Removed,
 }
 
+/// Replacements with the values that they copy.
+type Copies = Vec<(replace::Replacement, Node)>;
+
 /// The objects of a file by kind and group, and those by name.
 #[derive(Default)]
 struct Index {
@@ -234,8 +237,7 @@ impl Build<'_> {
 
     /// Does what replacements do, once all sources are known.
     fn replace(&mut self, objects: &mut [Object<'_>], resources: &BTreeSet<String>) {
-        let mut known: BTreeMap<String, Rc<Vec<(replace::Replacement, Option<Node>)>>> =
-            BTreeMap::new();
+        let mut known: BTreeMap<String, Rc<Copies>> = BTreeMap::new();
         for index in 0..objects.len() {
             let history = match objects.get(index) {
                 Some(object) if object.source.is_some() => object.history.clone(),
@@ -256,9 +258,7 @@ impl Build<'_> {
                     continue;
                 };
                 for (replacement, value) in replacements.iter() {
-                    let (Some(value), Some(left)) = (value, self.looks.checked_sub(1)) else {
-                        continue;
-                    };
+                    let Some(left) = self.looks.checked_sub(1) else { return };
                     self.looks = left;
                     let mut also = |line, other| also.push((line, other));
                     replacement.put(source, built, identity, value, &mut also);
@@ -273,15 +273,15 @@ impl Build<'_> {
         path: &str,
         objects: &[Object<'_>],
         resources: &BTreeSet<String>,
-    ) -> Vec<(replace::Replacement, Option<Node>)> {
+    ) -> Copies {
         let Some(own) = self.files.kustomization(path) else { return Vec::new() };
         let read = |path: &str| self.files.documents(&join(&own.directory, path));
         let found = replace::of(&own, read);
         let with_value = |replacement: replace::Replacement| {
-            let value = self.copied(&replacement, objects, resources);
-            (replacement, value)
+            let value = self.copied(&replacement, objects, resources)?;
+            Some((replacement, value))
         };
-        found.into_iter().map(with_value).collect()
+        found.into_iter().filter_map(with_value).collect()
     }
 
     /// The value that a replacement copies: of an object that was built, or of one that was only there for that.

@@ -4,11 +4,13 @@
 //! told has none, and whoever reads the text names the entry of what was built instead.
 
 mod align;
+mod charts;
 mod helm;
 mod history;
 mod kustomize;
 mod merge;
 mod paths;
+mod part;
 mod patches;
 mod replace;
 mod scope;

@@ -203,9 +203,8 @@ struct Reader {
     template: Template,
     /// The open branches.
     open: Vec<usize>,
-    /// The line on which an action began, with its parts: those of inline branches become one.
+    /// What the current line prints, with the innermost block around each part.
     pieces: Vec<(Piece, Option<usize>)>,
-    raw: String,
 }
 
 impl Reader {
