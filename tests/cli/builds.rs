@@ -123,15 +123,12 @@ fn a_gigabyte_of_output_is_not_taken() {
 }
 
 #[test]
-fn a_tool_that_hangs_or_raves_fails_closed() {
+fn a_tool_that_hangs_fails_or_says_nothing_fails_closed() {
     for (commands, why) in [
         ("sleep 300", "took longer than 1 s and was ended"),
         ("sleep 300 & exit 0", "it was built to nothing"),
-        ("echo 'kind: [}'", "not valid YAML"),
-        ("head -c 1000 /dev/zero", "not"),
         ("exit 0", "it was built to nothing"),
         ("echo oh no >&2; exit 3", "`kubectl kustomize` failed: oh no"),
-        ("kill -SEGV $$", "signal 11"),
         ("yes '# more'", "was ended"),
     ] {
         let sandbox = Sandbox::new();
@@ -142,7 +139,6 @@ fn a_tool_that_hangs_or_raves_fails_closed() {
         let started = Instant::now();
         let run = sandbox.run(&format!("{DIFF} --kustomize {program} --render-timeout 1"));
         assert!(started.elapsed() < Duration::from_secs(30), "{commands}");
-        eprintln!("{commands}");
         fails_closed(&run, why);
     }
 }
