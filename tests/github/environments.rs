@@ -149,7 +149,6 @@ spec:
 }
 
 #[test]
-#[ignore = "needs the origins of built text, which are not told yet"]
 fn the_line_of_the_base_is_commented_on_once() {
     let Some(_) = kustomize() else { return };
     let widened = format!("{ALLOW}{MORE}");
@@ -169,7 +168,6 @@ fn the_line_of_the_base_is_commented_on_once() {
 }
 
 #[test]
-#[ignore = "needs the origins of built text, which are not told yet"]
 fn taking_back_is_not_offered_where_another_environment_needs_the_line() {
     let Some(_) = kustomize() else { return };
     // In production a patch takes the other peer away: without the new one its rule lets everybody in.
