@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// The program that builds kustomizations, or helm. `None`: it is not here, and the test says that it skips.
+#[allow(clippy::print_stderr, reason = "a test that skips says so")]
 pub fn tool(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places: Vec<PathBuf> = std::env::split_paths(&path).collect();
