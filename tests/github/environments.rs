@@ -45,6 +45,7 @@ spec:
 ";
 
 /// The program that builds kustomizations. `None`: it is not here, and the test says that it skips.
+#[allow(clippy::print_stderr, reason = "a test that skips says so")]
 fn kustomize() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places = std::env::split_paths(&path)
