@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::inventory;
 use crate::settings::{PATH, Settings, parse_bytes};
 use crate::source::git::{self, Range};
-use crate::source::{MAX_SINGLE_BYTES, directory, limit};
+use crate::source::{Loaded, MAX_SINGLE_BYTES, directory, limit};
 use crate::tree::{InventoryFile, Tree, declare};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -80,9 +80,9 @@ impl Configuration {
     }
 
     /// Leaves of a directory what the configuration says is looked at. A single file stays.
-    pub(super) fn limit(&self, tree: &mut Tree, path: &Path) {
+    pub(super) fn limit(&self, side: &mut Loaded, path: &Path) {
         if path.is_dir() {
-            limit(tree, &self.settings.paths);
+            limit(side, &self.settings.paths);
         }
     }
 

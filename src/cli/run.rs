@@ -149,7 +149,7 @@ fn snapshot(
     progress: &Progress,
 ) -> Result<Tree> {
     let mut side = directory::load(path, &progress.meter)?;
-    configuration.limit(&mut side.tree, path);
+    configuration.limit(&mut side, path);
     configuration.declare_alone(&mut side.tree);
     something(&[&side.tree])?;
     let options = chosen.render.options()?;
@@ -212,7 +212,7 @@ fn run_environments(arguments: &Environments, style: &Style) -> Result<()> {
         (None, Some(directory)) => {
             let configuration = Configuration::of_snapshot(directory, &arguments.cluster)?;
             let mut side = directory::load(directory, &progress.meter)?;
-            configuration.limit(&mut side.tree, directory);
+            configuration.limit(&mut side, directory);
             (side, configuration, arguments.render.options()?)
         }
         (None, None) => return Err(Failure::Usage("name a directory, or `--git REVISION`".into())),
@@ -300,8 +300,8 @@ fn load(inputs: &Inputs, configuration: &Configuration, meter: &Meter) -> Result
     match inputs.paths.as_slice() {
         [before, after] => {
             let mut pair = directory::load_pair(before, after, meter)?;
-            configuration.limit(&mut pair.before.tree, before);
-            configuration.limit(&mut pair.after.tree, after);
+            configuration.limit(&mut pair.before, before);
+            configuration.limit(&mut pair.after, after);
             Ok(pair)
         }
         paths => Err(Failure::Usage(match paths.len() {

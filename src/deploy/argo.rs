@@ -107,7 +107,7 @@ fn ours(source: &Node, context: &Context<'_>, there: impl FnOnce() -> bool) -> R
     if !context.facts.is_this(url, there) {
         let reason =
             format!("its source is another repository, `{url}`; review what it renders to");
-        return Err(Trouble::at(source, reason).from_elsewhere(Elsewhere::Repository));
+        return Err(Trouble::at(source, reason).because_of(Elsewhere::Repository));
     }
     let revision = text(source, &["targetRevision"]).unwrap_or_default();
     if context.facts.is_pinned(revision) {
@@ -115,7 +115,7 @@ fn ours(source: &Node, context: &Context<'_>, there: impl FnOnce() -> bool) -> R
             "it is pinned to `{revision}`, which is not the branch under review; review it where it moves there"
         );
         return Err(Trouble::at(source.get("targetRevision").unwrap_or(source), reason)
-            .from_elsewhere(Elsewhere::Repository));
+            .because_of(Elsewhere::Repository));
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ fn read_source<'a>(
                 "its source is another repository: the chart `{chart}` of `{url}`; review what it renders to"
             ),
         )
-        .from_elsewhere(Elsewhere::Charts));
+        .because_of(Elsewhere::Charts));
     }
     let written = text(source, &["path"])
         .ok_or_else(|| Trouble::at(source, "its source has no `path`; correct it"))?;

@@ -60,7 +60,7 @@ fn try_release(subject: &Subject<'_>, context: &Context<'_>) -> Result<Unit, Tro
         let of = |key: &str| text(&chart.node, &[key]).unwrap_or_default();
         let reason =
             format!("its chart is {} `{}`; review what it renders to", of("kind"), of("name"));
-        return Err(Trouble::at(&chart.node, reason).from_elsewhere(Elsewhere::Charts));
+        return Err(Trouble::at(&chart.node, reason).because_of(Elsewhere::Charts));
     }
     let chart = spec
         .at(&["chart", "spec"])

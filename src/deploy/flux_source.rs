@@ -41,7 +41,7 @@ pub(super) fn source(
     let name = text(reference, &["name"]).unwrap_or_default();
     let elsewhere = |what: &str| {
         let reason = format!("its source is {what}; review what it renders to");
-        Trouble::at(reference, reason).from_elsewhere(match kind {
+        Trouble::at(reference, reason).because_of(match kind {
             "HelmRepository" => Elsewhere::Charts,
             _ => Elsewhere::Repository,
         })
@@ -63,7 +63,7 @@ pub(super) fn source(
         );
         return Err(Trouble::at(reference, reason));
     }
-    first.map_err(|reason| Trouble::at(reference, reason).from_elsewhere(Elsewhere::Repository))
+    first.map_err(|reason| Trouble::at(reference, reason).because_of(Elsewhere::Repository))
 }
 
 fn repository(node: &Node, name: &str, context: &Context<'_>, there: bool) -> Result<(), String> {

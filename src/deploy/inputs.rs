@@ -236,6 +236,13 @@ impl Walk<'_> {
             ),
         };
         self.refuse(path, item.start_line, reason);
+        // Where the kustomization of a directory is a link, what it links to may be beside it.
+        let beside = local.map(|local| self.files.below(&local)).unwrap_or_default();
+        if let Some(problem) = self.found.refusals.last_mut() {
+            for file in beside.iter().filter_map(|path| self.files.read(path)) {
+                problem.identity = problem.identity.rotate_left(1) ^ digest(file.bytes());
+            }
+        }
     }
 
     /// Configuration of a transformer or generator: only those that are built into kustomize run no program.
@@ -250,6 +257,13 @@ impl Walk<'_> {
                 let reason = format!(
                     "`{kind}` is a plugin of kustomize that runs a program; it was not run. Replace it with what \
                      kustomize has built in"
+                );
+                return self.refuse(file, line.max(node.start_line), reason);
+            }
+            if let Some(address) = address(&node) {
+                let reason = format!(
+                    "`{kind}` names `{address}`, which is not in this repository; it was not fetched. Keep a copy \
+                     here, or allow trusted rendering"
                 );
                 return self.refuse(file, line.max(node.start_line), reason);
             }
@@ -322,6 +336,22 @@ impl Walk<'_> {
                 self.refuse(file, node.start_line, reason);
             }
         }
+    }
+}
+
+/// An address in what a generator or transformer that is built into kustomize reads, which it would fetch.
+fn address(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Text(text) => Some(text.as_str()).filter(|text| text.contains("://")),
+        Value::List(items) => items.iter().find_map(address),
+        Value::Map(fields) => {
+            let reads = ["path", "paths", "files", "envs", "env", "replacements"];
+            fields
+                .iter()
+                .filter(|field| reads.contains(&&*field.key))
+                .find_map(|field| address(&field.node))
+        }
+        _ => None,
     }
 }
 

@@ -2,10 +2,12 @@
 //! what belongs to none.
 
 use super::inputs::{Inputs, beside, includes, inputs, kustomizations};
+use super::place::path_environment;
 use super::{Build, Decision, Overlay, Release, Unit};
 use crate::model::Origin;
-use crate::parse::{Affects, Node, Problem, digest, directory, manifests};
+use crate::parse::{Affects, Node, Problem, digest, directory, is_kustomization, manifests};
 use crate::tree::{Files, Tree};
+use memchr::memmem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -60,14 +62,14 @@ impl Layout {
                     break false;
                 }
                 around = directory(around);
-                if all.contains(around) {
+                if all.contains(around) && of_chart(around, at) {
                     break true;
                 }
             };
             if inside {
                 continue;
             }
-            self.claimed.extend(files.below(at));
+            self.claim_chart(at, &all, files);
             let own = tree.files.get(beside(at, "Chart.yaml").as_str());
             let own = own.and_then(|content| manifests(content.bytes()).into_iter().next());
             let library =
@@ -76,6 +78,31 @@ impl Layout {
                 self.charts.push(at.to_string());
             }
         }
+    }
+
+    /// The files of a chart: its own, and where its templates read files, the others around them; not the
+    /// kustomizations and charts that stand beside it in its directory.
+    fn claim_chart(&mut self, at: &str, charts: &BTreeSet<&str>, files: &dyn Files) {
+        let all = files.below(at);
+        let reads = |path: &Arc<str>| {
+            let content = of_chart(at, path).then(|| files.read(path)).flatten();
+            content.is_some_and(|content| memmem::find(content.bytes(), b".Files").is_some())
+        };
+        let reads_files = all.iter().any(reads);
+        let others: Vec<&str> = all
+            .iter()
+            .filter(|path| is_kustomization(path) || charts.contains(directory(path)))
+            .map(|path| directory(path))
+            .filter(|other| *other != at && !of_chart(at, &beside(other, "x")))
+            .collect();
+        let of_other = |path: &str| {
+            let below = |other: &&str| {
+                path.strip_prefix(*other).is_some_and(|inside| inside.starts_with('/'))
+            };
+            others.iter().any(below)
+        };
+        let own = |path: &Arc<str>| of_chart(at, path) || reads_files && !of_other(path);
+        self.claimed.extend(all.iter().filter(|path| own(path)).cloned());
     }
 
     fn find_roots(&mut self, tree: &Tree, files: &dyn Files) {
@@ -103,9 +130,16 @@ impl Layout {
             }
             readable.insert(at, path);
         }
+        // One that stands in an environment of its own is deployed there, even if another environment builds on it.
+        let another = |at: &str, other: &str| {
+            let (own, others) = (path_environment(at), path_environment(other));
+            own.is_some() && others.is_some() && own != others
+        };
         let inner: BTreeSet<&String> = included
             .iter()
-            .flat_map(|(at, others)| others.iter().filter(move |other| *other != at))
+            .flat_map(|(at, others)| {
+                others.iter().filter(move |other| *other != at && !another(at, other))
+            })
             .collect();
         let mut reached = BTreeSet::new();
         for (at, path) in &readable {
@@ -195,13 +229,37 @@ impl Layout {
         let mut units = Vec::new();
         for root in &self.roots {
             let mut unit = kustomize(root, "a kustomization that no other includes");
-            unit.environment = super::place::path_environment(root)
+            unit.environment = path_environment(root)
                 .or_else(|| (shares(root) && !root.is_empty()).then(|| name(root)));
             units.push(unit);
         }
         units
     }
 }
+
+/// Does a path inside the directory of a chart belong to the chart? Its own files do, and its directories as far as
+/// helm knows them. What else there is are other things of the repository, if the chart stands above them.
+fn of_chart(chart: &str, path: &str) -> bool {
+    let inside = path.get(chart.len()..).unwrap_or_default().trim_start_matches('/');
+    match inside.split_once('/') {
+        None => !path.is_empty() && !is_kustomization(inside),
+        Some((first, _)) => CHART_DIRECTORIES.contains(&first),
+    }
+}
+
+/// Directories of a chart: those that helm reads, and those in which people keep values and what templates read.
+const CHART_DIRECTORIES: [&str; 10] = [
+    "templates",
+    "charts",
+    "crds",
+    "files",
+    "values",
+    "ci",
+    "tests",
+    "environments",
+    "envs",
+    "env",
+];
 
 /// A kustomization as a unit of no environment.
 pub fn kustomize(at: &str, because: &str) -> Unit {

@@ -16,6 +16,7 @@ mod generate;
 mod glob;
 pub mod inputs;
 pub mod layout;
+mod named;
 mod object;
 pub mod origin;
 mod overlay;
@@ -223,6 +224,7 @@ pub fn units(objects: &[Object], facts: &Facts<'_>) -> Found {
     for object in &objects {
         let Some(kind) = deploying_kind(&object.node) else { continue };
         let subject = Subject::new(object, kind);
+        let told = found.problems.len();
         match kind {
             "Application" => argo::application(&object.node, &subject, &context, &mut found),
             "ApplicationSet" => application_set::applications(&subject, &context, &mut found),
@@ -230,6 +232,10 @@ pub fn units(objects: &[Object], facts: &Facts<'_>) -> Found {
             "HelmRelease" => flux_release::release(&subject, &context, &mut found),
             "FluxInstance" => flux::instance(&subject, &context, &mut found),
             _ => flux::resource_set(&subject, &mut found),
+        }
+        if found.problems.len() > told {
+            let named = named::named(&object.node, &context);
+            found.problems.iter_mut().skip(told).for_each(|told| told.problem.identity ^= named);
         }
     }
     found

@@ -68,7 +68,7 @@ impl Trouble {
         Self { line: Some(node.start_line), reason: reason.into(), elsewhere: None }
     }
 
-    pub(super) fn from_elsewhere(self, elsewhere: Elsewhere) -> Self {
+    pub(super) fn because_of(self, elsewhere: Elsewhere) -> Self {
         Self { elsewhere: Some(elsewhere), ..self }
     }
 }

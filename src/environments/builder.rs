@@ -158,8 +158,16 @@ impl<'a> Builder<'a> {
             // The names of the repository's paths, by the tool's own reckoning and by that of the wrapper.
             let names =
                 [room.path().join("src"), "../src".into()].map(|path| (path, String::new()));
-            build::kustomize(&self.sandbox, tool, room.path(), "build", reach, helm, &names)
-                .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))
+            let text =
+                build::kustomize(&self.sandbox, tool, room.path(), "build", reach, helm, &names)
+                    .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))?;
+            match text.iter().all(u8::is_ascii_whitespace) {
+                // No kustomization is meant to deploy nothing, and a tool that is broken may say nothing.
+                true => {
+                    Err(refused(part, "it was built to nothing; look what the tool says".into()))
+                }
+                false => Ok(text),
+            }
         })?;
         let (text, problems) = match &overlay.substitute {
             None => (text, Vec::new()),
@@ -224,7 +232,7 @@ fn refused(part: &Part, reason: String) -> Box<Problem> {
         name: None,
         reason,
         affects: Affects::Anything,
-        identity: part.key.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte)),
+        identity: part.identity(),
     })
 }
 

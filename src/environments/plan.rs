@@ -36,6 +36,11 @@ impl Part {
 }
 
 impl Part {
+    /// What a problem of it is known by: it changes whenever anything that it is built from does.
+    pub(super) fn identity(&self) -> u128 {
+        self.key.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte))
+    }
+
     /// What it is, for people and programs.
     pub fn described(&self) -> report::Part {
         let Unit { build, environment, namespace, decided } = &self.unit;
@@ -88,9 +93,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The names of its environments.
+    /// The names of its environments: also of those of which all that is known is that something of them could not
+    /// be told, which nobody would hear of otherwise.
     pub fn names(&self) -> BTreeSet<&str> {
-        self.parts.iter().filter_map(|part| part.unit.environment.as_deref()).collect()
+        let parts = self.parts.iter().filter_map(|part| part.unit.environment.as_deref());
+        parts.chain(self.problems.iter().filter_map(|told| told.environment.as_deref())).collect()
     }
 
     /// What belongs to an environment: its own, and what nothing assigns to another.
@@ -159,9 +166,23 @@ pub(super) fn plan(
             _ => false,
         })
     };
-    for at in layout.charts.iter().filter(|at| !used(at)) {
-        parts.extend(chart(at, &files).into_iter().map(|unit| planner.part(unit)));
-    }
+    let alone: Vec<Vec<Part>> = layout
+        .charts
+        .iter()
+        .filter(|at| !used(at))
+        .map(|at| chart(at, &files).into_iter().map(|unit| planner.part(unit)).collect())
+        .collect();
+    // A chart that others depend on is part of those; on its own as well, it would hide what they do with it.
+    let dependencies: BTreeSet<String> = {
+        let all = deployed.iter().chain(alone.iter().flatten());
+        all.flat_map(|part| &part.inputs.copies).map(|(from, _)| from.clone()).collect()
+    };
+    parts.extend(alone.into_iter().flatten().filter(|part| match &part.unit.build {
+        Build::Helm(release) if part.unit.environment.is_none() => {
+            !dependencies.contains(&release.chart)
+        }
+        _ => true,
+    }));
     let plain: Vec<String> = side
         .tree
         .files
@@ -243,6 +264,8 @@ impl Planner<'_, '_> {
             roots.iter().filter(|root| self.mentions(root)).cloned().collect();
         let mut seen: Vec<(Unit, usize)> = Vec::new();
         let mut deployed: Vec<Part> = Vec::new();
+        let mut problems = Vec::new();
+        let mut consulted = false;
         for _ in 0..ROUNDS {
             for part in std::mem::take(&mut pending) {
                 if !part.is_built() {
@@ -268,7 +291,7 @@ impl Planner<'_, '_> {
                 branches: &self.builder.options.branches,
                 files: &files,
             };
-            let all: Vec<Object> = objects.all.values().cloned().collect();
+            let all = objects.all();
             let found = deploy::units(&all, &facts);
             deployed = Vec::new();
             for unit in found.units {
@@ -284,11 +307,29 @@ impl Planner<'_, '_> {
                 }
                 deployed.push(part);
             }
+            problems = found.problems;
+            if pending.is_empty() && objects.flux && !consulted {
+                // What is missing may be a ConfigMap that something else builds.
+                consulted = true;
+                let lacks = |part: &Part| match &part.unit.build {
+                    Build::Kustomize { overlay, .. } => {
+                        overlay.substitute.as_ref().is_some_and(|with| with.elsewhere.is_some())
+                    }
+                    _ => false,
+                };
+                if !problems.is_empty() || deployed.iter().any(lacks) {
+                    let all = roots.iter().chain(&deployed);
+                    let wanted = all.filter(|part| !self.mentions(part) && self.consulted(part));
+                    pending.extend(wanted.cloned());
+                }
+            }
             if pending.is_empty() {
-                self.plan.problems.extend(found.problems);
-                return deployed;
+                break;
             }
         }
+        // What they are built to could hold further objects that deploy.
+        let deep = pending.iter().map(|part| too_deep(part).into());
+        self.plan.problems.extend(problems.into_iter().chain(deep));
         deployed
     }
 
@@ -299,6 +340,20 @@ impl Planner<'_, '_> {
             files.read(path).is_some_and(|content| deploy::mentions(content.bytes()))
         };
         part.inputs.files.iter().any(mention)
+    }
+
+    /// Could what it is built from hold objects that others refer to?
+    fn consulted(&self, part: &Part) -> bool {
+        let files = self.side.files();
+        let consulted = |path: &Arc<str>| {
+            files.read(path).is_some_and(|content| {
+                let generates = ["configMapGenerator", "secretGenerator"]
+                    .iter()
+                    .any(|key| memchr::memmem::find(content.bytes(), key.as_bytes()).is_some());
+                generates || deploy::may_be_consulted(content.bytes())
+            })
+        };
+        part.inputs.files.iter().any(consulted)
     }
 
     /// Says which manifests no stated environment has.
@@ -314,6 +369,22 @@ impl Planner<'_, '_> {
     }
 }
 
+/// Says that objects that deploy nest deeper than anybody looks.
+fn too_deep(part: &Part) -> Problem {
+    Problem {
+        file: part.unit.decided.origin.file.clone(),
+        line: Some(part.unit.decided.origin.start_line),
+        kind: None,
+        name: None,
+        reason: format!(
+            "what it deploys deploys something again, {ROUNDS} times over; what comes after that was not looked at. \
+             Deploy it from fewer levels"
+        ),
+        affects: Affects::Anything,
+        identity: part.identity(),
+    }
+}
+
 /// Do two units put the same into the same environment?
 fn same_place(one: &Unit, other: &Unit) -> bool {
     one.build == other.build
@@ -321,11 +392,19 @@ fn same_place(one: &Unit, other: &Unit) -> bool {
         && one.namespace == other.namespace
 }
 
-/// Objects that deploy, and what they refer to; what was built replaces what was written.
+/// Objects that deploy, and what they refer to.
 #[derive(Default)]
 struct Objects {
-    all: BTreeMap<[String; 4], Object>,
+    known: BTreeMap<[String; 4], Alike>,
     flux: bool,
+}
+
+/// Objects of one name in one environment. There are several where several clusters, which nothing tells apart, have
+/// an object of that name each.
+#[derive(Default)]
+struct Alike {
+    written: Vec<Object>,
+    built: Vec<Object>,
 }
 
 impl Objects {
@@ -359,12 +438,18 @@ impl Objects {
                 text(&["metadata", "name"]),
                 environment.clone().unwrap_or_default(),
             ];
-            if built {
-                self.all.insert(key, object);
-            } else {
-                self.all.entry(key).or_insert(object);
-            }
+            let known = self.known.entry(key).or_default();
+            if built { known.built.push(object) } else { known.written.push(object) }
         }
+    }
+
+    /// What was built takes the place of what was written.
+    fn all(&self) -> Vec<Object> {
+        let of = |alike: &Alike| match alike.built.is_empty() {
+            true => alike.written.clone(),
+            false => alike.built.clone(),
+        };
+        self.known.values().flat_map(of).collect()
     }
 
     fn use_config_maps(&self) -> bool {

@@ -30,14 +30,20 @@ pub fn listing(listing: &Listing) -> String {
 
 /// What a change opened, the most severe rows first; nothing where nothing opened.
 pub fn report(report: &Report) -> Option<String> {
-    let mut rows: Vec<_> = report.environments.iter().flat_map(|e| &e.opened).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.severity));
+    let several = words::several(report);
+    let rows = report.environments.iter().flat_map(|e| e.opened.iter().map(move |row| (e, row)));
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by_key(|(_, row)| std::cmp::Reverse(row.severity));
     if rows.is_empty() {
         return None;
     }
     let mut picture = Picture::default();
-    for row in rows.iter().take(REPORT_EDGES) {
+    for (environment, row) in rows.iter().take(REPORT_EDGES) {
         let mut label = ports::words(&row.ports);
+        if several {
+            // Two arrows are one way through only within one environment.
+            label.push_str(&format!(" in {}", words::plain(&words::environment(environment))));
+        }
         let mut arrow = Arrow::Solid;
         if row.assumes.is_some() {
             label.push_str(", if ipBlocks match pods");

@@ -81,3 +81,20 @@ pub fn side(entry: &NotEvaluated) -> Option<&'static str> {
         Side::Both => None,
     }
 }
+
+/// How many environments an entry names.
+const NAMED: usize = 4;
+
+/// The environments that it is about, where there are several: `prod, staging`.
+pub fn environments(entry: &NotEvaluated) -> Option<String> {
+    let names = &entry.environments;
+    if names.is_empty() {
+        return None;
+    }
+    let shown: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!("{}{more}", shown.join(", ")))
+}

@@ -65,16 +65,24 @@ pub struct Pair {
     pub after: Loaded,
 }
 
-/// Leaves of a tree what lies at or below some of these paths (from its root, without a `/` at the end); all of
-/// it where there are none. What was skipped above a path could hide what is below it, and stays.
-pub fn limit(tree: &mut Tree, paths: &[String]) {
+/// Leaves of a side's tree what lies at or below some of these paths (from its root, without a `/` at the end); all
+/// of it where there are none. What was skipped above a path could hide what is below it, and stays. The other files
+/// are still there to build from.
+pub fn limit(side: &mut Loaded, paths: &[String]) {
     if paths.is_empty() {
         return;
     }
     let below = |path: &str, limit: &str| {
         path.strip_prefix(limit).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    tree.files.retain(|path, _| paths.iter().any(|limit| below(path, limit)));
+    let Loaded { tree, others, .. } = side;
+    tree.files.retain(|path, content| {
+        let kept = paths.iter().any(|limit| below(path, limit));
+        if !kept {
+            others.read_already(path.clone(), content.clone());
+        }
+        kept
+    });
     tree.skipped.retain(|file| {
         paths.iter().any(|limit| below(&file.path, limit) || below(limit, &file.path))
     });

@@ -22,6 +22,7 @@ pub struct Others {
 enum Place {
     Disk(PathBuf),
     Blob(String),
+    Read(Content),
 }
 
 impl Others {
@@ -34,8 +35,13 @@ impl Others {
         self.places.extend(blobs.into_iter().map(|(path, id)| (path.into(), Place::Blob(id))));
     }
 
+    pub(super) fn read_already(&mut self, path: Arc<str>, content: Content) {
+        self.places.insert(path, Place::Read(content));
+    }
+
     fn read(&self, path: &str) -> Option<Content> {
         match self.places.get(path)? {
+            Place::Read(content) => Some(content.clone()),
             Place::Disk(disk) => {
                 let metadata = fs::symlink_metadata(disk).ok()?;
                 let small = metadata.is_file() && metadata.len() <= MAX_FILE_BYTES;

@@ -307,3 +307,98 @@ fn without_the_tools_files_are_read_as_they_stand() {
     assert!(run.stdout.contains("there is no `kustomize` and no `kubectl`"), "{run:#?}");
     assert!(run.stdout.contains("pods app=web in namespace\n          default"), "{run:#?}");
 }
+
+/// An Application into a cluster, with the values of a chart.
+fn application(server: &str, source: &str) -> String {
+    format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: shop, namespace: argocd}}\nspec:\n  \
+         destination: {{server: 'https://{server}', namespace: shop}}\n  source: {{repoURL: \
+         https://example.com/o/r, {source}}}\n"
+    )
+}
+
+#[test]
+fn applications_of_one_name_in_several_clusters_all_count() {
+    if tool(&["helm"]).is_none() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.init("r");
+    sandbox.write("r/chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n");
+    sandbox.write("r/chart/templates/deny.yaml", policy("deny", DENY));
+    let template = policy("allow", "{podSelector: {}, ingress: {{ toJson .Values.ingress }}}");
+    sandbox.write("r/chart/templates/allow.yaml", template);
+    let source = |rules| format!("path: chart, helm: {{valuesObject: {{ingress: {rules}}}}}");
+    for cluster in ["east", "west"] {
+        sandbox.write(&format!("r/{cluster}/shop.yaml"), application(cluster, &source("[]")));
+    }
+    sandbox.commit("r", "one");
+    sandbox.write("r/west/shop.yaml", application("west", &source("[{}]")));
+    sandbox.commit("r", "two");
+    assert_eq!(opened(&diff(&sandbox, "").0), counts(&[("east", 0), ("west", 1)]));
+}
+
+#[test]
+fn a_cluster_of_which_nothing_can_be_told_is_not_silent() {
+    let sandbox = Sandbox::new();
+    sandbox.init("r");
+    let source = |rules| format!("chart: shop, helm: {{valuesObject: {{ingress: {rules}}}}}");
+    sandbox.write("r/apps/shop.yaml", application("prod", &source("[]")));
+    sandbox.commit("r", "one");
+    sandbox.write("r/apps/shop.yaml", application("prod", &source("[{}]")));
+    sandbox.commit("r", "two");
+    let (report, _) = diff(&sandbox, "");
+    assert_eq!(report["result"], "unknown", "{report:#}");
+    assert_eq!(report["environments"][0]["name"], "prod");
+}
+
+#[test]
+fn an_environment_on_which_another_builds_is_still_one() {
+    let Some(_) = kustomize() else { return };
+    let sandbox = Sandbox::new();
+    overlays(&sandbox, &["prod"]);
+    sandbox.write(
+        "r/overlays/staging/kustomization.yaml",
+        "resources: [../prod]\npatches:\n- patch: |\n    apiVersion: networking.k8s.io/v1\n    kind: \
+         NetworkPolicy\n    metadata: {name: allow, namespace: shop}\n    $patch: delete\n",
+    );
+    sandbox.commit("r", "two");
+    sandbox.write("r/base/allow.yaml", policy("allow", ALLOW_MORE));
+    sandbox.commit("r", "three");
+    assert_eq!(opened(&diff(&sandbox, "").0), counts(&[("prod", 1), ("staging", 0)]));
+}
+
+#[test]
+fn a_chart_at_the_top_hides_nothing_of_what_is_beside_it() {
+    if kustomize().is_none() || tool(&["helm"]).is_none() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    overlays(&sandbox, &["prod", "dev"]);
+    sandbox.write("r/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n");
+    sandbox.write("r/templates/x.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n");
+    sandbox.commit("r", "two");
+    sandbox.write("r/base/allow.yaml", policy("allow", ALLOW_MORE));
+    sandbox.commit("r", "three");
+    assert_eq!(opened(&diff(&sandbox, "").0), counts(&[("dev", 1), ("prod", 1)]));
+}
+
+#[test]
+fn a_chart_that_another_depends_on_is_no_release_of_its_own() {
+    if tool(&["helm"]).is_none() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.init("r");
+    let dependency = "dependencies: [{name: sub, version: 1.0.0, repository: 'file://../sub', condition: sub.enabled}]\n";
+    let chart = |name| format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
+    sandbox.write("r/shop/Chart.yaml", format!("{}{dependency}", chart("shop")));
+    sandbox.write("r/shop/values.yaml", "sub: {enabled: false}\n");
+    sandbox.write("r/shop/templates/deny.yaml", policy("deny", DENY));
+    sandbox.write("r/sub/Chart.yaml", chart("sub"));
+    sandbox.write("r/sub/templates/allow.yaml", policy("allow", ALLOW_MORE));
+    sandbox.commit("r", "one");
+    sandbox.write("r/shop/values.yaml", "sub: {enabled: true}\n");
+    sandbox.commit("r", "two");
+    assert_eq!(opened(&diff(&sandbox, "").0), counts(&[("default", 1)]));
+}

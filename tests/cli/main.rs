@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't set its files up has failed")]
 
+mod builds;
+mod charts;
 mod configuration;
 mod directories;
+mod deployed;
 mod environments;
 mod gitops;
 mod explain;

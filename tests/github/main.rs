@@ -10,6 +10,7 @@ mod shop;
 mod world;
 mod scene;
 mod scenarios;
+mod environments;
 mod faults;
 mod inventory;
 mod rights;

@@ -5,18 +5,21 @@ use super::{more, share};
 use crate::gate::{Gate, GateVerdict};
 use crate::render::{untrusted, words};
 use crate::settings::{FailOn, Mode, Waiver};
+use std::collections::BTreeSet;
 
 /// One line below the verdict: does the check pass, and what decides it. Holds no text out of manifests.
 pub fn line(gate: &Gate) -> String {
     let level = level(gate.fail_on);
-    let blocking = gate.blocking.len();
+    // A row that several environments have stands once.
+    let blocking: BTreeSet<&str> = gate.blocking.iter().map(|(_, row)| row.as_str()).collect();
+    let blocking = blocking.len();
     let waived = match gate.waived.len() {
         0 => String::new(),
         count => format!("; {} waived", words::count(count, "opened path is", "opened paths are")),
     };
     match (gate.verdict, gate.mode) {
         (GateVerdict::Pass, _) if gate.fail_on == FailOn::Never => {
-            format!("The check passes: it never fails by its configuration{waived}.")
+            format!("The check passes: by its configuration nothing here fails it{waived}.")
         }
         (GateVerdict::Pass, _) => {
             format!("The check passes: nothing {level} waits for somebody to accept it{waived}.")

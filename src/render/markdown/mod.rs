@@ -69,7 +69,7 @@ pub fn report(report: &Report, options: &Options<'_>) -> String {
         gate::waivers(&mut body, gate);
     }
     without_effect(&mut body, report);
-    reach(&mut body, report);
+    reach(&mut body, report, writer, several);
     picture(&mut body, report);
     closed(&mut body, report, writer, several);
     connections(&mut body, report);
@@ -259,6 +259,9 @@ fn entry_text(entry: &NotEvaluated) -> String {
     if let Some(side) = unread::side(entry) {
         text.push_str(&format!(" ({side})"));
     }
+    if let Some(environments) = unread::environments(entry) {
+        text.push_str(&format!(", in {}", untrusted::markdown(&environments)));
+    }
     text
 }
 
@@ -272,11 +275,15 @@ fn without_effect(body: &mut Body, report: &Report) {
     }
 }
 
-fn reach(body: &mut Body, report: &Report) {
+fn reach(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
     let mut items = Vec::new();
     for environment in &report.environments {
         for (workload, figures) in words::reach(&environment.summary) {
-            let workload = untrusted::markdown(workload);
+            let mut workload = untrusted::markdown(workload);
+            if several {
+                workload
+                    .push_str(&format!(" in {}", writer.phrase(&words::environment(environment))));
+            }
             items.push(Item::new(format!("- {workload}: {figures}\n")));
         }
     }

@@ -56,7 +56,7 @@ pub fn report(report: &Report, style: &Style) -> String {
     }
     not_evaluated(&mut lines, &report.not_evaluated, Scope::Change);
     for environment in &report.environments {
-        figures(&mut lines, environment);
+        figures(&mut lines, environment, several);
     }
     // Where nothing changed the verdict's line has said it.
     if report.result != Verdict::Unchanged {
@@ -162,6 +162,9 @@ fn entry_text(entry: &NotEvaluated, scope: Scope) -> String {
     if let Some(side) = unread::side(entry).filter(|_| scope == Scope::Change) {
         text.push_str(&format!(" ({side})"));
     }
+    if let Some(environments) = unread::environments(entry) {
+        text.push_str(&format!(", in {}", untrusted::plain(&environments)));
+    }
     text
 }
 
@@ -172,11 +175,16 @@ fn more(lines: &mut Lines, indent: usize, total: usize) {
     }
 }
 
-fn figures(lines: &mut Lines, environment: &Environment) {
+fn figures(lines: &mut Lines, environment: &Environment, several: bool) {
     let summary = &environment.summary;
+    let place = match several {
+        true => format!(" in {}", layout::phrase(&words::environment(environment))),
+        false => String::new(),
+    };
     if !summary.without_effect.is_empty() {
         lines.gap();
-        lines.say(Role::Heading, "WITHOUT EFFECT: edits that change no path");
+        let heading = format!("WITHOUT EFFECT{place}: edits that change no path");
+        lines.say(Role::Heading, &heading);
         for edit in summary.without_effect.iter().take(SHOWN) {
             lines.line(2, &untrusted::plain(edit));
         }
@@ -185,7 +193,8 @@ fn figures(lines: &mut Lines, environment: &Environment) {
     let reach = words::reach(summary);
     if !reach.is_empty() {
         lines.gap();
-        lines.say(Role::Heading, "REACH: from how many declared workloads, on any port");
+        let heading = format!("REACH{place}: from how many declared workloads, on any port");
+        lines.say(Role::Heading, &heading);
         for (workload, figures) in reach.iter().take(SHOWN) {
             let text = format!("{}: {figures}", untrusted::plain(workload));
             lines.line(2, &text);

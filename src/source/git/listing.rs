@@ -1,5 +1,6 @@
 //! What a commit holds: paths, modes and object ids.
 
+use super::paths::within;
 use super::program::Git;
 use super::revision::Revision;
 use crate::source::walk::{NOT_UTF8, escaped_bytes, is_manifest};
@@ -85,14 +86,15 @@ impl Listing {
     }
 }
 
-/// Lists a revision, at and below the limits.
+/// Lists a revision, at and below the limits. Regular files elsewhere are among the others: what is within the limits
+/// may be built from them.
 pub(super) fn of_revision(
     git: &Git,
     revision: &Revision,
     limits: &[String],
 ) -> Result<Listing, Error> {
-    let options = ["-r", "-z", "--full-tree", &revision.id, "--"].map(str::to_string);
-    let output = git.run("ls-tree", options.iter().chain(limits)).map_err(|error| match error {
+    let options = ["-r", "-z", "--full-tree", &revision.id];
+    let output = git.run("ls-tree", options).map_err(|error| match error {
         Error::Git { reason, .. } => {
             Error::IncompleteRevision { revision: revision.name.clone(), reason }
         }
@@ -103,7 +105,14 @@ pub(super) fn of_revision(
         let (mode, id, path) = parse(record).ok_or_else(|| {
             git.failed("ls-tree", format!("unexpected line `{}`", escaped_bytes(record)).as_bytes())
         })?;
-        listing.add(mode, id, path);
+        match std::str::from_utf8(path) {
+            Ok(path) if !within(path, limits) => {
+                if !matches!(mode, b"120000" | b"160000") {
+                    listing.others.insert(path.to_string(), id.to_string());
+                }
+            }
+            _ => listing.add(mode, id, path),
+        }
     }
     listing.add_parts(&BTreeSet::new());
     Ok(listing)

@@ -53,6 +53,11 @@ pub fn load_pair(
             let (mut tree, mut others) = read.next().unwrap_or_default();
             tree.name = "working tree".to_string();
             worktree::read_into(&git, &mut tree, &mut others, disk.on_disk, meter);
+            if !limits.is_empty() {
+                let (blobs, places) = worktree::list(&git, &[])?.beyond(&limits);
+                others.blobs(&git, blobs);
+                places.into_iter().for_each(|(path, disk)| others.on_disk(path.into(), disk));
+            }
             share(&base.tree, &mut tree);
             let snapshot = Snapshot { source: "git", name: tree.name.clone(), commit: None };
             (Pair { before: base, after: Loaded { tree, snapshot, others } }, missing)

@@ -29,11 +29,17 @@ pub(super) fn normalise(limits: &[PathBuf]) -> Result<Vec<String>, Error> {
     Ok(normal)
 }
 
+/// Is a path one of these, or below one? Where there are none every path is.
+pub(super) fn within(path: &str, limits: &[String]) -> bool {
+    limits.is_empty() || limits.iter().any(|limit| at_or_below(path, limit))
+}
+
+fn at_or_below(path: &str, limit: &str) -> bool {
+    path.strip_prefix(limit).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The limits at or below which no side has anything.
 pub(super) fn missing(limits: &[String], sides: &[Vec<&str>]) -> Vec<String> {
-    let at_or_below = |path: &str, limit: &str| {
-        path.strip_prefix(limit).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
     let exists = |limit: &String| sides.iter().flatten().any(|path| at_or_below(path, limit));
     limits.iter().filter(|limit| !exists(limit)).cloned().collect()
 }

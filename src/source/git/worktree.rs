@@ -1,6 +1,7 @@
 //! The working tree: what git tracks, and what is new and not ignored, as it is on disk.
 
 use super::listing::Listing;
+use super::paths::within;
 use super::program::Git;
 use crate::source::charts;
 use crate::source::read::read_into as read_files;
@@ -46,6 +47,27 @@ impl Disk {
         paths
     }
 }
+
+impl Disk {
+    /// The regular files outside of the limits, of which what is within may be built: those that the index has, and
+    /// those on disk.
+    pub(super) fn beyond(self, limits: &[String]) -> (Blobs, Places) {
+        let Self { in_index, on_disk } = self;
+        let mut blobs: Vec<(String, String)> = in_index.others.into_iter().collect();
+        blobs.extend(in_index.blobs.into_iter().map(|entry| (entry.path, entry.id)));
+        let mut places = on_disk.others;
+        places.extend(on_disk.found.into_iter().map(|file| (file.path.to_string(), file.disk)));
+        blobs.retain(|(path, _)| !within(path, limits));
+        places.retain(|(path, _)| !within(path, limits));
+        (blobs, places)
+    }
+}
+
+/// Paths with object ids.
+type Blobs = Vec<(String, String)>;
+
+/// Paths with where they are on disk.
+type Places = Vec<(String, PathBuf)>;
 
 /// Lists the working tree at and below the limits.
 pub(super) fn list(git: &Git, limits: &[String]) -> Result<Disk, Error> {
