@@ -64,19 +64,20 @@ impl Mover<'_> {
     /// Where lines of the built text came from; the entry where nobody knows.
     ///
     /// That is one place in one file: around what the first line came from or, if the change does not touch
-    /// that, around what it does touch. A leaf that came from elsewhere stretches nothing.
+    /// that, around what it does touch. A leaf that came from elsewhere stretches nothing, and of what lines only
+    /// depend on no more counts than is touched.
     fn place(&self, start: u32, end: u32) -> Origin {
         let lines = &self.rendered.lines;
         let from = (start.max(1) as usize - 1).min(lines.len());
         let to = (end.max(start) as usize).clamp(from, lines.len());
         let span = lines.get(from..to).unwrap_or_default();
         let nowhere = || Origin { file: self.rendered.entry.clone(), start_line: 1, end_line: 1 };
-        let Some(chosen) = choose(span) else { return nowhere() };
+        let Some((rank, chosen)) = choose(span) else { return nowhere() };
         let Some(file) = self.rendered.files.get(chosen.file as usize) else { return nowhere() };
         let mut around: Vec<u32> = span
             .iter()
             .flatten()
-            .filter(|source| source.file == chosen.file)
+            .filter(|source| source.file == chosen.file && (rank == 0 || source.changed))
             .map(|source| source.line)
             .collect();
         around.sort_unstable();
@@ -92,15 +93,15 @@ impl Mover<'_> {
     }
 }
 
-/// The source that stands for some lines.
-fn choose(span: &[Vec<Source>]) -> Option<Source> {
+/// The source that stands for some lines, and its place among those of its line.
+fn choose(span: &[Vec<Source>]) -> Option<(usize, Source)> {
     let first = span.iter().find_map(|sources| sources.first())?;
     if first.changed {
-        return Some(*first);
+        return Some((0, *first));
     }
-    let ranked = span.iter().flat_map(|sources| sources.iter().enumerate());
+    let ranked = span.iter().flat_map(|sources| sources.iter().copied().enumerate());
     let changed = ranked.filter(|(_, source)| source.changed).min_by_key(|(rank, _)| *rank);
-    Some(changed.map_or(*first, |(_, source)| *source))
+    Some(changed.unwrap_or((0, *first)))
 }
 
 #[cfg(test)]
@@ -186,6 +187,13 @@ spec:
             (10, vec![source(0, 20, true), source(1, 9, true)]),
         ];
         assert_eq!(places(&both)[0], "base.yaml:17-20");
+        // Of what lines depend on, that which is touched.
+        let depends = [
+            (7, vec![source(0, 17, false), source(1, 7, false)]),
+            (8, vec![source(0, 18, false), source(1, 8, true)]),
+            (9, vec![source(0, 19, false), source(1, 9, false)]),
+        ];
+        assert_eq!(places(&depends)[0], "patch.yaml:8-8");
     }
 
     #[test]

@@ -195,9 +195,9 @@ fn a_cause_stands_where_the_change_is() {
     assert_eq!(found, [prod("198.51.100.0/24")]);
     assert_eq!(
         opened(path, "    ports: [443]\n", "    ports: [80]\n").unwrap(),
-        [prod("- cidr: 192")]
+        [prod("ports: [443]")]
     );
-    assert_eq!(opened(path, "      - 8443\n", "").unwrap(), [prod("- cidr: 198")]);
+    assert_eq!(opened(path, "      - 8443\n", "").unwrap(), [prod("- 8443")]);
     assert_eq!(
         opened(path, "monitoring: true", "monitoring: false").unwrap(),
         [prod("monitoring")]
@@ -252,7 +252,7 @@ fn values_in_an_application_and_on_the_command_line() {
     assert_eq!(rules["rel-web ingress 1"], "set.yaml:7");
     let before = with(&tree, "text.yaml", "ports: [1]", "ports: [2]");
     let built = render(&tree, &before, &values).unwrap();
-    assert_eq!(super::rules(&built)["rel-web ingress 1"], at(&tree, "text.yaml", "- cidr"));
+    assert_eq!(super::rules(&built)["rel-web ingress 1"], at(&tree, "text.yaml", "ports: [1]"));
 }
 
 #[test]
@@ -384,4 +384,119 @@ extra:
     let before = with(&tree, "shop/values.yaml", "- to: [{podSelector: {}}]", "- to: []");
     let built = render(&tree, &before, &[]).unwrap();
     assert_eq!(rules(&built)["db egress 0"], value("- to:"));
+}
+
+/// As charts that are published are written: everything through helpers, with dictionaries.
+const PUBLISHED: &str = "\
+{{- if .Values.networkPolicy.enabled }}
+apiVersion: {{ include \"lib.version\" . }}
+kind: NetworkPolicy
+metadata:
+  name: {{ template \"lib.name\" . }}
+  labels: {{- include \"lib.labels\" ( dict \"custom\" .Values.commonLabels \"context\" $ ) | nindent 4 }}
+  {{- if .Values.commonAnnotations }}
+  annotations: {{- include \"lib.render\" ( dict \"value\" .Values.commonAnnotations \"context\" $ ) | nindent 4 }}
+  {{- end }}
+spec:
+  {{- $podLabels := merge .Values.podLabels .Values.commonLabels }}
+  podSelector:
+    matchLabels: {{- include \"lib.labels\" ( dict \"custom\" $podLabels \"context\" $ ) | nindent 6 }}
+  policyTypes:
+    - Ingress
+    - Egress
+  {{- if .Values.networkPolicy.allowExternalEgress }}
+  egress:
+    - {}
+  {{- else }}
+  egress:
+    # names
+    - ports:
+        - port: 53
+          protocol: UDP
+    {{- if .Values.networkPolicy.extraEgress }}
+    {{- include \"lib.render\" ( dict \"value\" .Values.networkPolicy.extraEgress \"context\" $ ) | nindent 4 }}
+    {{- end }}
+  {{- end }}
+  ingress:
+    - ports:
+        - port: {{ .Values.containerPorts.http }}
+        {{- if .Values.tls.enabled }}
+        - port: {{ .Values.containerPorts.https }}
+        {{- end }}
+      {{- if not .Values.networkPolicy.allowExternal }}
+      from:
+        - podSelector:
+            matchLabels:
+              {{ template \"lib.name\" . }}-client: \"true\"
+        {{- if .Values.networkPolicy.namespaces }}
+        - namespaceSelector:
+            matchLabels:
+              {{- range $key, $value := .Values.networkPolicy.namespaces }}
+              {{ $key | quote }}: {{ $value | quote }}
+              {{- end }}
+        {{- end }}
+      {{- end }}
+{{- end }}
+";
+
+const LIBRARY: &str = "\
+{{- define \"lib.version\" -}}networking.k8s.io/v1{{- end }}
+{{- define \"lib.name\" -}}
+{{- printf \"%s-%s\" .Release.Name .Chart.Name | trunc 63 | trimSuffix \"-\" -}}
+{{- end }}
+{{- define \"lib.labels\" -}}
+app: {{ include \"lib.name\" .context }}
+{{- with .custom }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+{{- define \"lib.render\" -}}
+{{- $value := typeIs \"string\" .value | ternary .value (.value | toYaml) }}
+{{- if contains \"{{\" (toJson .value) }}
+  {{- tpl $value .context }}
+{{- else }}
+  {{- $value }}
+{{- end }}
+{{- end }}
+";
+
+#[test]
+fn a_chart_as_they_are_published() {
+    let defaults = "commonLabels: {}\ncommonAnnotations: {}\npodLabels: {}\ncontainerPorts:\n  http: 8080\n  https: 8443\ntls:\n  enabled: false\nnetworkPolicy:\n  enabled: true\n  allowExternal: true\n  allowExternalEgress: true\n  extraEgress: []\n  namespaces: {}\n";
+    let prod = "commonLabels:\n  team: shop\ncommonAnnotations:\n  a: b\ntls:\n  enabled: true\nnetworkPolicy:\n  allowExternal: false\n  allowExternalEgress: false\n  namespaces:\n    team: shop\n    tier: web\n  extraEgress:\n    - to:\n        - ipBlock:\n            cidr: 10.0.0.0/8\n    - to:\n        - podSelector: {}\n      ports:\n        - port: 5432\n";
+    let tree = chart(&[
+        (TEMPLATE, PUBLISHED),
+        ("shop/templates/_lib.tpl", LIBRARY),
+        ("shop/values.yaml", defaults),
+        ("prod.yaml", prod),
+    ]);
+    let values = [file("prod.yaml")];
+    let Some(built) = render(&tree, &tree, &values) else { return };
+    let template = |needle| at(&tree, TEMPLATE, needle);
+    let prod = |needle| at(&tree, "prod.yaml", needle);
+    assert_places(
+        &rules(&built),
+        &[
+            ("rel-shop egress 0", template("- ports:")),
+            ("rel-shop egress 1", prod("- to:")),
+            ("rel-shop egress 1.0", prod("- ipBlock")),
+            ("rel-shop egress 2", prod("- to:#2")),
+            ("rel-shop egress 2.0", prod("- podSelector: {}")),
+            ("rel-shop ingress 0", template("- ports:#2")),
+            ("rel-shop ingress 0.0", template("- podSelector:")),
+            ("rel-shop ingress 0.1", template("- namespaceSelector:")),
+        ],
+    );
+    let touched = |from: &str, to: &str, rule: &str| {
+        let before = with(&tree, "prod.yaml", from, to);
+        rules(&render(&tree, &before, &values).unwrap())[rule].clone()
+    };
+    let first = "    - to:\n        - ipBlock:\n            cidr: 10.0.0.0/8\n";
+    assert_eq!(touched(first, "", "rel-shop egress 1"), prod("- to:"));
+    assert_eq!(touched("5432", "5433", "rel-shop egress 2"), prod("- to:#2"));
+    let external = prod("allowExternalEgress");
+    assert_eq!(touched("allowExternalEgress: false", "", "rel-shop egress 0"), external);
+    assert_eq!(touched("tier: web", "tier: db", "rel-shop ingress 0.1"), prod("tier: web"));
+    let tls = at(&tree, "prod.yaml", "enabled: true");
+    assert_eq!(touched("enabled: true", "enabled: false", "rel-shop ingress 0"), tls);
 }

@@ -320,6 +320,8 @@ fn going_on(line: &Line, row: &str) -> i32 {
     let indent = row.len() - row.trim_start().len();
     match (line.goes_on(), line.indents()) {
         _ if row.trim().is_empty() => 0,
+        // A variable can hold anything.
+        (false, _) if line.is_printed() => -2,
         (false, _) => LOST,
         (true, Some(wanted)) if indent < wanted => LOST,
         (true, _) => 0,
