@@ -262,7 +262,7 @@ impl Planner<'_, '_> {
         }
         let mut pending: Vec<Part> =
             roots.iter().filter(|root| self.mentions(root)).cloned().collect();
-        let mut seen: Vec<(Unit, usize)> = Vec::new();
+        let mut seen: Vec<Unit> = Vec::new();
         let mut deployed: Vec<Part> = Vec::new();
         let mut problems = Vec::new();
         let mut consulted = false;
@@ -299,8 +299,8 @@ impl Planner<'_, '_> {
                     continue;
                 }
                 let part = self.part(unit);
-                if !seen.iter().any(|(other, _)| *other == part.unit) {
-                    seen.push((part.unit.clone(), 0));
+                if !seen.contains(&part.unit) {
+                    seen.push(part.unit.clone());
                     if self.mentions(&part) {
                         pending.push(part.clone());
                     }
