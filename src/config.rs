@@ -1,6 +1,6 @@
 //! Settings that change what a review means.
 
-use crate::report::{CauseKind, Severity};
+use crate::report::{CauseKind, Persona, Severity};
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,6 +31,8 @@ pub struct Config {
     pub protected: Protected,
     /// The least level of a row, by the kind of its cause.
     pub least_severity: BTreeMap<CauseKind, Severity>,
+    /// What is set for rules.
+    pub rules: Rules,
     /// How much the symbolic engine may build before it gives up, in nodes of its diagrams.
     pub node_budget: usize,
     /// Add the concrete table of declared workloads to a report.
@@ -92,6 +94,39 @@ pub enum HostNetworkPods {
     Pods,
 }
 
+/// What is set for rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Whose findings are shown.
+    pub persona: Persona,
+    /// By the rule's id.
+    pub settings: BTreeMap<String, RuleSettings>,
+    /// Namespaces whose pods are all declared, by name.
+    pub closed_namespaces: BTreeSet<String>,
+}
+
+/// What is set for one rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleSettings {
+    /// The level of its findings, in place of the computed one.
+    pub severity: Option<Severity>,
+    /// It is not asked.
+    pub disable: bool,
+    /// What is accepted.
+    pub ignore: Vec<Ignored>,
+}
+
+/// Findings of one rule that are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// Of which policy or other object; `*` stands for any letters.
+    pub policy: String,
+    /// Why.
+    pub reason: String,
+    /// The line in the configuration.
+    pub line: u32,
+}
+
 /// Places that are worth more than the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Protected {
@@ -114,6 +149,7 @@ impl Default for Config {
             sctp: true,
             protected: Protected::default(),
             least_severity: BTreeMap::new(),
+            rules: Rules::default(),
             node_budget: 1_000_000,
             connections: false,
         }

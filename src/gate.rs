@@ -1,6 +1,6 @@
 //! A report and the settings -> does it pass: severities, thresholds, waivers.
 
-use crate::report::{Hides, NotEvaluated, Report, Row};
+use crate::report::{Hides, Lint, NotEvaluated, Report, Severity};
 use crate::settings::{FINGERPRINT_DIGITS, FailOn, Mode, Settings, Waiver};
 use chrono::NaiveDate;
 
@@ -15,11 +15,13 @@ pub struct Gate {
     pub verdict: GateVerdict,
     /// Opened rows at or above the threshold that no waiver covers: environment's name, fingerprint.
     pub blocking: Vec<(String, String)>,
-    /// Waivers that cover an opened row, with the row's whole fingerprint. A row that several
+    /// The same of findings that the change introduces.
+    pub blocking_findings: Vec<(String, String)>,
+    /// Waivers that cover an opened row or a finding, with its whole fingerprint. One that several
     /// environments have is there once.
     pub waived: Vec<(Waiver, String)>,
-    /// Waivers that would cover an opened row but have expired, where no other covers it. Their rows
-    /// count as not waived.
+    /// Waivers that would cover something but have expired, where no other covers it. It counts as not
+    /// waived.
     pub expired: Vec<(Waiver, String)>,
 }
 
@@ -44,13 +46,36 @@ impl Gate {
     }
 }
 
-/// Judges a report on a day. The threshold is the caller's, as commands have defaults of their own.
-pub fn judge(report: &Report, settings: &Settings, fail_on: FailOn, today: NaiveDate) -> Gate {
+/// The least that fails.
+#[derive(Clone, Copy, Debug)]
+pub struct Thresholds {
+    /// Of opened rows.
+    pub rows: FailOn,
+    /// Of findings that the change introduces.
+    pub findings: FailOn,
+}
+
+/// One threshold for both.
+impl From<FailOn> for Thresholds {
+    fn from(fail_on: FailOn) -> Self {
+        Self { rows: fail_on, findings: fail_on }
+    }
+}
+
+/// Judges a report on a day. The thresholds are the caller's, as commands have defaults of their own.
+pub fn judge(
+    report: &Report,
+    settings: &Settings,
+    fail_on: impl Into<Thresholds>,
+    today: NaiveDate,
+) -> Gate {
+    let Thresholds { rows: fail_on, findings: findings_fail_on } = fail_on.into();
     let mut gate = Gate {
         fail_on,
         mode: settings.mode,
         verdict: GateVerdict::Pass,
         blocking: Vec::new(),
+        blocking_findings: Vec::new(),
         waived: Vec::new(),
         expired: Vec::new(),
     };
@@ -68,23 +93,23 @@ pub fn judge(report: &Report, settings: &Settings, fail_on: FailOn, today: Naive
     let hidden = hiding.any(gated);
     let never = names().all(|name| threshold(name) == FailOn::Never);
     for environment in &report.environments {
+        let own = settings.environment_fail_on.get(&environment.name).copied();
         for row in &environment.opened {
-            let mut covering = settings.waivers.iter().filter(|waiver| covers(waiver, row));
-            let first = covering.clone().next();
-            if let Some(waiver) = covering.find(|waiver| waiver.holds_on(today)) {
-                note(&mut gate.waived, waiver, row);
-                continue;
-            }
-            if let Some(waiver) = first {
-                note(&mut gate.expired, waiver, row);
-            }
-            let threshold = threshold(&environment.name).threshold();
-            if threshold.is_some_and(|threshold| row.severity >= threshold) {
+            let counts = !waived(&mut gate, settings, &row.fingerprint, today);
+            if counts && reaches(own.unwrap_or(fail_on), row.severity) {
                 gate.blocking.push((environment.name.clone(), row.fingerprint.clone()));
             }
         }
+        for finding in environment.findings.iter().filter(|finding| finding.introduced) {
+            let counts = !waived(&mut gate, settings, &finding.fingerprint, today);
+            if counts && reaches(own.unwrap_or(findings_fail_on), finding.severity) {
+                gate.blocking_findings
+                    .push((environment.name.clone(), finding.fingerprint.clone()));
+            }
+        }
     }
-    gate.verdict = match (never, hidden, gate.blocking.is_empty()) {
+    let nothing = gate.blocking.is_empty() && gate.blocking_findings.is_empty();
+    gate.verdict = match (never, hidden, nothing) {
         (true, ..) => GateVerdict::Pass,
         (_, true, _) => GateVerdict::Unknown,
         (_, false, false) => GateVerdict::Fail,
@@ -93,14 +118,40 @@ pub fn judge(report: &Report, settings: &Settings, fail_on: FailOn, today: Naive
     gate
 }
 
-fn note(list: &mut Vec<(Waiver, String)>, waiver: &Waiver, row: &Row) {
-    if !list.iter().any(|(_, fingerprint)| *fingerprint == row.fingerprint) {
-        list.push((waiver.clone(), row.fingerprint.clone()));
+/// Judges the findings of one snapshot. What was not evaluated of it hides no widening.
+pub fn judge_lint(lint: &Lint, fail_on: FailOn) -> GateVerdict {
+    let worst = lint.findings.iter().map(|finding| finding.severity).max();
+    match (worst, fail_on.threshold()) {
+        (Some(worst), Some(threshold)) if worst >= threshold => GateVerdict::Fail,
+        _ => GateVerdict::Pass,
+    }
+}
+
+fn reaches(fail_on: FailOn, severity: Severity) -> bool {
+    fail_on.threshold().is_some_and(|threshold| severity >= threshold)
+}
+
+/// Does a waiver that holds cover this fingerprint? Notes which, and which would but has expired.
+fn waived(gate: &mut Gate, settings: &Settings, fingerprint: &str, today: NaiveDate) -> bool {
+    let mut covering = settings.waivers.iter().filter(|waiver| covers(waiver, fingerprint));
+    let first = covering.clone().next();
+    let holds = covering.find(|waiver| waiver.holds_on(today));
+    match (holds, first) {
+        (Some(waiver), _) => note(&mut gate.waived, waiver, fingerprint),
+        (None, Some(waiver)) => note(&mut gate.expired, waiver, fingerprint),
+        (None, None) => {}
+    }
+    holds.is_some()
+}
+
+fn note(list: &mut Vec<(Waiver, String)>, waiver: &Waiver, fingerprint: &str) {
+    if !list.iter().any(|(_, known)| known == fingerprint) {
+        list.push((waiver.clone(), fingerprint.to_string()));
     }
 }
 
 /// Too short a beginning could be that of many rows, and an empty one is that of all.
-fn covers(waiver: &Waiver, row: &Row) -> bool {
+fn covers(waiver: &Waiver, fingerprint: &str) -> bool {
     waiver.fingerprint.len() >= *FINGERPRINT_DIGITS.start()
-        && row.fingerprint.starts_with(&waiver.fingerprint)
+        && fingerprint.starts_with(&waiver.fingerprint)
 }

@@ -12,6 +12,7 @@ pub mod eval;
 pub mod reach;
 pub mod report;
 pub mod diff;
+pub mod rules;
 pub mod settings;
 pub mod gate;
 pub mod problems;
@@ -27,4 +28,4 @@ pub mod cli;
 
 pub mod review;
 
-pub use review::{list, review, review_in_steps};
+pub use review::{lint, list, review, review_in_steps};

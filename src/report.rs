@@ -3,6 +3,7 @@
 //! Field names and values are a contract (`schemaVersion` 1): they may be added to, not changed.
 
 pub mod environments;
+mod finding;
 mod inventory;
 pub mod merged;
 pub mod ports;
@@ -10,10 +11,11 @@ mod row;
 
 pub use row::{
     Admission, AdmittedBy, Assumption, Cause, CauseKind, DeclaredPeers, Exception, ExceptionKind,
-    ExternalPeers, Location, Peers, PodPeers, PortRange, Row, RuleRef, Severity, Side, Undeclared,
-    Witness,
+    ExternalPeers, Location, Peers, PodPeers, PortRange, Row, RowRule, RuleRef, Severity, Side,
+    Undeclared, Witness,
 };
 
+pub use finding::{Finding, Fix, FixKind, Message, Part, Persona};
 pub use inventory::{Inventory, date};
 
 use serde::Serialize;
@@ -178,13 +180,6 @@ pub struct ReachCount {
     pub after: Option<usize>,
 }
 
-/// A finding of a rule. No rule exists yet, so reports have none.
-#[derive(Clone, Debug, Serialize)]
-pub struct Finding {
-    /// The rule's id.
-    pub rule: String,
-}
-
 /// Something that was not evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotEvaluated {
@@ -290,6 +285,25 @@ pub struct Listing {
 pub struct Unisolated {
     pub ingress: Vec<String>,
     pub egress: Vec<String>,
+}
+
+/// The findings of one snapshot.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lint {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Who wrote it.
+    pub tool: Tool,
+    /// Most severe first.
+    pub findings: Vec<Finding>,
+    /// As in [`Report::not_evaluated`].
+    pub not_evaluated: Vec<NotEvaluated>,
+    /// How much was read.
+    pub read: ReadCounts,
+    /// As in [`Report::inventory`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<Inventory>,
 }
 
 /// The answer to "may this flow happen, and why".

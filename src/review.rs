@@ -7,9 +7,10 @@ use crate::parse::{Affects, InventoryRead, Parsed, Problem, parse_both};
 use crate::problems::{inventory, not_evaluated};
 use crate::reach::{Side as WorldSide, World};
 use crate::report::{
-    Environment, Hides, Listing, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Side, Snapshot,
-    Tool, Unisolated, Verdict,
+    Environment, Hides, Lint, Listing, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Side,
+    Snapshot, Tool, Unisolated, Verdict,
 };
+use crate::rules::{self, Found};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
 
@@ -30,17 +31,22 @@ pub fn review_in_steps(
     done("parsing");
     let world = World::of(&parsed_before.cluster, &parsed_after.cluster, config);
     done("joining");
-    let diff = diff::diff(&world, config);
-    let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff);
+    let diff = diff::diff(&world, config, &|encoder, flows, row| {
+        rules::annotate(encoder, config, flows, row);
+    });
     done("analysis");
+    let found = rules::of_change(&world, config);
+    let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff, found);
+    done("rules");
     report
 }
 
 /// Turns what was found into the report.
-fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff) -> Report {
+fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff, found: Found) -> Report {
     let [(before, parsed_before), (after, parsed_after)] = sides;
     let mut entries = problems(&parsed_before.problems, &parsed_after.problems, &diff.touched);
     entries.extend(diff.not_evaluated);
+    entries.extend(found.not_evaluated);
     sort(&mut entries);
     let hidden = |hides| entries.iter().any(|entry| entry.hides == hides);
     let result =
@@ -57,6 +63,7 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff) -> Report {
             name: "default".into(),
             opened: diff.opened,
             closed: diff.closed,
+            findings: found.findings,
             connections: diff.connections,
             summary: diff.summary,
             ..Environment::default()
@@ -71,17 +78,7 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff) -> Report {
 pub fn list(tree: &Tree, config: &Config) -> Listing {
     let (_, parsed) = parse_both(&Tree::default(), tree, config);
     let world = World::of(&parsed.cluster, &parsed.cluster, config);
-    let mut entries: Vec<NotEvaluated> = parsed
-        .problems
-        .iter()
-        .map(|problem| {
-            let hides = match problem.affects {
-                Affects::Nothing => Hides::Nothing,
-                _ => Hides::Flow,
-            };
-            not_evaluated(problem, Side::After, hides)
-        })
-        .collect();
+    let mut entries = of_one(&parsed.problems);
     let budget = config.node_budget;
     let open = |direction| diff::unisolated(&world, WorldSide::After, direction, budget);
     let found = diff::connections::list(&world, config).and_then(|connections| {
@@ -115,6 +112,33 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
         read: counts(&[(tree, &parsed)]),
         inventory: inventory(&parsed.inventory, &parsed.inventory),
     }
+}
+
+/// The least-privilege findings of one snapshot.
+pub fn lint(tree: &Tree, config: &Config) -> Lint {
+    let (_, parsed) = parse_both(&Tree::default(), tree, config);
+    let world = World::of(&parsed.cluster, &parsed.cluster, config);
+    let found = rules::of_snapshot(&world, config);
+    let mut entries = of_one(&parsed.problems);
+    entries.extend(found.not_evaluated);
+    sort(&mut entries);
+    Lint {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::this(),
+        findings: found.findings,
+        not_evaluated: entries,
+        read: counts(&[(tree, &parsed)]),
+        inventory: inventory(&parsed.inventory, &parsed.inventory),
+    }
+}
+
+/// What was not understood of a snapshot that stands alone.
+fn of_one(problems: &[Problem]) -> Vec<NotEvaluated> {
+    let hides = |problem: &Problem| match problem.affects {
+        Affects::Nothing => Hides::Nothing,
+        _ => Hides::Flow,
+    };
+    problems.iter().map(|problem| not_evaluated(problem, Side::After, hides(problem))).collect()
 }
 
 /// What was told of both sides of something that the change does not touch.

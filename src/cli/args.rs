@@ -5,6 +5,7 @@ use super::pr::Pr;
 use super::rendering::RenderOptions;
 use super::snapshot::Snapshot;
 use crate::config::{Config, IpBlocksMatchPods};
+use crate::report::Persona;
 use crate::settings::{CommentWhen, FailOn, check_namespace};
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -46,6 +47,13 @@ pub(super) enum Command {
     List(List),
     /// May this flow happen, and by which rule
     Query(Query),
+    /// What is wrong with how the policies of one directory are written
+    Lint(Lint),
+    /// The catalogue of rules, or one rule's page
+    Rules {
+        /// The rule
+        rule: Option<String>,
+    },
     /// One row of a diff at length
     Explain(Explain),
     /// Which environments there are, and what decided that
@@ -78,6 +86,8 @@ pub(super) struct Diff {
     #[arg(long, value_name = "LEVEL")]
     pub(super) fail_on: Option<FailOn>,
     #[command(flatten)]
+    pub(super) rules: RuleOptions,
+    #[command(flatten)]
     pub(super) cluster: ClusterOptions,
     #[command(flatten)]
     pub(super) render: RenderOptions,
@@ -91,6 +101,8 @@ pub(super) struct Explain {
     pub(super) fingerprint: String,
     #[command(flatten)]
     pub(super) inputs: Inputs,
+    #[command(flatten)]
+    pub(super) rules: RuleOptions,
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
     #[command(flatten)]
@@ -127,6 +139,61 @@ pub(super) struct List {
     pub(super) cluster: ClusterOptions,
     #[command(flatten)]
     pub(super) render: RenderOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lint {
+    /// A directory with manifests, or one file
+    #[arg(value_name = "DIR")]
+    pub(super) directory: PathBuf,
+    /// How to write the findings
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: AnswerFormat,
+    /// End with code 10 when there is a finding of this severity or above [default: `failOn` of the
+    /// configuration, else never]
+    #[arg(long, value_name = "LEVEL")]
+    pub(super) fail_on: Option<FailOn>,
+    #[command(flatten)]
+    pub(super) rules: RuleOptions,
+    /// The environment, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(super) environment: Option<String>,
+    #[command(flatten)]
+    pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) render: RenderOptions,
+}
+
+/// Which findings are shown.
+#[derive(Debug, Args)]
+pub(super) struct RuleOptions {
+    /// Whose findings to show [default: `persona` of the configuration, else regular]
+    #[arg(long, value_name = "PERSONA")]
+    pub(super) persona: Option<Persona>,
+}
+
+impl RuleOptions {
+    /// Puts what was typed in place of what is configured.
+    pub(super) fn apply(&self, config: &mut Config) {
+        if let Some(persona) = self.persona {
+            config.rules.persona = persona;
+        }
+    }
+}
+
+impl ValueEnum for Persona {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Persona::Regular, Persona::Pedantic, Persona::Auditor]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Persona::Regular => "What is almost surely wrong",
+            Persona::Pedantic => "Everything as it should be written",
+            Persona::Auditor => "Also what could be wrong",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
+    }
 }
 
 #[derive(Debug, Args)]

@@ -84,6 +84,7 @@ mod tests {
             undeclared: Undeclared::None,
             assumes: None,
             witness: Witness { from: String::new(), to: String::new(), protocol: "TCP", port: 1 },
+            rules: Vec::new(),
         });
         report.environments[0].opened = rows.collect();
         report.not_evaluated = hides

@@ -1,8 +1,8 @@
 //! One function a command: read, compute, write.
 
 use super::args::{
-    AnswerFormat, Arguments, Command, Diff, Environments, Explain, Inputs, List, ListFormat, Query,
-    ReportFormat,
+    AnswerFormat, Arguments, Command, Diff, Environments, Explain, Inputs, Lint, List, ListFormat,
+    Query, ReportFormat,
 };
 use super::config::Configuration;
 use super::exit::Outcome;
@@ -13,11 +13,12 @@ use super::progress::Progress;
 use super::rendering::RenderOptions;
 use super::timings::Timings;
 use crate::environments::{self, NoChoice};
-use crate::gate::{Gate, judge};
+use crate::gate::{Gate, judge, judge_lint};
 use crate::nearest::nearest;
 use crate::render::text::Style;
 use crate::render::{self, Found};
 use crate::report::{Report, date};
+use crate::rules::catalogue::RULES;
 use crate::settings::Mode;
 use crate::source::git::{self, Range};
 use crate::source::{Meter, Pair, directory};
@@ -40,6 +41,10 @@ pub(super) fn run(arguments: Arguments) -> Result<u8> {
         Command::Diff(diff) => run_diff(&diff, &style).map(Outcome::code),
         Command::List(list) => run_list(&list, &style).map(|()| Outcome::Done.code()),
         Command::Query(query) => run_query(&query, &style).map(|()| Outcome::Done.code()),
+        Command::Lint(lint) => run_lint(&lint, &style).map(Outcome::code),
+        Command::Rules { rule } => {
+            run_rules(rule.as_deref(), &style).map(|()| Outcome::Done.code())
+        }
         Command::Explain(explain) => run_explain(&explain, &style).map(|()| Outcome::Done.code()),
         Command::Environments(arguments) => {
             run_environments(&arguments, &style).map(|()| Outcome::Done.code())
@@ -60,6 +65,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8> {
 fn run_diff(diff: &Diff, style: &Style) -> Result<Outcome> {
     let mut configuration = Configuration::of_pair(&diff.inputs, &diff.cluster)?;
     configuration.settings.config.connections = diff.connections;
+    diff.rules.apply(&mut configuration.settings.config);
     let mut timings = Timings::start();
     let report = compare(&diff.inputs, &diff.render, &configuration, &mut timings)?;
     timings.done("freeing");
@@ -102,7 +108,8 @@ fn tell_waivers(gate: &Gate, file: &str) {
 }
 
 fn run_explain(explain: &Explain, style: &Style) -> Result<()> {
-    let configuration = Configuration::of_pair(&explain.inputs, &explain.cluster)?;
+    let mut configuration = Configuration::of_pair(&explain.inputs, &explain.cluster)?;
+    explain.rules.apply(&mut configuration.settings.config);
     let report = compare(&explain.inputs, &explain.render, &configuration, &mut Timings::start())?;
     let rows = chosen(&report, &explain.fingerprint)?;
     let texts: Vec<String> = rows.iter().map(|row| render::text::explain(row, style)).collect();
@@ -124,6 +131,42 @@ fn run_list(list: &List, style: &Style) -> Result<()> {
         ListFormat::Mermaid => render::mermaid::listing(&listing),
         ListFormat::Dot => render::dot::listing(&listing),
     })?)
+}
+
+fn run_lint(lint: &Lint, style: &Style) -> Result<Outcome> {
+    let mut configuration = Configuration::of_snapshot(&lint.directory, &lint.cluster)?;
+    lint.rules.apply(&mut configuration.settings.config);
+    let progress = Progress::start();
+    let chosen = Chosen { environment: lint.environment.as_deref(), render: &lint.render };
+    let tree = snapshot(&lint.directory, chosen, &configuration, &progress)?;
+    let mut found = crate::lint(&tree, &configuration.settings.config);
+    date(&mut found.inventory, Utc::now().date_naive());
+    drop(progress);
+    output::write(&match lint.format {
+        AnswerFormat::Text => render::text::lint(&found, style),
+        AnswerFormat::Json => render::json::lint(&found),
+    })?;
+    let fail_on = lint.fail_on.or(configuration.settings.fail_on).unwrap_or_default();
+    Ok(judge_lint(&found, fail_on).into())
+}
+
+fn run_rules(rule: Option<&str>, style: &Style) -> Result<()> {
+    let Some(wanted) = rule else { return Ok(output::write(&render::text::rules(style))?) };
+    match RULES.iter().find(|rule| rule.id == wanted) {
+        Some(rule) => Ok(output::write(&crate::rules::page::one(rule))?),
+        None => {
+            let near = nearest(wanted, RULES.iter().map(|rule| rule.id), SUGGESTIONS);
+            let near: Vec<String> = near.into_iter().map(str::to_string).collect();
+            Err(Failure::Usage(match near.is_empty() {
+                true => {
+                    format!("there is no rule `{wanted}`\n  try: `netpol-review rules` for all")
+                }
+                false => {
+                    format!("there is no rule `{wanted}`\n  did you mean: {}?", quoted(&near))
+                }
+            }))
+        }
+    }
 }
 
 fn run_query(query: &Query, style: &Style) -> Result<()> {

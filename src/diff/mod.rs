@@ -53,12 +53,19 @@ pub struct Touched {
 
 type Result<T> = std::result::Result<T, OverBudget>;
 
-/// Compares two sides exactly.
-pub fn diff(world: &World<'_>, config: &Config) -> Diff {
+/// Says more of a row that opened, from its exact flows.
+pub type Annotate<'n> = &'n dyn Fn(&mut Encoder<'_, '_>, Set, &mut Row);
+
+/// Compares two sides exactly. `annotate` may say more of each row that opened.
+pub fn diff(world: &World<'_>, config: &Config, annotate: Annotate<'_>) -> Diff {
     let mut diff = Diff::default();
     let mut targets = BTreeSet::new();
     let mut too_much = Vec::new();
-    for (new, rows) in [(Side::After, &mut diff.opened), (Side::Before, &mut diff.closed)] {
+    let sides: [(Side, &mut Vec<Row>, Annotate<'_>); 2] = [
+        (Side::After, &mut diff.opened, annotate),
+        (Side::Before, &mut diff.closed, &|_, _, _| {}),
+    ];
+    for (new, rows, annotate) in sides {
         // A store for each try, so that what one of them made takes no room from the next.
         let mut gain = |only: Option<usize>| {
             let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
@@ -66,7 +73,10 @@ pub fn diff(world: &World<'_>, config: &Config) -> Diff {
             let (found, mut failed) =
                 gained_rows(&mut encoder, config, new, only, touched, targets)?;
             diff.not_evaluated.append(&mut failed);
-            rows.extend(found.into_iter().map(|(row, _)| row));
+            rows.extend(found.into_iter().map(|(mut row, flows)| {
+                annotate(&mut encoder, flows, &mut row);
+                row
+            }));
             Ok(())
         };
         match gain(None) {
@@ -349,6 +359,7 @@ fn finish(
         undeclared,
         assumes: assumed.then_some(Assumption::IpBlocksMatchPods),
         witness: replayed.witness,
+        rules: Vec::new(),
     };
     row.fingerprint = fingerprint(&row);
     Ok(row)

@@ -4,7 +4,7 @@ use super::action::{Error, Inputs};
 use super::pull::Commits;
 use super::review::{Facts, Files, Review, review};
 use crate::environments;
-use crate::gate::{Gate, GateVerdict, judge};
+use crate::gate::{Gate, GateVerdict, Thresholds, judge};
 use crate::render::words::{self, Phrase, Piece};
 use crate::report::{Environment, Hides, Report, Row, date};
 use crate::settings::{self, FailOn, Mode, Settings, SettingsError};
@@ -19,6 +19,13 @@ use std::sync::Arc;
 /// What a pull request's review fails on where neither the configuration nor an input says: every widening
 /// by an edit of policies or labels, but not what only came with a new workload.
 const FAIL_ON: FailOn = FailOn::Low;
+
+/// The least finding that fails where nobody said: what is surely wrong blocks, advice does not.
+const FINDINGS_FAIL_ON: FailOn = FailOn::High;
+
+fn thresholds(settings: &Settings) -> Thresholds {
+    settings.fail_on.map_or(Thresholds { rows: FAIL_ON, findings: FINDINGS_FAIL_ON }, Into::into)
+}
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -74,8 +81,7 @@ pub fn evaluate(
     let pair = load(repository, &commits, &settings, inventory)?;
     let mut report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
     date(&mut report.inventory, today);
-    let fail_on = settings.fail_on.unwrap_or(FAIL_ON);
-    let mut gate = judge(&report, &settings, fail_on, today);
+    let mut gate = judge(&report, &settings, thresholds(&settings), today);
     if broken {
         // Nobody knows what the team wanted.
         gate.verdict = GateVerdict::Unknown;
@@ -212,7 +218,7 @@ fn preview(
     }
     let pair = load(repository, commits, &settings, inventory)?;
     let report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
-    let would = judge(&report, &settings, settings.fail_on.unwrap_or(FAIL_ON), today);
+    let would = judge(&report, &settings, thresholds(&settings), today);
     notes.push(vec![
         Piece::Words("This pull request changes the configuration, which counts once it is merged; with it, the check "),
         Piece::Words(would_be(&would)),

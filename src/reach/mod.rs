@@ -10,4 +10,4 @@ mod matching;
 pub mod world;
 
 pub use encode::{Encoder, Reading};
-pub use world::{Ranges, Side, Slot, World};
+pub use world::{NamespaceSlot, Ranges, Side, Slot, World};

@@ -14,7 +14,7 @@ use crate::report::{
 };
 use crate::settings::Waiver;
 
-use Piece::{Count, Name, Place, Words};
+use Piece::{Count, Name, Place, Text, Words};
 
 /// A note beside some lines.
 #[derive(Clone, Debug)]
@@ -276,6 +276,7 @@ pub fn write(phrase: &Phrase, name: fn(&str) -> String) -> String {
     for piece in phrase {
         match piece {
             Words(words) => out.push_str(words),
+            Text(own) => out.push_str(own),
             Count(count) => out.push_str(&count.to_string()),
             Name(text) => out.push_str(&name(text)),
             Place(location) => out.push_str(&name(&words::place(location))),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::untrusted;
 use crate::report::environments::Environments;
-use crate::report::{Answer, Listing, Report};
+use crate::report::{Answer, Lint, Listing, Report};
 
 /// The outcome of a comparison.
 pub fn report(report: &Report) -> String {
@@ -14,6 +14,11 @@ pub fn report(report: &Report) -> String {
 /// The effective reachability of one snapshot.
 pub fn listing(listing: &Listing) -> String {
     pretty(listing)
+}
+
+/// The findings of one snapshot.
+pub fn lint(lint: &Lint) -> String {
+    pretty(lint)
 }
 
 /// The answer to a query.

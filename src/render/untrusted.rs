@@ -79,6 +79,20 @@ pub fn markdown(text: &str) -> String {
     format!("{fence}{pad}{shown}{pad}{fence}")
 }
 
+/// A fenced block of Markdown, `indent` columns from the margin, whose fence is longer than any run of
+/// backticks inside. `language` is ours.
+pub fn fenced(text: &str, language: &str, indent: usize) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let margin = " ".repeat(indent);
+    let mut out = format!("{margin}{fence}{language}\n");
+    for line in text.lines() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{margin}{}", visible(line, PLAIN_CAP));
+    }
+    out + &format!("{margin}{fence}\n")
+}
+
 /// For the target of a Markdown link that the caller built: `None` unless it is `https`, and with
 /// everything percent-encoded that could end the link.
 pub fn link_target(url: &str) -> Option<String> {

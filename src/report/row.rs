@@ -1,5 +1,6 @@
 //! Rows: what opened or closed, why, and an example.
 
+use super::Message;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,18 @@ pub struct Row {
     pub assumes: Option<Assumption>,
     /// One concrete flow of the row.
     pub witness: Witness,
+    /// What rules say of it. They are no findings of their own: the row is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RowRule>,
+}
+
+/// A rule's word on a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowRule {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// What it says.
+    pub message: Message,
 }
 
 /// A part of a cause's region that a row does not contain.

@@ -6,10 +6,11 @@
 use super::profile::Profile;
 use super::{CommentWhen, FailOn, Mode};
 use crate::config::{HostNetworkPods, IpBlocksMatchPods, Renderer};
-use crate::report::Severity;
+use crate::report::{Persona, Severity};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+use std::collections::BTreeMap;
 
 /// Configuration of netpol-review. It is read from the base commit of a pull request, so a change cannot
 /// loosen its own gate.
@@ -40,6 +41,11 @@ pub(super) struct File {
     pub environments: Option<Vec<Spanned<Environment>>>,
     /// The least severity of a row, by the kind of its cause.
     pub severity: Option<Severities>,
+    /// Who is shown findings of rules: `regular`, `pedantic` or `auditor`. Default: `regular`.
+    pub persona: Option<Persona>,
+    /// What is set for rules, by their ids; `netpol-review rules` lists them.
+    #[schemars(with = "Option<BTreeMap<String, RuleSettings>>")]
+    pub rules: Option<Spanned<BTreeMap<String, Spanned<RuleSettings>>>>,
     /// What is worth more than the rest: rows that lead there are one level more severe.
     pub protected: Option<Protected>,
     /// Facts about the cluster.
@@ -107,6 +113,31 @@ pub(super) struct Severities {
     pub tier_changed: Option<Severity>,
 }
 
+/// What is set for one rule.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RuleSettings {
+    /// The level of its findings, in place of the computed one.
+    pub severity: Option<Severity>,
+    /// The rule is not asked. Default: false.
+    pub disable: Option<bool>,
+    /// Findings that are accepted.
+    #[schemars(with = "Option<Vec<Ignored>>")]
+    pub ignore: Option<Vec<Spanned<Ignored>>>,
+}
+
+/// Findings of one rule that are accepted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Ignored {
+    /// Of which policy, as `namespace/name`, or of which other object. `*` stands for any letters.
+    #[schemars(with = "String", regex(pattern = r"\S"))]
+    pub policy: Spanned<String>,
+    /// Why.
+    #[schemars(with = "String", regex(pattern = r"\S"))]
+    pub reason: Spanned<String>,
+}
+
 /// What is worth more than the rest: rows that lead there are one level more severe.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -137,6 +168,10 @@ pub(super) struct Cluster {
     #[serde(rename = "nodeCIDRs")]
     #[schemars(with = "Option<Vec<String>>")]
     pub node_cidrs: Option<Vec<Spanned<String>>>,
+    /// Namespaces whose pods are all in these manifests or in the inventory, by name. Rules that say that
+    /// something matches nothing are sure there.
+    #[schemars(with = "Option<Vec<Namespace>>")]
+    pub closed_namespaces: Option<Vec<Spanned<String>>>,
     /// Does an ipBlock match pods whose address lies in it? Default: `unknown`, both are computed.
     pub ip_blocks_match_pods: Option<IpBlocksMatchPods>,
     /// Are pods on the host network part of their `node`, or `pods` like any other? Default: `node`.

@@ -3,9 +3,10 @@
 use super::check::{self, shown};
 use super::file::{self, File, LEAST_NODES, MOST_NODES};
 use super::{Approvers, CommentOptions, FailOn, Settings, Waiver};
-use crate::config::{Config, Protected, Stated};
+use crate::config::{Config, Ignored, Protected, RuleSettings, Rules, Stated};
 use crate::nearest::nearest;
-use crate::report::{CauseKind, Severity};
+use crate::report::{CauseKind, Persona, Severity};
+use crate::rules::catalogue::RULES;
 use ipnet::IpNet;
 use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,7 +151,7 @@ fn near(wrong: &str, known: &[&'static str]) -> String {
 fn elsewhere(key: &str) -> Option<&'static str> {
     Some(match key {
         "profile" | "podCIDRs" | "serviceCIDRs" | "nodeCIDRs" | "ipBlocksMatchPods"
-        | "hostNetworkPods" | "endPort" | "sctp" => "cluster",
+        | "hostNetworkPods" | "endPort" | "sctp" | "closedNamespaces" => "cluster",
         "namespaces" | "ranges" => "protected",
         "users" | "teams" | "codeowners" | "author" => "approvers",
         "when" | "inline" => "comment",
@@ -199,6 +200,7 @@ impl Reader {
         }
         let (environments, environment_fail_on) =
             self.environments(file.environments.unwrap_or_default());
+        let rules = self.rules(file.persona, file.rules);
         Settings {
             paths,
             inventory: self.all(&file.inventory, check::file),
@@ -208,6 +210,7 @@ impl Reader {
                 file.cluster.unwrap_or_default(),
                 file.limits.unwrap_or_default(),
                 severity.iter().map(|(kind, _, level)| (*kind, *level)).collect(),
+                rules,
             ),
             mode: file.mode.unwrap_or_default(),
             fail_on: file.fail_on,
@@ -230,6 +233,7 @@ impl Reader {
         cluster: file::Cluster,
         limits: file::Limits,
         least_severity: BTreeMap<CauseKind, Severity>,
+        rules: Rules,
     ) -> Config {
         let default = Config::default();
         let known = cluster.profile.map(super::profile::Profile::known).unwrap_or_default();
@@ -244,6 +248,8 @@ impl Reader {
             );
             self.errors.push(at(nodes.defined, message));
         }
+        let closed = self.all(&cluster.closed_namespaces, check::namespace);
+        let rules = Rules { closed_namespaces: closed.into_iter().collect(), ..rules };
         let nodes = limits.nodes.and_then(|nodes| usize::try_from(nodes.value).ok());
         Config {
             default_namespace: namespace.unwrap_or(default.default_namespace),
@@ -265,6 +271,7 @@ impl Reader {
                 ranges: self.ranges(&protected.ranges),
             },
             least_severity,
+            rules,
             node_budget: nodes.unwrap_or(default.node_budget),
             connections: default.connections,
         }
@@ -345,6 +352,39 @@ impl Reader {
             }
         }
         (environments, fail_on)
+    }
+}
+
+type WrittenRules = Spanned<BTreeMap<String, Spanned<file::RuleSettings>>>;
+
+impl Reader {
+    fn rules(&mut self, persona: Option<Persona>, written: Option<WrittenRules>) -> Rules {
+        let mut rules = Rules { persona: persona.unwrap_or_default(), ..Rules::default() };
+        for (id, Spanned { value, defined, .. }) in written.into_iter().flat_map(|map| map.value) {
+            if !RULES.iter().any(|rule| rule.id == id) {
+                let known: Vec<&'static str> = RULES.iter().map(|rule| rule.id).collect();
+                let near = match nearest(&id, known.iter().copied(), 2).as_slice() {
+                    [] => "; `netpol-review rules` lists them".into(),
+                    _ => near(&id, &known),
+                };
+                self.errors.push(at(defined, format!("there is no rule {}{near}", shown(&id))));
+                continue;
+            }
+            let mut ignore = Vec::new();
+            for Spanned { value, defined, .. } in value.ignore.into_iter().flatten() {
+                let policy = self.check(&value.policy, |text| check::words(text, "policy"));
+                let reason = self.check(&value.reason, |text| check::words(text, "reason"));
+                let (Some(policy), Some(reason)) = (policy, reason) else { continue };
+                ignore.push(Ignored { policy, reason, line: at(defined, String::new()).line });
+            }
+            let settings = RuleSettings {
+                severity: value.severity,
+                disable: value.disable.unwrap_or_default(),
+                ignore,
+            };
+            rules.settings.insert(id, settings);
+        }
+        rules
     }
 }
 

@@ -146,6 +146,7 @@ pub fn any_pod() -> Row {
             protocol: "TCP",
             port: 5432,
         },
+        rules: vec![],
     }
 }
 
@@ -193,6 +194,7 @@ pub fn default_deny_deleted() -> Row {
             protocol: "TCP",
             port: 1,
         },
+        rules: vec![],
         undeclared: Undeclared::Also,
         assumes: None,
     }
@@ -244,6 +246,7 @@ pub fn external_ranges() -> Row {
             protocol: "TCP",
             port: 443,
         },
+        rules: vec![],
     }
 }
 
@@ -276,6 +279,7 @@ pub fn undeclared_with_assumption() -> Row {
             protocol: "TCP",
             port: 8080,
         },
+        rules: vec![],
     }
 }
 

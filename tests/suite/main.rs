@@ -15,6 +15,7 @@ mod reader;
 mod report_laws;
 mod reports;
 mod rows;
+mod rules;
 mod schema;
 mod settings;
 mod worlds;

@@ -10,13 +10,11 @@ use std::collections::BTreeSet;
 /// One line below the verdict: does the check pass, and what decides it. Holds no text out of manifests.
 pub fn line(gate: &Gate) -> String {
     let level = level(gate.fail_on);
-    // A row that several environments have stands once.
-    let blocking: BTreeSet<&str> = gate.blocking.iter().map(|(_, row)| row.as_str()).collect();
-    let blocking = blocking.len();
     let waived = match gate.waived.len() {
         0 => String::new(),
-        count => format!("; {} waived", words::count(count, "opened path is", "opened paths are")),
+        count => format!("; {count} waived"),
     };
+    let blocking = blocking(gate);
     match (gate.verdict, gate.mode) {
         (GateVerdict::Pass, _) if gate.fail_on == FailOn::Never => {
             format!("The check passes: by its configuration nothing here fails it{waived}.")
@@ -27,18 +25,34 @@ pub fn line(gate: &Gate) -> String {
         (GateVerdict::Fail, Mode::Enforce) => format!(
             "**The check fails**: {} {level}{waived}. To accept one, merge a waiver of its fingerprint into \
              the configuration.",
-            words::count(blocking, "opened path is", "opened paths are")
+            blocking
         ),
-        (GateVerdict::Fail, Mode::Warn) => format!(
-            "The check only warns: {} {level}{waived}.",
-            words::count(blocking, "opened path is", "opened paths are")
-        ),
+        (GateVerdict::Fail, Mode::Warn) => {
+            format!("The check only warns: {blocking} {level}{waived}.")
+        }
         (GateVerdict::Unknown, Mode::Enforce) => {
             "**The check fails**: what was not evaluated could hide something that opens.".into()
         }
         (GateVerdict::Unknown, Mode::Warn) => {
             "The check only warns: what was not evaluated could hide something that opens.".into()
         }
+    }
+}
+
+/// `2 opened paths and 1 finding are`. What several environments have stands once.
+fn blocking(gate: &Gate) -> String {
+    let different = |list: &[(String, String)]| {
+        list.iter().map(|(_, print)| print.as_str()).collect::<BTreeSet<_>>().len()
+    };
+    let (paths, findings) = (different(&gate.blocking), different(&gate.blocking_findings));
+    match (paths, findings) {
+        (paths, 0) => words::count(paths, "opened path is", "opened paths are"),
+        (0, findings) => words::count(findings, "finding is", "findings are"),
+        (paths, findings) => format!(
+            "{} and {} are",
+            words::count(paths, "opened path", "opened paths"),
+            words::count(findings, "finding", "findings")
+        ),
     }
 }
 

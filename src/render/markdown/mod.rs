@@ -1,6 +1,7 @@
 //! The Markdown body of a review comment, in the order of what a reviewer needs.
 
 mod body;
+mod finding;
 mod gate;
 mod note;
 mod row;
@@ -38,7 +39,8 @@ pub struct Options<'a> {
 
 /// How many bytes each section may use; together they stay under [`LIMIT`].
 mod share {
-    pub const OPENED: usize = 28_000;
+    pub const OPENED: usize = 22_000;
+    pub const FINDINGS: usize = 6_000;
     pub const NOT_EVALUATED: usize = 8_000;
     pub const WAIVERS: usize = 3_000;
     pub const NOTES: usize = 2_000;
@@ -64,6 +66,7 @@ pub fn report(report: &Report, options: &Options<'_>) -> String {
     let several = words::several(report);
     let writer = Writer { options };
     opened(&mut body, report, writer, several);
+    findings(&mut body, report, writer, several);
     not_evaluated(&mut body, &report.not_evaluated);
     if let Some(gate) = options.gate {
         gate::waivers(&mut body, gate);
@@ -151,6 +154,7 @@ impl Writer<'_> {
         for piece in phrase {
             match piece {
                 Piece::Words(words) => out.push_str(words),
+                Piece::Text(text) => out.push_str(text),
                 Piece::Count(count) => out.push_str(&count.to_string()),
                 Piece::Name(name) => out.push_str(&untrusted::markdown(name)),
                 Piece::Place(location) => out.push_str(&self.place(location)),
@@ -198,6 +202,20 @@ fn opened(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
     });
     if !items.is_empty() {
         body.section(share::OPENED, "#### Opened: allowed now, not before\n\n", &items, more, "\n");
+    }
+}
+
+fn findings(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
+    let items = items(report, writer, several, |environment| {
+        let introduced = environment.findings.iter().filter(|finding| finding.introduced);
+        introduced.map(|each| finding::item(each, writer)).collect()
+    });
+    if !items.is_empty() {
+        let before = "#### Findings: least-privilege rules that this change breaks\n\n";
+        body.section(share::FINDINGS, before, &items, more, "\n");
+    }
+    if let Some(older) = words::older(report) {
+        body.put(&format!("<sub>{older}</sub>\n\n"));
     }
 }
 

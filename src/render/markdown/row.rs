@@ -23,6 +23,10 @@ pub fn opened(row: &Row, writer: Writer<'_>) -> Item {
     if let Some(more) = more_causes(&row.causes) {
         short.push_str(&format!("\n  <br>{more}"));
     }
+    for word in &row.rules {
+        let message = writer.phrase(&words::message(&word.message));
+        short.push_str(&format!("\n  <br>**{}**: {message}", word.rule));
+    }
     short.push('\n');
     let mut full = short.clone();
     full.push_str(&format!("  <details><summary>{}</summary>\n\n", summary(row)));

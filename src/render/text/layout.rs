@@ -95,6 +95,13 @@ impl Lines {
         self.item(indent, Role::Plain, "", 0, text);
     }
 
+    /// `text` as it is, `indent` columns from the margin.
+    pub fn verbatim(&mut self, indent: usize, text: &str) {
+        self.out.push_str(&" ".repeat(indent));
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
     /// `text`, wrapped beside a column of `column` columns that holds `label` in the first line,
     /// all of it `indent` columns from the margin.
     pub fn item(&mut self, indent: usize, role: Role, label: &str, column: usize, text: &str) {
@@ -155,6 +162,7 @@ pub fn phrase(phrase: &Phrase) -> String {
     for piece in phrase {
         match piece {
             Piece::Words(words) => out.push_str(words),
+            Piece::Text(text) => out.push_str(text),
             Piece::Count(count) => out.push_str(&count.to_string()),
             Piece::Name(name) => out.push_str(&untrusted::plain(name)),
             Piece::Place(location) => out.push_str(&place(location)),

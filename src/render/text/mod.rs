@@ -3,7 +3,9 @@
 mod answer;
 mod environments;
 mod explain;
+mod finding;
 mod layout;
+mod lint;
 mod listing;
 mod row;
 
@@ -11,6 +13,7 @@ pub use answer::answer;
 pub use environments::environments;
 pub use explain::explain;
 pub use layout::Style;
+pub use lint::{lint, rules};
 pub use listing::listing;
 
 use super::{unread, untrusted, words};
@@ -53,6 +56,13 @@ pub fn report(report: &Report, style: &Style) -> String {
             lines.say(Role::Heading, &format!("IN {text}"));
         }
         rows(&mut lines, environment);
+    }
+    for environment in &report.environments {
+        findings(&mut lines, environment, several);
+    }
+    if let Some(older) = words::older(report) {
+        lines.gap();
+        lines.line(0, &older);
     }
     not_evaluated(&mut lines, &report.not_evaluated, Scope::Change);
     for environment in &report.environments {
@@ -108,6 +118,26 @@ fn rows(lines: &mut Lines, environment: &Environment) {
         for change in connections {
             connection(lines, change);
         }
+    }
+}
+
+/// What a change introduces.
+fn findings(lines: &mut Lines, environment: &Environment, several: bool) {
+    let introduced: Vec<_> = environment.findings.iter().filter(|each| each.introduced).collect();
+    if introduced.is_empty() {
+        return;
+    }
+    let place = match several {
+        true => format!(" in {}", layout::phrase(&words::environment(environment))),
+        false => String::new(),
+    };
+    lines.gap();
+    lines.say(
+        Role::Heading,
+        &format!("FINDINGS{place}: least-privilege rules that this change breaks"),
+    );
+    for each in introduced {
+        finding::finding(lines, each);
     }
 }
 

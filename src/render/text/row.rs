@@ -7,7 +7,7 @@ use crate::report::ports;
 use crate::report::{Admission, AdmittedBy, Cause, Location, Row};
 
 /// Columns of the severity, and of the names of details.
-const SEVERITY: usize = 10;
+pub const SEVERITY: usize = 10;
 const LABEL: usize = 9;
 
 /// How many names, causes and exceptions are shown.
@@ -24,6 +24,10 @@ pub fn opened(lines: &mut Lines, row: &Row) {
     }
     lines.line(SEVERITY, &on);
     causes(lines, &row.causes);
+    for word in &row.rules {
+        let message = layout::phrase(&words::message(&word.message));
+        detail(lines, "rule", &format!("{}: {message}", word.rule));
+    }
     touched(lines, row, true);
     exceptions(lines, row, true, words::EXCEPTIONS);
     detail(lines, "example", &example(row));

@@ -4,9 +4,11 @@
 //! no format can confuse the two.
 
 mod edit;
+mod finding;
 mod inventory;
 
 pub use edit::{cause, remedy};
+pub use finding::{about, fix, message, older};
 pub use inventory::inventory;
 
 use crate::report::{
@@ -22,6 +24,8 @@ pub enum Piece {
     Words(&'static str),
     /// A number.
     Count(usize),
+    /// Our own words, put together.
+    Text(String),
     /// Text out of a manifest, to be shown through [`super::untrusted`] only.
     Name(String),
     /// Lines of a file; a format may make a link of it.
@@ -31,14 +35,14 @@ pub enum Piece {
 /// Words and names in order. Spaces between pieces are part of the words.
 pub type Phrase = Vec<Piece>;
 
-use Piece::{Count, Name, Place, Words};
+use Piece::{Count, Name, Place, Text, Words};
 
 /// The phrase as plain text, with names as they are: for formats that take no markup.
 pub fn plain(phrase: &Phrase) -> String {
     let pieces = phrase.iter().map(|piece| match piece {
         Words(words) => (*words).to_string(),
         Count(count) => count.to_string(),
-        Name(name) => name.clone(),
+        Text(text) | Name(text) => text.clone(),
         Place(location) => place(location),
     });
     pieces.collect()

@@ -1,0 +1,57 @@
+//! Findings of rules in words.
+
+use super::{Phrase, Piece, count};
+use crate::report::{Finding, Fix, FixKind, Message, Part, Report};
+
+/// A message of a rule.
+pub fn message(message: &Message) -> Phrase {
+    let parts = message.parts().iter();
+    let pieces = parts.map(|part| match part {
+        Part::Words(words) => Piece::Text(words.clone()),
+        Part::Name(name) => Piece::Name(name.clone()),
+    });
+    pieces.collect()
+}
+
+/// What a finding is about and where: `policy shop/db, k8s/db.yaml:12-18`.
+pub fn about(finding: &Finding) -> Phrase {
+    let mut phrase = Vec::new();
+    if let Some(policy) = &finding.policy {
+        phrase.extend([Piece::Words("policy "), Piece::Name(policy.clone()), Piece::Words(", ")]);
+    } else if let Some(object) = &finding.object {
+        phrase.extend([Piece::Name(object.clone()), Piece::Words(", ")]);
+    }
+    phrase.push(Piece::Place(finding.location.clone()));
+    phrase
+}
+
+/// What to do, and what that changes.
+pub fn fix(fix: &Fix) -> Phrase {
+    let mut phrase = message(&fix.description);
+    phrase.push(Piece::Words(match fix.kind {
+        FixKind::Equivalent => " (changes no path)",
+        FixKind::Narrowing => " (only closes paths)",
+        FixKind::Behavioural => "",
+    }));
+    phrase
+}
+
+/// How many findings are older than the change, by rule: `3 findings are older than this change: ...`.
+pub fn older(report: &Report) -> Option<String> {
+    let all = report.environments.iter().flat_map(|environment| &environment.findings);
+    let mut rules: Vec<(&str, usize)> = Vec::new();
+    for finding in all.filter(|finding| !finding.introduced) {
+        match rules.iter_mut().find(|(rule, _)| *rule == finding.rule) {
+            Some((_, count)) => *count += 1,
+            None => rules.push((finding.rule, 1)),
+        }
+    }
+    rules.sort();
+    let total: usize = rules.iter().map(|(_, count)| count).sum();
+    let each: Vec<String> = rules.iter().map(|(rule, count)| format!("{rule} {count}")).collect();
+    let verb = if total == 1 { "is" } else { "are" };
+    let findings = count(total, "finding", "findings");
+    let place = "what this change touches";
+    (total > 0)
+        .then(|| format!("{findings} in {place} {verb} older than the change: {}", each.join(", ")))
+}

@@ -1,0 +1,245 @@
+//! The catalogue of least-privilege rules: what is wrong with how policies are written, and with what
+//! they let through.
+//!
+//! A rule is one file of `catalogue`: its page, its examples and its check; [`catalogue::RULES`] lists them.
+//! A check reads a [`Snapshot`] and answers with [`Draft`]s; what is introduced, shown and ignored is decided
+//! here, for all rules alike. The documentation, SARIF's help and the tests come from the same file.
+//!
+//! A comparison asks only about what the change can have altered ([`Scope`]), so it costs what the change
+//! costs and not what the repository does.
+
+pub mod catalogue;
+mod draft;
+pub mod page;
+mod scope;
+mod snapshot;
+mod words;
+
+pub use draft::{About, Draft};
+pub use scope::Scope;
+pub use snapshot::{Matched, Snapshot};
+
+use crate::config::Config;
+use crate::reach::{Encoder, Side, World};
+use crate::report::{
+    Finding, Hides, Message, NotEvaluated, Persona, Row, RowRule, Severity, Side as ReportSide,
+};
+use crate::set::{OverBudget, Set};
+use catalogue::RULES;
+use std::collections::BTreeSet;
+
+/// One rule: its page and its check.
+pub struct Rule {
+    /// Its name everywhere.
+    pub id: &'static str,
+    /// Its usual level.
+    pub severity: Severity,
+    /// Who is usually shown it.
+    pub persona: Persona,
+    /// It is one of the lessons of good policies: everybody is shown what a change introduces of it.
+    pub lesson: bool,
+    /// What it catches, in one sentence.
+    pub catches: &'static str,
+    /// Why that matters, what it leaves alone, and where it asks for evidence.
+    pub why: &'static str,
+    /// What to do.
+    pub fix: &'static str,
+    /// What it fires on.
+    pub bad: Example,
+    /// What is close to that and right.
+    pub good: Example,
+    /// How it is found.
+    pub check: Check,
+}
+
+/// Manifests that show a rule at work, on the page and in the tests.
+pub struct Example {
+    /// The side before the change; empty: nothing is there yet.
+    pub before: &'static str,
+    /// The side after it.
+    pub after: &'static str,
+    /// The configuration that it needs, without `version`; mostly empty.
+    pub configuration: &'static str,
+}
+
+impl Example {
+    /// An example whose objects are all new.
+    pub const fn new(after: &'static str) -> Self {
+        Self { before: "", after, configuration: "" }
+    }
+}
+
+/// What the checks answer with.
+pub type Drafts = Result<Vec<Draft>, OverBudget>;
+
+/// How a rule is found.
+pub enum Check {
+    /// By looking at one side. What the other side has not is introduced.
+    Side(fn(&Snapshot<'_, '_, '_>) -> Drafts),
+    /// By looking at both sides, before and after: all that it finds is introduced, unless the draft says otherwise.
+    Change(fn(&Snapshot<'_, '_, '_>, &Snapshot<'_, '_, '_>) -> Drafts),
+    /// By looking at a row that opened, of which it says more. The row itself is what was found.
+    Row(fn(&mut Opened<'_, '_, '_>) -> Result<Option<Message>, OverBudget>),
+}
+
+/// A row that opened, as rules ask about it.
+pub struct Opened<'r, 'w, 'a> {
+    /// The engine that found it.
+    pub encoder: &'r mut Encoder<'w, 'a>,
+    /// Exactly its flows.
+    pub flows: Set,
+    /// What is told of it.
+    pub row: &'r Row,
+    /// What is known of the cluster.
+    pub config: &'r Config,
+}
+
+/// Lets the rules say more of a row that opened. A rule that runs out of room says nothing: the row is told
+/// all the same.
+pub fn annotate(encoder: &mut Encoder<'_, '_>, config: &Config, flows: Set, row: &mut Row) {
+    for rule in RULES {
+        let settings = config.rules.settings.get(rule.id);
+        let Check::Row(check) = rule.check else { continue };
+        if settings.is_some_and(|settings| settings.disable) {
+            continue;
+        }
+        let mut opened = Opened { encoder: &mut *encoder, flows, row, config };
+        if let Ok(Some(message)) = check(&mut opened) {
+            row.rules.push(RowRule { rule: rule.id, message });
+            if let Some(severity) = settings.and_then(|settings| settings.severity) {
+                row.severity = row.severity.max(severity);
+            }
+        }
+    }
+}
+
+/// What the rules say.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What is shown, introduced before older, most severe first.
+    pub findings: Vec<Finding>,
+    /// Rules that could not be asked.
+    pub not_evaluated: Vec<NotEvaluated>,
+}
+
+/// Everything that the rules find in a comparison.
+pub fn of_change(world: &World<'_>, config: &Config) -> Found {
+    let scope = Scope::of(world);
+    if scope.is_empty() {
+        return Found::default();
+    }
+    let before = Snapshot::new(world, Side::Before, config, &scope);
+    let after = Snapshot::new(world, Side::After, config, &scope);
+    find(config, |rule| match rule.check {
+        Check::Side(check) => {
+            let now = check(&after)?;
+            // The side before is only asked where there is something to compare.
+            let known = if now.is_empty() { Vec::new() } else { check(&before)? };
+            let known = Known::of(rule, &known, &after);
+            Ok(now.into_iter().map(|draft| (!known.has(rule, &draft), draft)).collect())
+        }
+        Check::Change(check) => Ok(check(&before, &after)?
+            .into_iter()
+            .map(|draft| (draft.introduced.unwrap_or(true), draft))
+            .collect()),
+        Check::Row(_) => Ok(Vec::new()),
+    })
+}
+
+/// Everything that the rules find in one snapshot, of which both sides of the world are.
+pub fn of_snapshot(world: &World<'_>, config: &Config) -> Found {
+    let scope = Scope::everything();
+    let snapshot = Snapshot::new(world, Side::After, config, &scope);
+    find(config, |rule| match rule.check {
+        Check::Side(check) => {
+            Ok(check(&snapshot)?.into_iter().map(|draft| (true, draft)).collect())
+        }
+        Check::Change(_) | Check::Row(_) => Ok(Vec::new()),
+    })
+}
+
+/// Asks each rule that is not switched off, and makes findings of the answers.
+fn find(
+    config: &Config,
+    mut ask: impl FnMut(&Rule) -> Result<Vec<(bool, Draft)>, OverBudget>,
+) -> Found {
+    let mut found = Found::default();
+    for rule in RULES {
+        let settings = config.rules.settings.get(rule.id);
+        if settings.is_some_and(|settings| settings.disable) {
+            continue;
+        }
+        match ask(rule) {
+            Ok(drafts) => {
+                for (introduced, draft) in drafts {
+                    let mut finding = draft.finding(rule, introduced);
+                    let lesson = rule.lesson && introduced;
+                    if lesson {
+                        finding.severity = finding.severity.max(Severity::Low);
+                    }
+                    if let Some(severity) = settings.and_then(|settings| settings.severity) {
+                        finding.severity = severity;
+                    }
+                    if lesson || finding.persona <= config.rules.persona {
+                        found.findings.push(finding);
+                    }
+                }
+            }
+            Err(OverBudget) => found.not_evaluated.push(too_large(rule)),
+        }
+    }
+    let mut seen = BTreeSet::new();
+    found.findings.retain(|finding| seen.insert(finding.fingerprint.clone()));
+    found.findings.sort_by_cached_key(|finding| {
+        let place = &finding.location;
+        (
+            !finding.introduced,
+            std::cmp::Reverse(finding.severity),
+            place.file.clone(),
+            place.start_line,
+            finding.rule,
+            finding.fingerprint.clone(),
+        )
+    });
+    found
+}
+
+/// What a side has of one rule already.
+struct Known {
+    fingerprints: BTreeSet<String>,
+    /// What policies had that are not there any more: one of another name may have taken it over.
+    moved: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(rule: &Rule, drafts: &[Draft], after: &Snapshot<'_, '_, '_>) -> Self {
+        let gone = drafts.iter().filter(|draft| match &draft.about {
+            About::Policy(id) => !after.has_policy(id),
+            About::Object(_) => false,
+        });
+        Self {
+            moved: gone.map(|draft| draft.identity(rule, false)).collect(),
+            fingerprints: drafts.iter().map(|draft| draft.identity(rule, true)).collect(),
+        }
+    }
+
+    fn has(&self, rule: &Rule, draft: &Draft) -> bool {
+        self.fingerprints.contains(&draft.identity(rule, true))
+            || self.moved.contains(&draft.identity(rule, false))
+    }
+}
+
+fn too_large(rule: &Rule) -> NotEvaluated {
+    NotEvaluated {
+        side: ReportSide::Both,
+        file: String::new(),
+        line: None,
+        kind: Some("rule".into()),
+        name: Some(rule.id.into()),
+        reason: "what this rule asks is too large to compute within the limits; split the change, or raise the \
+                 node budget"
+            .into(),
+        hides: Hides::Nothing,
+        environments: Vec::new(),
+    }
+}

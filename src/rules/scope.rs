@@ -1,0 +1,74 @@
+//! What of a repository a change can have altered for a rule.
+
+use crate::model::{NamespaceMatch, PeerKind, Policy};
+use crate::reach::{Side, World};
+use std::collections::BTreeSet;
+
+/// The namespaces and policies that rules are asked about.
+///
+/// A finding comes from a policy, the pods that it selects, the pods that its peers match, and the other
+/// policies of those namespaces. So it can only be new where the policy's namespace holds something that the
+/// change touched, or where a peer reaches pods or namespaces that it touched.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    all: bool,
+    /// Namespaces in which something differs, by index.
+    namespaces: BTreeSet<usize>,
+    /// Those of them in which pods or labels of the namespace differ.
+    pods: BTreeSet<usize>,
+}
+
+impl Scope {
+    /// Everything there is.
+    pub fn everything() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    /// What differs between the sides, and what looks at that.
+    pub fn of(world: &World<'_>) -> Self {
+        let mut scope = Self::default();
+        for (before, after) in &world.changed_policies {
+            let namespaces = [before, after].into_iter().flatten();
+            let names = namespaces.filter_map(|policy| policy.id.namespace.as_ref());
+            scope.namespaces.extend(names.filter_map(|name| world.namespace(name)));
+        }
+        for slot in &world.changed_workloads {
+            scope.pods.extend(world.workloads.get(*slot as usize).map(|w| w.namespace));
+        }
+        scope.pods.extend(&world.changed_namespaces);
+        scope.namespaces.extend(&scope.pods);
+        scope
+    }
+
+    /// Nothing differs.
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.namespaces.is_empty()
+    }
+
+    /// Is this namespace asked about?
+    pub fn namespace(&self, index: usize) -> bool {
+        self.all || self.namespaces.contains(&index)
+    }
+
+    /// Is this policy, of the namespace of this index, asked about?
+    pub fn policy(&self, world: &World<'_>, side: Side, index: usize, policy: &Policy) -> bool {
+        self.namespace(index) || (!self.pods.is_empty() && self.reaches(world, side, policy))
+    }
+
+    /// Can a peer match something in a namespace whose pods or labels differ?
+    fn reaches(&self, world: &World<'_>, side: Side, policy: &Policy) -> bool {
+        let sections = [&policy.ingress, &policy.egress].into_iter().flatten();
+        let rules = sections.flat_map(|section| &section.rules);
+        rules.flat_map(|rule| rule.peers.iter().flatten()).any(|peer| match &peer.kind {
+            PeerKind::Block(_) => false,
+            PeerKind::Pods { namespaces: NamespaceMatch::Name(name), .. } => {
+                world.namespace(name).is_some_and(|index| self.pods.contains(&index))
+            }
+            PeerKind::Pods { namespaces: NamespaceMatch::Labels(selector), .. } => {
+                self.pods.iter().filter_map(|index| world.namespaces.get(*index)).any(|namespace| {
+                    !namespace.declared.on(side) || selector.matches(namespace.labels.on(side))
+                })
+            }
+        })
+    }
+}

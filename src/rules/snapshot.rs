@@ -1,0 +1,161 @@
+//! One side, as rules ask about it.
+
+use super::Scope;
+use crate::config::Config;
+use crate::model::{
+    Cluster, Direction, NamespaceMatch, PeerKind, Policy, PolicyId, PortMatch, Ports, Protocol,
+    Rule, Section, Workload,
+};
+use crate::reach::{Encoder, NamespaceSlot, Reading, Side, World};
+use std::cell::{OnceCell, RefCell, RefMut};
+use std::sync::Arc;
+
+/// One side of a comparison, or the only one.
+pub struct Snapshot<'s, 'w, 'a> {
+    /// Both sides.
+    pub world: &'w World<'a>,
+    /// Which one this is.
+    pub side: Side,
+    /// What is known of the cluster, and what is set for rules.
+    pub config: &'s Config,
+    scope: &'s Scope,
+    encoder: OnceCell<RefCell<Encoder<'w, 'a>>>,
+}
+
+/// The declared workloads that a peer matches.
+#[derive(Clone, Debug, Default)]
+pub struct Matched<'a> {
+    /// In the order of their namespaces.
+    pub workloads: Vec<&'a Arc<Workload>>,
+    /// The known namespaces that it looks in, by name.
+    pub namespaces: Vec<Arc<str>>,
+}
+
+impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
+    /// A side, of which only what lies in the scope is asked about.
+    pub fn new(world: &'w World<'a>, side: Side, config: &'s Config, scope: &'s Scope) -> Self {
+        Self { world, side, config, scope, encoder: OnceCell::new() }
+    }
+
+    /// All objects of this side.
+    pub fn cluster(&self) -> &'a Cluster {
+        self.world.cluster(self.side)
+    }
+
+    /// The symbolic engine over both sides, in a store of this snapshot's own.
+    pub fn encoder(&self) -> RefMut<'_, Encoder<'w, 'a>> {
+        let new = || {
+            let budget = self.config.node_budget;
+            RefCell::new(Encoder::new(self.world, Reading::KnownAddresses, budget))
+        };
+        self.encoder.get_or_init(new).borrow_mut()
+    }
+
+    /// The namespaces to ask about, each with its index in [`World::namespaces`].
+    pub fn namespaces(&self) -> impl Iterator<Item = (usize, &'w NamespaceSlot<'a>)> {
+        let all = self.world.namespaces.iter().enumerate();
+        all.filter(|(index, _)| self.scope.namespace(*index))
+    }
+
+    /// The policies to ask about, by namespace and name.
+    pub fn policies(&self) -> impl Iterator<Item = &'a Policy> {
+        let all = self.world.namespaces.iter().enumerate();
+        all.flat_map(move |(index, namespace)| {
+            let policies = namespace.policies.on(self.side).iter();
+            let asked = move |policy: &&&'a Arc<Policy>| {
+                self.scope.policy(self.world, self.side, index, policy)
+            };
+            policies.filter(asked).map(|policy| &***policy)
+        })
+    }
+
+    /// The rules of a policy that take effect, by direction, each with its position in its section.
+    pub fn rules<'p>(policy: &'p Policy) -> impl Iterator<Item = (Direction, usize, &'p Rule)> {
+        Direction::BOTH.into_iter().flat_map(move |direction| {
+            let rules = policy.section(direction).map(|section: &Section| section.rules.iter());
+            let rules = rules.into_iter().flatten().enumerate();
+            rules.map(move |(position, rule)| (direction, position, rule))
+        })
+    }
+
+    /// Is there a policy of this identity?
+    pub fn has_policy(&self, id: &PolicyId) -> bool {
+        self.policies_in(id.namespace.as_deref().unwrap_or_default())
+            .iter()
+            .any(|policy| policy.id == *id)
+    }
+
+    /// All policies of a namespace, in scope or not.
+    pub fn policies_in(&self, namespace: &str) -> &[&'a Arc<Policy>] {
+        let slot = self.world.namespace(namespace).and_then(|i| self.world.namespaces.get(i));
+        slot.map_or(&[], |slot| slot.policies.on(self.side))
+    }
+
+    /// The declared workloads of a namespace.
+    pub fn workloads_in(&self, namespace: &str) -> Vec<&'a Arc<Workload>> {
+        let slot = self.world.namespace(namespace).and_then(|i| self.world.namespaces.get(i));
+        slot.map(|slot| self.workloads_of(slot)).unwrap_or_default()
+    }
+
+    /// The declared workloads of a namespace that exist on this side.
+    pub fn workloads_of(&self, namespace: &NamespaceSlot<'a>) -> Vec<&'a Arc<Workload>> {
+        let (first, end) = namespace.workloads;
+        let slots = self.world.workloads.get(first as usize..end as usize).unwrap_or_default();
+        slots.iter().filter_map(|slot| *slot.on.on(self.side)).collect()
+    }
+
+    /// The declared workloads that a policy selects.
+    pub fn selected(&self, policy: &Policy) -> Vec<&'a Arc<Workload>> {
+        self.matched(&PeerKind::Pods {
+            namespaces: policy.subject.namespaces.clone(),
+            pods: policy.subject.pods.clone(),
+        })
+        .workloads
+    }
+
+    /// The declared workloads that a peer matches; none for addresses.
+    pub fn matched(&self, peer: &PeerKind) -> Matched<'a> {
+        let mut matched = Matched::default();
+        let PeerKind::Pods { namespaces, pods } = peer else { return matched };
+        let indexes = match namespaces {
+            NamespaceMatch::Name(name) => self.world.namespace(name).into_iter().collect(),
+            NamespaceMatch::Labels(selector) => self.world.namespaces_for(self.side, selector),
+        };
+        for slot in indexes.into_iter().filter_map(|index| self.world.namespaces.get(index)) {
+            if let NamespaceMatch::Labels(selector) = namespaces
+                && !selector.matches(slot.labels.on(self.side))
+            {
+                continue;
+            }
+            matched.namespaces.push(slot.name.clone());
+            let workloads = self.workloads_of(slot).into_iter();
+            matched.workloads.extend(
+                workloads
+                    .filter(|workload| !workload.host_network && pods.matches(&workload.labels)),
+            );
+        }
+        matched
+    }
+
+    /// Is every pod of the namespace known, so that "matches nothing" means nothing?
+    ///
+    /// That is so where the configuration says it. Otherwise operators, charts and other repositories may
+    /// make pods there that no manifest here shows.
+    pub fn closed(&self, namespace: &str) -> bool {
+        self.config.rules.closed_namespaces.contains(namespace)
+    }
+}
+
+/// Does the rule allow nothing but DNS: ports 53 (or 5353, where OpenShift's pods listen) and no others?
+pub fn is_dns_only(rule: &Rule) -> bool {
+    rule.ports.as_ref().is_some_and(|ports| ports.iter().all(is_dns_port))
+}
+
+/// Is this port DNS?
+pub fn is_dns_port(port: &PortMatch) -> bool {
+    match &port.ports {
+        Ports::Range(53, 53) | Ports::Range(5353, 5353) => port.protocol != Protocol::Sctp,
+        Ports::Named(name) => matches!(&**name, "dns" | "dns-tcp" | "domain"),
+        _ => false,
+    }
+}

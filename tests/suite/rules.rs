@@ -1,0 +1,218 @@
+//! The catalogue: each rule on its own examples, and on those of the lessons.
+
+use netpol_review::config::Config;
+use netpol_review::report::{Finding, Persona, Report};
+use netpol_review::rules::catalogue::RULES;
+use netpol_review::rules::{Check, Example, Rule};
+use netpol_review::settings;
+use netpol_review::tree::Tree;
+use netpol_review::{lint, review};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+fn tree(text: &str) -> Tree {
+    match text {
+        "" => Tree::default(),
+        text => Tree::from_texts("t", [("m.yaml", text)]),
+    }
+}
+
+fn config(example: &Example) -> Config {
+    let text = format!("version: 1\n{}", example.configuration);
+    let mut config = settings::parse(&text).expect("a configuration").config;
+    config.rules.persona = Persona::Auditor;
+    config
+}
+
+/// The ids of the rules that a comparison names, in findings that it introduces and on rows.
+fn named(report: &Report) -> BTreeSet<&str> {
+    let environment = &report.environments[0];
+    let findings = environment.findings.iter().filter(|finding| finding.introduced);
+    let rows = environment.opened.iter().flat_map(|row| &row.rules);
+    findings.map(|finding| finding.rule).chain(rows.map(|word| word.rule)).collect()
+}
+
+fn of_example(example: &Example) -> Report {
+    review(&tree(example.before), &tree(example.after), &config(example))
+}
+
+/// Runs a check on every rule, and tells all that fail at once.
+fn every_rule(check: impl Fn(&Rule) -> Result<(), String>) {
+    let failed: Vec<String> = RULES
+        .iter()
+        .filter_map(|rule| check(rule).err().map(|why| format!("{}: {why}", rule.id)))
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn every_rule_fires_on_its_bad_example() {
+    every_rule(|rule| {
+        let report = of_example(&rule.bad);
+        match named(&report).contains(rule.id) {
+            true => Ok(()),
+            false => Err(format!("only {:?}", named(&report))),
+        }
+    });
+}
+
+#[test]
+fn every_rule_is_silent_on_its_good_example() {
+    every_rule(|rule| {
+        let report = of_example(&rule.good);
+        match named(&report).contains(rule.id) {
+            false => Ok(()),
+            true => Err(format!("{:?}", report.environments[0].findings)),
+        }
+    });
+}
+
+/// A good example that says nothing at all, or cannot be read, shows nothing.
+#[test]
+fn examples_are_understood() {
+    every_rule(|rule| {
+        for example in [&rule.bad, &rule.good] {
+            let report = of_example(example);
+            if !report.not_evaluated.is_empty() && rule.id != "invalid-policy" {
+                return Err(format!("{:?}", report.not_evaluated));
+            }
+            if report.read.policies + report.read.workloads == 0 && rule.id != "invalid-policy" {
+                return Err("nothing was read".into());
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn nothing_changed_introduces_nothing() {
+    every_rule(|rule| {
+        for example in [&rule.bad, &rule.good] {
+            let side = tree(example.after);
+            let report = review(&side, &side, &config(example));
+            if !named(&report).is_empty() {
+                return Err(format!("{:?}", named(&report)));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// What a comparison with nothing tells of one side, `lint` tells as well.
+#[test]
+fn lint_tells_the_same() {
+    every_rule(|rule| {
+        if matches!(rule.check, Check::Change(_) | Check::Row(_)) {
+            return Ok(());
+        }
+        let found = lint(&tree(rule.bad.after), &config(&rule.bad));
+        match found.findings.iter().any(|finding| finding.rule == rule.id) {
+            true => Ok(()),
+            false => Err(format!("{:?}", found.findings)),
+        }
+    });
+}
+
+/// Two edits that mean nothing: objects in another order, and lines that moved.
+#[test]
+fn fingerprints_survive_moved_lines() {
+    every_rule(|rule| {
+        let texts: Vec<&str> = rule.bad.after.split("---\n").collect();
+        let moved: Vec<&str> = texts.iter().rev().copied().collect();
+        let moved = format!("# a word\n\n{}", moved.join("---\n"));
+        let report = review(&tree(rule.bad.after), &tree(&moved), &config(&rule.bad));
+        match named(&report).is_empty() {
+            true => Ok(()),
+            false => Err(format!("{:?}", named(&report))),
+        }
+    });
+}
+
+#[test]
+fn a_rule_that_is_switched_off_says_nothing() {
+    every_rule(|rule| {
+        let mut config = config(&rule.bad);
+        config.rules.settings.entry(rule.id.into()).or_default().disable = true;
+        let report = review(&tree(rule.bad.before), &tree(rule.bad.after), &config);
+        match named(&report).contains(rule.id) {
+            false => Ok(()),
+            true => Err("it speaks".into()),
+        }
+    });
+}
+
+/// The lessons: policies told apart, each bad one named for the right reason.
+mod lessons {
+    use super::*;
+
+    const LESSONS: &str = include_str!("../cases/best-practices.yaml");
+
+    fn manifest(policy: &Value) -> String {
+        serde_json::json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": policy["name"], "namespace": "my-ns"},
+            "spec": policy["spec"],
+        })
+        .to_string()
+    }
+
+    const PLACE: &str = r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"my-ns"}}"#;
+    const CRON_JOB: &str = r#"{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"fetch","namespace":"my-ns"},"spec":{"jobTemplate":{"spec":{"template":{"metadata":{"labels":{"app.kubernetes.io/component":"cronjob"}},"spec":{"containers":[{"name":"fetch"}]}}}}}}"#;
+
+    fn findings(before: &[String], after: &[String]) -> Vec<Finding> {
+        let tree = |texts: &[String]| {
+            let files =
+                texts.iter().enumerate().map(|(i, text)| (format!("{i}.json"), text.clone()));
+            let files: Vec<(String, String)> = files.collect();
+            Tree::from_texts("t", files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
+        };
+        let report = review(&tree(before), &tree(after), &Config::default());
+        let findings = report.environments[0].findings.iter();
+        findings.filter(|finding| finding.introduced).cloned().collect()
+    }
+
+    /// With nothing else there, with the namespace, and with the CronJob.
+    fn places() -> Vec<Vec<String>> {
+        vec![vec![], vec![PLACE.into()], vec![PLACE.into(), CRON_JOB.into()]]
+    }
+
+    fn cases() -> Value {
+        serde_saphyr::from_str(LESSONS).expect("cases")
+    }
+
+    #[test]
+    fn good_policies_get_nothing() {
+        let cases = cases();
+        let good: Vec<String> =
+            cases["good"].as_array().expect("a list").iter().map(manifest).collect();
+        for place in places() {
+            let after: Vec<String> = place.iter().chain(&good).cloned().collect();
+            let found = findings(&place, &after);
+            assert!(found.is_empty(), "{found:#?}");
+        }
+    }
+
+    #[test]
+    fn bad_policies_are_named_for_the_right_reason() {
+        let cases = cases();
+        let good = cases["good"].as_array().expect("a list");
+        let mut failed = Vec::new();
+        for bad in cases["bad"].as_array().expect("a list") {
+            let rule = bad["rule"].as_str().expect("a rule");
+            let beside = bad["beside"].as_array().expect("a list");
+            for place in places() {
+                let known = good.iter().filter(|policy| beside.contains(&policy["name"]));
+                let before: Vec<String> =
+                    place.iter().cloned().chain(known.map(manifest)).collect();
+                let after: Vec<String> = before.iter().cloned().chain([manifest(bad)]).collect();
+                let found: BTreeSet<&str> =
+                    findings(&before, &after).iter().map(|f| f.rule).collect();
+                if found != BTreeSet::from([rule]) {
+                    failed.push(format!("{rule} in a place of {}: {found:?}", place.len()));
+                }
+            }
+        }
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+    }
+}
