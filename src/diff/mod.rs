@@ -21,6 +21,7 @@ use crate::set::fields::End;
 use crate::set::{OverBudget, Set};
 use edits::{About, Edit};
 use rows::Draft;
+pub use severity::not_public;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt::Write;

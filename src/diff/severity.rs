@@ -321,6 +321,11 @@ fn is_public(net: &IpNet, config: &Config) -> bool {
         && !own.any(|range| range.contains(net))
 }
 
+/// Ranges that are not the public Internet.
+pub fn not_public() -> Vec<IpNet> {
+    nets(&NOT_PUBLIC)
+}
+
 fn nets(texts: &[&str]) -> Vec<IpNet> {
     texts.iter().filter_map(|text| text.parse().ok()).collect()
 }

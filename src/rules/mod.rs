@@ -8,10 +8,12 @@
 //! A comparison asks only about what the change can have altered ([`Scope`]), so it costs what the change
 //! costs and not what the repository does.
 
+mod addresses;
 pub mod catalogue;
 mod draft;
 pub mod page;
 mod scope;
+mod serves;
 mod snapshot;
 mod words;
 

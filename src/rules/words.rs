@@ -35,6 +35,43 @@ pub fn peer(peer: &PeerKind) -> Message {
     }
 }
 
+/// The peers of a rule; of more than three the rest is counted.
+pub fn peers(rule: &Rule) -> Message {
+    let Some(peers) = &rule.peers else { return Message::new("anybody") };
+    let mut message = Message::default();
+    for (index, each) in peers.iter().take(NAMED).enumerate() {
+        if index > 0 {
+            message = message.words(", ");
+        }
+        message = message.then(peer(&each.kind));
+    }
+    match peers.len().saturating_sub(NAMED) {
+        0 => message,
+        rest => message.words(" and ").number(rest).words(" more"),
+    }
+}
+
+/// The blocks of addresses of a rule, without its other peers.
+pub fn blocks(rule: &Rule) -> Message {
+    let blocks = rule.peers.iter().flatten();
+    let blocks = blocks.filter(|peer| matches!(peer.kind, PeerKind::Block(_)));
+    Message::default()
+        .names(blocks.map(|block| peer(&block.kind).to_string().replace('`', "")), NAMED)
+}
+
+/// The same in a spelling that their order does not change.
+pub fn canonical_blocks(rule: &Rule) -> String {
+    let blocks = rule.peers.iter().flatten();
+    let blocks = blocks.filter(|peer| matches!(peer.kind, PeerKind::Block(_)));
+    let mut blocks: Vec<String> = blocks.map(|block| canonical_peer(&block.kind)).collect();
+    blocks.sort();
+    blocks.dedup();
+    blocks.join(",")
+}
+
+/// How many peers a message names.
+const NAMED: usize = 3;
+
 /// The ports of a rule: `TCP 5432 and UDP 53`, `all ports`.
 pub fn ports(rule: &Rule) -> Message {
     match &rule.ports {

@@ -1,0 +1,137 @@
+//! Peers in whatever namespace.
+
+use crate::model::{Direction, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, PeerKind, Selector};
+use crate::report::{Fix, FixKind, Message, Persona, Severity};
+use crate::rules::snapshot::is_dns_only;
+use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
+
+/// See [`Rule::catches`].
+pub const RULE: Rule = Rule {
+    id: "any-namespace-peer",
+    severity: Severity::Medium,
+    persona: Persona::Regular,
+    lesson: true,
+    catches: "A peer whose `namespaceSelector` matches every namespace.",
+    why: "Whoever can create a pod in any namespace of the cluster is such a peer, and a `podSelector` beside it does \
+          not help: labels are the pod's owner's to choose. A selector that only asks whether \
+          `kubernetes.io/metadata.name` exists, or that it is not some namespace that nobody has, matches every namespace as \
+          well. Rules for DNS alone are left to another rule.",
+    fix: "Pin the namespace with `kubernetes.io/metadata.name`, which only the API server sets.",
+    bad: Example::new(
+        "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db-allow-ingress-metrics, namespace: payments}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Ingress]
+  ingress:
+  - from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: prometheus}}}]
+    ports: [{port: 9187}]
+",
+    ),
+    good: Example::new(
+        "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db-allow-ingress-metrics, namespace: payments}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Ingress]
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: prometheus}}}]
+    ports: [{port: 9187}]
+",
+    ),
+    check: Check::Side(check),
+};
+
+fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
+    let mut drafts = Vec::new();
+    for policy in snapshot.policies() {
+        for (direction, _, rule) in Snapshot::rules(policy) {
+            if direction == Direction::Egress && is_dns_only(rule) {
+                continue;
+            }
+            for peer in rule.peers.iter().flatten() {
+                let PeerKind::Pods { namespaces: NamespaceMatch::Labels(namespaces), pods } =
+                    &peer.kind
+                else {
+                    continue;
+                };
+                if !any_namespace(snapshot, namespaces) {
+                    continue;
+                }
+                let whom = match pods.is_everything() {
+                    true => Message::new("every pod in every namespace"),
+                    false => Message::new("pods ").name(pods).words(" in every namespace"),
+                };
+                let (subject, on) = (words::pods(&policy.subject), words::ports(rule));
+                let message = match direction {
+                    Direction::Ingress => {
+                        Message::default().then(whom).words(" may connect to ").then(subject)
+                    }
+                    Direction::Egress => {
+                        Message::default().then(subject).words(" may connect to ").then(whom)
+                    }
+                };
+                let severity = match (direction, pods.is_everything()) {
+                    (Direction::Ingress, true) => Severity::High,
+                    (Direction::Ingress, false) | (Direction::Egress, true) => Severity::Medium,
+                    (Direction::Egress, false) => Severity::Low,
+                };
+                let canonical = format!("{direction} {pods} {}", words::canonical_ports(rule));
+                let message = message.words(" on ").then(on);
+                let mut draft =
+                    Draft::policy(policy, &peer.origin, canonical, message).severity(severity);
+                if let Some(fix) = pin(snapshot, &peer.kind) {
+                    draft = draft.fix(fix);
+                }
+                drafts.push(draft);
+            }
+        }
+    }
+    Ok(drafts)
+}
+
+/// Does the selector match every namespace that could exist?
+pub(super) fn any_namespace(snapshot: &Snapshot<'_, '_, '_>, selector: &Selector) -> bool {
+    selector.requirements().iter().all(|requirement| {
+        &*requirement.key == NAMESPACE_NAME_LABEL
+            && match &requirement.operator {
+                Operator::Exists => true,
+                Operator::NotIn(values) => values.iter().all(|name| {
+                    snapshot.policies_in(name).is_empty()
+                        && snapshot.workloads_in(name).is_empty()
+                        && !snapshot.cluster().namespaces.contains_key(&**name)
+                        && !SYSTEM.contains(&&**name)
+                }),
+                Operator::In(_) | Operator::DoesNotExist => false,
+            }
+    })
+}
+
+/// Namespaces that every cluster has.
+const SYSTEM: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// Where declared pods match in one namespace only, it is surely meant.
+fn pin(snapshot: &Snapshot<'_, '_, '_>, peer: &PeerKind) -> Option<Fix> {
+    let PeerKind::Pods { pods, .. } = peer else { return None };
+    if pods.is_everything() {
+        return None;
+    }
+    let matched = snapshot.matched(peer).workloads;
+    let namespace = &matched.first()?.id.namespace;
+    if matched.iter().any(|workload| workload.id.namespace != *namespace) {
+        return None;
+    }
+    Some(Fix {
+        kind: FixKind::Behavioural,
+        description: Message::new("such pods are declared in ")
+            .name(namespace)
+            .words(" only: pin that namespace"),
+        replacement: Some(format!(
+            "namespaceSelector: {{matchLabels: {{{NAMESPACE_NAME_LABEL}: {namespace}}}}}\n"
+        )),
+        location: None,
+        removes: Vec::new(),
+    })
+}
