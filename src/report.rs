@@ -15,7 +15,7 @@ pub use row::{
     Undeclared, Witness,
 };
 
-pub use finding::{Finding, Fix, FixKind, Message, Part, Persona};
+pub use finding::{Finding, Fix, FixKind, Ignored, Message, Part, Persona};
 pub use inventory::{Inventory, date};
 
 use serde::Serialize;
@@ -139,6 +139,9 @@ pub struct Environment {
     pub closed: Vec<Row>,
     /// Findings of rules.
     pub findings: Vec<Finding>,
+    /// Findings that are accepted: they count for nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Ignored>,
     /// The concrete table, when it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<Vec<Change>>,
@@ -297,6 +300,9 @@ pub struct Lint {
     pub tool: Tool,
     /// Most severe first.
     pub findings: Vec<Finding>,
+    /// Findings that are accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Ignored>,
     /// As in [`Report::not_evaluated`].
     pub not_evaluated: Vec<NotEvaluated>,
     /// How much was read.

@@ -35,7 +35,7 @@ pub fn review_in_steps(
         rules::annotate(encoder, config, flows, row);
     });
     done("analysis");
-    let found = rules::of_change(&world, config);
+    let found = rules::of_change(&world, [before, after], config);
     let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff, found);
     done("rules");
     report
@@ -64,6 +64,7 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff, found: Found) -> Report {
             opened: diff.opened,
             closed: diff.closed,
             findings: found.findings,
+            ignored: found.ignored,
             connections: diff.connections,
             summary: diff.summary,
             ..Environment::default()
@@ -118,7 +119,7 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
 pub fn lint(tree: &Tree, config: &Config) -> Lint {
     let (_, parsed) = parse_both(&Tree::default(), tree, config);
     let world = World::of(&parsed.cluster, &parsed.cluster, config);
-    let found = rules::of_snapshot(&world, config);
+    let found = rules::of_snapshot(&world, tree, config);
     let mut entries = of_one(&parsed.problems);
     entries.extend(found.not_evaluated);
     sort(&mut entries);
@@ -126,6 +127,7 @@ pub fn lint(tree: &Tree, config: &Config) -> Lint {
         schema_version: SCHEMA_VERSION,
         tool: Tool::this(),
         findings: found.findings,
+        ignored: found.ignored,
         not_evaluated: entries,
         read: counts(&[(tree, &parsed)]),
         inventory: inventory(&parsed.inventory, &parsed.inventory),

@@ -31,6 +31,18 @@ pub struct Origin {
     pub end_line: u32,
 }
 
+/// The annotation of a policy or a namespace that accepts findings of rules, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Its value.
+    pub text: Box<str>,
+    /// Its lines.
+    pub origin: Origin,
+}
+
+/// The key of that annotation.
+pub const ACCEPTANCE: &str = "netpol-review/ignore";
+
 /// Everything of one side that plays a part, each kind in the order of its identities.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster {

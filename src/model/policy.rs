@@ -3,7 +3,7 @@
 //! A Kubernetes NetworkPolicy fills [`Tier::NetworkPolicy`] with rules that allow. The tiers above
 //! and below it, priorities, and the actions `Deny` and `Pass` are there for the cluster-wide kinds.
 
-use super::{Origin, Selector};
+use super::{Acceptance, Origin, Selector};
 use ipnet::IpNet;
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub struct Policy {
     pub directions_origin: Origin,
     /// Sections that are written but have no effect, because `policyTypes` leaves them out (N4).
     pub dead: Vec<(Direction, Section)>,
+    /// What it says of findings of rules.
+    pub acceptance: Option<Acceptance>,
 }
 
 /// Identity of a policy, the same before and after.

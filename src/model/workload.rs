@@ -1,6 +1,6 @@
 //! Workloads and namespaces.
 
-use super::{Labels, Origin, Protocol};
+use super::{Acceptance, Labels, Origin, Protocol};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
@@ -69,6 +69,8 @@ pub struct Namespace {
     pub labels: Labels,
     /// Lines of the whole object.
     pub origin: Origin,
+    /// What it says of findings of rules.
+    pub acceptance: Option<Acceptance>,
 }
 
 impl Workload {

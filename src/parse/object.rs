@@ -8,7 +8,7 @@ use super::place::Place;
 use super::scalar::Scalar;
 use super::workload::{self, Metadata};
 use super::{Affects, Problem, limits, meant, names, policy, selector, sniff};
-use crate::model::{Namespace, WorkloadId};
+use crate::model::{ACCEPTANCE, Acceptance, Namespace, Policy, WorkloadId};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -197,6 +197,7 @@ impl Reader<'_> {
         let identity = (&namespace, name);
         let lowered =
             policy::lower(&policy, identity, &place, self.file, self.config, &mut remarks)?;
+        let lowered = Policy { acceptance: self.acceptance(object), ..lowered };
         self.read.policies.push(Arc::new(lowered));
         for warning in remarks.warnings {
             self.problem(object, &warning, warning.to_string(), Affects::Nothing);
@@ -256,8 +257,20 @@ impl Reader<'_> {
             name: name.into(),
             labels,
             origin: place.origin(self.file),
+            acceptance: self.acceptance(object),
         }));
         Ok(())
+    }
+
+    /// What an object says of findings of rules.
+    fn acceptance(&self, object: &Object<'_>) -> Option<Acceptance> {
+        let place = Place::root(object.doc, object.node);
+        let metadata = object.doc.get(object.node, "metadata")?;
+        let annotations = object.doc.get(metadata, "annotations")?;
+        let text = object.doc.text(annotations, ACCEPTANCE)?.into();
+        let (metadata, origin) = (place.key("metadata"), self.file);
+        let origin = metadata.key("annotations").key(ACCEPTANCE).origin(origin);
+        Some(Acceptance { text, origin })
     }
 
     fn workload(&mut self, object: &Object<'_>, kind: Kind) -> Result<(), Fault> {

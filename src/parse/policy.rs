@@ -98,6 +98,7 @@ pub(super) fn lower(
         subject_origin,
         directions_origin,
         dead,
+        acceptance: None,
     })
 }
 

@@ -21,10 +21,13 @@ pub(super) fn relocate(read: &mut FileRead, rendered: &Rendered) {
         }
         let sections = [&mut policy.ingress, &mut policy.egress];
         sections.into_iter().flatten().for_each(|section| mover.section(section));
+        policy.acceptance.iter_mut().for_each(|note| mover.origin(&mut note.origin));
         policy.dead.iter_mut().for_each(|(_, section)| mover.section(section));
     }
     for namespace in &mut read.namespaces {
-        mover.origin(&mut Arc::make_mut(namespace).origin);
+        let namespace = Arc::make_mut(namespace);
+        mover.origin(&mut namespace.origin);
+        namespace.acceptance.iter_mut().for_each(|note| mover.origin(&mut note.origin));
     }
     for draft in &mut read.workloads {
         let workload = Arc::make_mut(&mut draft.workload);

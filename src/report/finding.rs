@@ -36,6 +36,29 @@ pub struct Finding {
     /// A flow that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub witness: Option<Witness>,
+    /// Where the change itself accepts it, which counts once it is merged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_by_change: Option<Location>,
+}
+
+/// A finding that somebody has accepted.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ignored {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// As in [`Finding::policy`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// As in [`Finding::object`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// As in [`Finding::fingerprint`].
+    pub fingerprint: String,
+    /// Why.
+    pub reason: String,
+    /// Where it is accepted.
+    pub location: Location,
 }
 
 /// How to mend a finding.

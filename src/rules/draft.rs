@@ -139,6 +139,7 @@ impl Draft {
             fix: self.fix,
             fingerprint,
             witness: self.witness,
+            accepted_by_change: None,
         }
     }
 }

@@ -11,6 +11,7 @@
 mod addresses;
 pub mod catalogue;
 mod draft;
+mod ignore;
 pub mod page;
 mod scope;
 mod serves;
@@ -24,10 +25,13 @@ pub use snapshot::{Matched, Snapshot};
 use crate::config::Config;
 use crate::reach::{Encoder, Side, World};
 use crate::report::{
-    Finding, Hides, Message, NotEvaluated, Persona, Row, RowRule, Severity, Side as ReportSide,
+    Finding, Hides, Ignored, Message, NotEvaluated, Persona, Row, RowRule, Severity,
+    Side as ReportSide,
 };
 use crate::set::{OverBudget, Set};
+use crate::tree::Tree;
 use catalogue::RULES;
+use ignore::Ignores;
 use std::collections::BTreeSet;
 
 /// One rule: its page and its check.
@@ -82,6 +86,8 @@ pub enum Check {
     Change(fn(&Snapshot<'_, '_, '_>, &Snapshot<'_, '_, '_>) -> Drafts),
     /// By looking at a row that opened, of which it says more. The row itself is what was found.
     Row(fn(&mut Opened<'_, '_, '_>) -> Result<Option<Message>, OverBudget>),
+    /// By looking at what accepts the findings of the others.
+    Acceptances,
 }
 
 /// A row that opened, as rules ask about it.
@@ -115,24 +121,30 @@ pub fn annotate(encoder: &mut Encoder<'_, '_>, config: &Config, flows: Set, row:
     }
 }
 
+/// The file that accepts findings, by its usual name.
+const CONFIGURATION: &str = ".github/netpol-review.yml";
+
 /// What the rules say.
 #[derive(Debug, Default)]
 pub struct Found {
     /// What is shown, introduced before older, most severe first.
     pub findings: Vec<Finding>,
+    /// What is accepted.
+    pub ignored: Vec<Ignored>,
     /// Rules that could not be asked.
     pub not_evaluated: Vec<NotEvaluated>,
 }
 
-/// Everything that the rules find in a comparison.
-pub fn of_change(world: &World<'_>, config: &Config) -> Found {
+/// Everything that the rules find in a comparison of two trees, of which the world is.
+pub fn of_change(world: &World<'_>, trees: [&Tree; 2], config: &Config) -> Found {
     let scope = Scope::of(world);
     if scope.is_empty() {
         return Found::default();
     }
     let before = Snapshot::new(world, Side::Before, config, &scope);
     let after = Snapshot::new(world, Side::After, config, &scope);
-    find(config, |rule| match rule.check {
+    let ignores = Ignores::of([(&before, trees[0]), (&after, trees[1])], config);
+    find(config, &ignores, |rule| match rule.check {
         Check::Side(check) => {
             let now = check(&after)?;
             // The side before is only asked where there is something to compare.
@@ -144,54 +156,54 @@ pub fn of_change(world: &World<'_>, config: &Config) -> Found {
             .into_iter()
             .map(|draft| (draft.introduced.unwrap_or(true), draft))
             .collect()),
-        Check::Row(_) => Ok(Vec::new()),
+        Check::Row(_) | Check::Acceptances => Ok(Vec::new()),
     })
 }
 
-/// Everything that the rules find in one snapshot, of which both sides of the world are.
-pub fn of_snapshot(world: &World<'_>, config: &Config) -> Found {
+/// Everything that the rules find in one tree, of which both sides of the world are.
+pub fn of_snapshot(world: &World<'_>, tree: &Tree, config: &Config) -> Found {
     let scope = Scope::everything();
     let snapshot = Snapshot::new(world, Side::After, config, &scope);
-    find(config, |rule| match rule.check {
+    let ignores = Ignores::of([(&snapshot, tree), (&snapshot, tree)], config);
+    find(config, &ignores, |rule| match rule.check {
         Check::Side(check) => {
-            Ok(check(&snapshot)?.into_iter().map(|draft| (true, draft)).collect())
+            // There is no change that could introduce anything.
+            Ok(check(&snapshot)?.into_iter().map(|draft| (false, draft)).collect())
         }
-        Check::Change(_) | Check::Row(_) => Ok(Vec::new()),
+        Check::Change(_) | Check::Row(_) | Check::Acceptances => Ok(Vec::new()),
     })
 }
 
 /// Asks each rule that is not switched off, and makes findings of the answers.
 fn find(
     config: &Config,
+    ignores: &Ignores<'_>,
     mut ask: impl FnMut(&Rule) -> Result<Vec<(bool, Draft)>, OverBudget>,
 ) -> Found {
     let mut found = Found::default();
-    for rule in RULES {
-        let settings = config.rules.settings.get(rule.id);
-        if settings.is_some_and(|settings| settings.disable) {
-            continue;
-        }
+    let mut all = Vec::new();
+    let asked = |rule: &&Rule| config.rules.settings.get(rule.id).is_none_or(|own| !own.disable);
+    for rule in RULES.iter().filter(asked) {
         match ask(rule) {
-            Ok(drafts) => {
-                for (introduced, draft) in drafts {
-                    let mut finding = draft.finding(rule, introduced);
-                    let lesson = rule.lesson && introduced;
-                    if lesson {
-                        finding.severity = finding.severity.max(Severity::Low);
-                    }
-                    if let Some(severity) = settings.and_then(|settings| settings.severity) {
-                        finding.severity = severity;
-                    }
-                    if lesson || finding.persona <= config.rules.persona {
-                        found.findings.push(finding);
-                    }
-                }
-            }
+            Ok(drafts) => all.extend(
+                drafts.into_iter().map(|(introduced, draft)| draft.finding(rule, introduced)),
+            ),
             Err(OverBudget) => found.not_evaluated.push(too_large(rule)),
         }
     }
     let mut seen = BTreeSet::new();
-    found.findings.retain(|finding| seen.insert(finding.fingerprint.clone()));
+    all.retain(|finding| seen.insert(finding.fingerprint.clone()));
+    let accepted = ignores.apply(&mut all);
+    let own = RULES.iter().filter(|rule| matches!(rule.check, Check::Acceptances));
+    if let Some(rule) = own.into_iter().find(asked) {
+        let faults = ignores.faults(&accepted).into_iter();
+        all.extend(faults.map(|draft| {
+            let introduced = !ignores.fault_known(&draft);
+            draft.finding(rule, introduced)
+        }));
+    }
+    found.ignored = accepted.findings;
+    found.findings = all.into_iter().filter_map(|finding| shown(finding, config)).collect();
     found.findings.sort_by_cached_key(|finding| {
         let place = &finding.location;
         (
@@ -204,6 +216,19 @@ fn find(
         )
     });
     found
+}
+
+/// The finding at its level, if the persona is shown it.
+fn shown(mut finding: Finding, config: &Config) -> Option<Finding> {
+    let rule = RULES.iter().find(|rule| rule.id == finding.rule)?;
+    let lesson = rule.lesson && finding.introduced;
+    if lesson {
+        finding.severity = finding.severity.max(Severity::Low);
+    }
+    if let Some(severity) = config.rules.settings.get(rule.id).and_then(|own| own.severity) {
+        finding.severity = severity;
+    }
+    (lesson || finding.persona <= config.rules.persona).then_some(finding)
 }
 
 /// What a side has of one rule already.

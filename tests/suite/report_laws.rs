@@ -143,6 +143,7 @@ proptest! {
         let mut added = Policy {
             id: PolicyId { name: "added".into(), ..isolating.id.clone() },
             dead: vec![],
+            acceptance: None,
             ..Policy::clone(isolating)
         };
         for direction in Direction::BOTH {

@@ -221,3 +221,84 @@ mod lessons {
         assert!(failed.is_empty(), "{}", failed.join("\n"));
     }
 }
+
+/// What is accepted, and when that counts.
+mod acceptances {
+    use super::*;
+
+    fn policy(comment: &str, annotations: &str) -> String {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: webhook-allow-ingress, namespace: shop{annotations}}}\n\
+             spec:\n  podSelector: {{matchLabels: {{app: webhook}}}}\n  policyTypes: [Ingress]\n  ingress:\n{comment}  - ports: [{{port: 9443}}]\n"
+        )
+    }
+
+    const COMMENT: &str = "  # netpol-review: ignore[rule-without-peers] the API server calls it\n";
+    const ANNOTATION: &str =
+        ", annotations: {netpol-review/ignore: \"rule-without-peers: the API server calls it\"}";
+    const OTHER: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: default-deny-all, namespace: shop}\nspec: {podSelector: {}, policyTypes: [Ingress, Egress]}\n";
+
+    fn of(before: &str, after: &str, configuration: &str) -> Report {
+        let text = format!("version: 1\n{configuration}");
+        let config = settings::parse(&text).expect("a configuration").config;
+        let tree = |text: &str| {
+            let files = [("other.yaml", OTHER), ("m.yaml", text)];
+            Tree::from_texts("t", files.into_iter().filter(|(_, text)| !text.is_empty()))
+        };
+        review(&tree(before), &tree(after), &config)
+    }
+
+    fn left(report: &Report) -> Vec<(&str, bool, bool)> {
+        let findings = report.environments[0].findings.iter();
+        findings.map(|f| (f.rule, f.introduced, f.accepted_by_change.is_some())).collect()
+    }
+
+    #[test]
+    fn an_acceptance_of_the_change_itself_does_not_count() {
+        for after in [policy(COMMENT, ""), policy("", ANNOTATION)] {
+            let report = of("", &after, "");
+            assert_eq!(left(&report), [("rule-without-peers", true, true)]);
+            assert!(report.environments[0].ignored.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_acceptance_of_the_base_counts() {
+        for (comment, annotation) in [(COMMENT, ""), ("", ANNOTATION)] {
+            let before = policy(comment, annotation);
+            // Another port makes another finding in the same place.
+            let after = before.replace("9443", "8443");
+            let report = of(&before, &after, "");
+            assert_eq!(left(&report), []);
+            let ignored = &report.environments[0].ignored;
+            assert_eq!(ignored[0].reason, "the API server calls it");
+            assert_eq!(ignored.len(), 1);
+        }
+    }
+
+    #[test]
+    fn the_configuration_is_that_of_the_base() {
+        let accepted = "rules: {rule-without-peers: {ignore: [{policy: 'shop/webhook-*', reason: its caller has no pods}]}}\n";
+        let report = of("", &policy("", ""), accepted);
+        assert_eq!(left(&report), []);
+        assert_eq!(report.environments[0].ignored[0].reason, "its caller has no pods");
+    }
+
+    #[test]
+    fn an_acceptance_needs_a_reason() {
+        let before = policy(&COMMENT.replace(" the API server calls it", ""), "");
+        let after = before.replace("9443", "8443");
+        let report = of(&before, &after, "persona: pedantic\n");
+        assert_eq!(
+            left(&report),
+            [("rule-without-peers", true, false), ("unused-ignore", false, false)]
+        );
+    }
+
+    #[test]
+    fn a_comment_is_about_the_next_line_alone() {
+        let before = policy(&format!("{COMMENT}  - ports: [{{port: 1}}]\n"), "");
+        let after = before.replace("9443", "8443");
+        assert_eq!(left(&of(&before, &after, "")), [("rule-without-peers", true, false)]);
+    }
+}

@@ -8,10 +8,14 @@ mod missing_default_deny;
 mod mixed_concern_policy;
 mod rule_without_peers;
 mod unbounded_ports;
+mod unused_ignore;
 mod vague_name;
 mod wide_ip_block;
 
 use super::Rule;
+
+/// The rule that speaks of acceptances.
+pub const UNUSED_IGNORE: &str = "unused-ignore";
 
 /// All rules, in the order of the documentation.
 pub const RULES: &[Rule] = &[
@@ -25,4 +29,5 @@ pub const RULES: &[Rule] = &[
     dns_egress_unscoped::RULE,
     missing_default_deny::RULE,
     vague_name::RULE,
+    unused_ignore::RULE,
 ];

@@ -21,6 +21,7 @@ pub fn namespace(name: &str, labels: Labels) -> Arc<Namespace> {
         name: name.into(),
         labels,
         origin: origin(&format!("namespaces/{name}.yaml"), 1, 9),
+        acceptance: None,
     })
 }
 
@@ -49,6 +50,7 @@ pub fn empty_policy(namespace: &str, name: &str, pods: Selector) -> Policy {
         subject_origin: origin("", 1, 1),
         directions_origin: origin("", 1, 1),
         dead: vec![],
+        acceptance: None,
     }
 }
 
