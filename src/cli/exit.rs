@@ -14,6 +14,11 @@ pub(super) const NOTHING_TO_ANALYSE: u8 = 3;
 /// A file or a repository could not be read or written.
 pub(super) const UNREADABLE: u8 = 4;
 
+/// A signal asked it to end.
+pub(super) fn signal(number: u8) -> u8 {
+    number.saturating_add(128)
+}
+
 /// How a command that did its work ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -1,7 +1,7 @@
 //! Units to manifests, with the real tools, each once.
 
 use super::plan::Part;
-use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Tools, Unusable};
+use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Temporary, Tools, Unusable};
 use crate::deploy::inputs::{beside, generated, kustomization};
 use crate::deploy::origin::{self, Origins, Wrapped};
 use crate::deploy::{self, Build, Fault, Overlay, Release, Substitution, substitute};
@@ -15,7 +15,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use tempfile::TempDir;
 
 /// How much is built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -302,11 +301,11 @@ fn composed(tree: &Tree) -> bool {
 }
 
 /// The directory in which a tool works: copies of the inputs, and nothing else.
-struct Room(TempDir);
+struct Room(Temporary);
 
 impl Room {
     fn new(part: &Part, files: &AllFiles<'_>) -> io::Result<Self> {
-        let room = Self(tempfile::Builder::new().prefix("netpol-review-").tempdir()?);
+        let room = Self(Temporary::new()?);
         for path in &part.inputs.files {
             if let Some(content) = files.read(path) {
                 room.write(&format!("src/{path}"), content.bytes())?;

@@ -9,6 +9,7 @@ mod merge;
 mod plan;
 mod world;
 
+pub use crate::build::{Signals, ending};
 pub use builder::{Options, Render};
 pub use plan::{Part, Plan};
 

@@ -1,6 +1,6 @@
 //! Builds that fail, hang, or want what they may not have: each ends within its bounds and fails closed.
 
-use crate::environments::tool;
+use crate::renderers::{kustomize, tool};
 use crate::sandbox::{Run, Sandbox, finish};
 use serde_json::Value;
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const DIFF: &str = "diff --git HEAD~1..HEAD --repo r --format json --fail-on any";
 
 /// A policy `all` of one namespace that lets everybody in where `open`.
-fn policy(name: &str, open: bool) -> String {
+pub fn policy(name: &str, open: bool) -> String {
     let ingress = if open { ", ingress: [{}]" } else { "" };
     format!(
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: shop}}\n\
@@ -27,7 +27,7 @@ fn chart(sandbox: &Sandbox) {
 }
 
 /// Two overlays on a base with one policy, in a repository with one commit.
-fn overlays(sandbox: &Sandbox) {
+pub fn overlays(sandbox: &Sandbox) {
     sandbox.init("r");
     sandbox.write("r/base/kustomization.yaml", "resources: [policy.yaml]\n");
     sandbox.write("r/base/policy.yaml", policy("all", false));
@@ -57,7 +57,7 @@ fn fails_closed(run: &Run, why: &str) {
 }
 
 /// A program named kubectl that answers for its version as the real one does, and else runs these commands.
-fn false_kubectl(sandbox: &Sandbox, commands: &str) -> Option<String> {
+pub fn false_kubectl(sandbox: &Sandbox, commands: &str) -> Option<String> {
     let real = tool(&["kubectl"])?;
     let script = format!(
         "#!/bin/sh\ncase \"$*\" in *version*) exec '{}' \"$@\";; esac\n{commands}\n",
@@ -164,7 +164,7 @@ fn a_broken_template_is_named_as_the_repository_names_it() {
 
 #[test]
 fn a_link_out_of_the_tree_is_said() {
-    let Some(_) = tool(&["kustomize", "kubectl"]) else { return };
+    let Some(_) = kustomize() else { return };
     for target in ["../../../outside.yaml", "/etc/hostname"] {
         let sandbox = Sandbox::new();
         overlays(&sandbox);

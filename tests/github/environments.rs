@@ -1,5 +1,6 @@
 //! Pull requests in a repository with a base and overlays: what is the same in all of them is told once.
 
+use crate::renderers::kustomize;
 use crate::scene::{REPOSITORY, Scene};
 use crate::world::{Files, World};
 use netpol_review::build::{Given, Tools};
@@ -9,7 +10,7 @@ use netpol_review::github::Inputs;
 use netpol_review::report::Verdict;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 const CONFIGURATION: &str = ".github/netpol-review.yml";
@@ -43,22 +44,6 @@ spec:
   podSelector: {}
   policyTypes: [Ingress]
 ";
-
-/// The program that builds kustomizations. `None`: it is not here, and the test says that it skips.
-#[allow(clippy::print_stderr, reason = "a test that skips says so")]
-fn kustomize() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::env::split_paths(&path)
-        .flat_map(|place| ["kustomize", "kubectl"].map(|name| place.join(name)));
-    let found = places.find(|program| program.is_file());
-    if found.is_none() {
-        let required =
-            std::env::var_os("NETPOL_REVIEW_TOOLS").is_some_and(|value| value == "required");
-        assert!(!required, "neither kustomize nor kubectl was found");
-        eprintln!("skipped: neither kustomize nor kubectl was found");
-    }
-    found
-}
 
 /// A base with three overlays and these files more on `main`, and a change on `feature`.
 fn changed(base: Files<'_>, change: Files<'_>) -> World {
@@ -280,7 +265,7 @@ fn without_the_tools_a_review_concludes() {
     let widened = format!("{ALLOW}{MORE}");
     let world = changed(&[], &[("base/allow.yaml", Some(&widened))]);
     let scene = Scene::new(&world);
-    let nowhere = PathBuf::from("/nowhere/kubectl");
+    let nowhere = std::path::PathBuf::from("/nowhere/kubectl");
     let mut inputs = Inputs::default();
     inputs.rendering.tools =
         Arc::new(Tools::new(Given { kustomize: Some(nowhere.clone()), helm: Some(nowhere) }));
