@@ -8,6 +8,7 @@ use super::ending::Temporary;
 use super::process::{self, Outcome};
 use super::stopped::{Names, Stopped, failed};
 use super::tools::{Tool, on_path};
+pub use crate::report::Isolation;
 use crate::source::io_reason;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -31,18 +32,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { time: Duration::from_secs(60), memory: 1 << 30, output: 64 << 20 }
     }
-}
-
-/// What keeps a run away from the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// The kernel: a network namespace without a way out.
-    Namespace,
-    /// That every proxy and every protocol of git points nowhere, which a tool could pass over. The system allows no
-    /// namespaces here.
-    Proxies,
-    /// Nothing: it was asked for.
-    None,
 }
 
 /// A place to run tools in.

@@ -13,6 +13,7 @@ use crate::source;
 use crate::tree::InventoryFile;
 use chrono::NaiveDate;
 use secrecy::SecretString;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a workflow may say. It fills what the configuration leaves open and may tighten it.
@@ -147,6 +148,8 @@ async fn work(
             .is_some_and(|id| id == commits.head || (id == commits.after && commits.merged));
     let home = format!("{}/{}", event.addresses.server, event.repository.as_str());
     let (mut inputs, today) = (inputs.clone(), clock.today);
+    // What is suggested is tried first, by reviews of trees that differ in a few lines.
+    inputs.rendering.kept = Some(Arc::default());
     inputs.rendering.urls = vec![home.clone()];
     inputs.rendering.branches = pull.iter().map(|pull| pull.base.name.clone()).collect();
     if event.trusted_context && inputs.rendering.render == Render::Trusted {

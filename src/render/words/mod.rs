@@ -5,9 +5,11 @@
 
 mod edit;
 mod inventory;
+mod isolation;
 
 pub use edit::{cause, remedy};
 pub use inventory::inventory;
+pub use isolation::isolation;
 
 use crate::report::{
     Admission, Assumption, DeclaredPeers, Endpoint, Environment, ExceptionKind, Hides, Location,
