@@ -3,7 +3,7 @@
 //!
 //! Reading order: `args` (what can be typed), `config` (which configuration counts), `inventory` (which objects
 //! from elsewhere do), `rendering` (how charts and kustomizations are built), `exit` (what the codes mean), `run` (one function a
-//! command), `output`, `progress`, `failure`.
+//! command), `output`, `progress`, `signals`, `failure`.
 
 mod args;
 mod config;
@@ -15,6 +15,7 @@ mod pr;
 mod progress;
 mod rendering;
 mod run;
+mod signals;
 mod snapshot;
 mod timings;
 
@@ -38,7 +39,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { exit::WRONG_USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
-    match run::run(arguments) {
+    let result = run::run(arguments);
+    signals::hold();
+    match result {
         Ok(code) => code.into(),
         Err(failure) => {
             failure.tell();

@@ -48,6 +48,22 @@ pub struct Report {
     /// What was declared by an inventory, in the order in which its files were given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inventory: Vec<Inventory>,
+    /// What kept builds away from the network, where something was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
+}
+
+/// What keeps a tool that builds away from the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// The kernel: a network namespace without a way out.
+    Namespace,
+    /// That every proxy and every protocol of git points nowhere, which a tool could pass over. The system allows no
+    /// namespaces here.
+    Proxies,
+    /// Nothing: it was asked for.
+    None,
 }
 
 /// How much was read, on both sides together. An inventory is not part of it.

@@ -72,6 +72,7 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff, found: Found) -> Report {
         not_evaluated: entries,
         read: counts(&[(before, parsed_before), (after, parsed_after)]),
         inventory: inventory(&parsed_before.inventory, &parsed_after.inventory),
+        isolation: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `helm template`.
 
+use super::ending::Temporary;
 use super::kustomize::inside;
 use super::sandbox::{Call, Sandbox};
 use super::stopped::{Names, Stopped};
@@ -9,7 +10,6 @@ use crate::source::io_reason;
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::Path;
-use tempfile::TempDir;
 
 /// Renders a release of a chart below `root`, with the chart's `crds` unless they are left out, and without its
 /// tests. A release without a namespace goes to helm's own, `default`.
@@ -23,11 +23,10 @@ pub fn helm_template(
     root: &Path,
     release: &Release,
 ) -> Result<Vec<u8>, Stopped> {
-    let texts =
-        tempfile::Builder::new().prefix("netpol-review-values-").tempdir().map_err(|error| {
-            let reason = io_reason(&error);
-            Stopped::NotStarted { tool: Kind::Helm.words().to_string(), reason }
-        })?;
+    let texts = Temporary::new().map_err(|error| {
+        let reason = io_reason(&error);
+        Stopped::NotStarted { tool: Kind::Helm.words().to_string(), reason }
+    })?;
     let (arguments, names) = arguments(release, root, &texts)?;
     sandbox.run(&Call { tool, arguments: &arguments, directory: root, names: &names })
 }
@@ -39,7 +38,7 @@ fn refused(reason: String) -> Stopped {
 fn arguments(
     release: &Release,
     root: &Path,
-    texts: &TempDir,
+    texts: &Temporary,
 ) -> Result<(Vec<OsString>, Names), Stopped> {
     let Release { chart, name, namespace, values, skip_crds, kube_version, api_versions, .. } =
         release;
@@ -117,7 +116,7 @@ fn written(
     values: &Value,
     number: usize,
     called: String,
-    texts: &TempDir,
+    texts: &Temporary,
     names: &mut Names,
 ) -> Result<OsString, Stopped> {
     let path = texts.path().join(format!("{number}.json"));

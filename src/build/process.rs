@@ -1,5 +1,6 @@
 //! One process with all that it starts: its output read within bounds, and ended as a whole.
 
+use super::ending;
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -29,6 +30,8 @@ pub(super) enum Outcome {
     TooLong,
     /// It was ended because it wrote too much.
     TooMuch,
+    /// It was ended because the whole program ends.
+    WithUs,
 }
 
 /// Runs a command in a process group of its own, without input, for at most `time`; `output` bytes are taken of
@@ -51,6 +54,9 @@ pub(super) fn run(command: &mut Command, time: Duration, output: u64) -> io::Res
             // What it left behind could hold its output open for ever.
             group.kill();
             ended = Some(Instant::now());
+        }
+        if ending::ended() {
+            return Ok(Outcome::WithUs);
         }
         out.read(&mut buffer)?;
         err.read(&mut buffer)?;

@@ -2,11 +2,13 @@
 //!
 //! A cleared environment, a home of its own, no input, a bound for time, memory and output, and no network: proxies
 //! and git's protocols point nowhere, and where the system allows it a network namespace has nothing but itself.
-//! What it started ends with it: by its process group, and by a process namespace where there is one.
+//! What it started ends with it: by its process group, and by a process namespace where there is one. It ends with us.
 
+use super::ending::Temporary;
 use super::process::{self, Outcome};
 use super::stopped::{Names, Stopped, failed};
 use super::tools::{Tool, on_path};
+pub use crate::report::Isolation;
 use crate::source::io_reason;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -32,25 +34,21 @@ impl Default for Limits {
     }
 }
 
-/// What keeps a run away from the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// The kernel: a network namespace without a way out.
-    Namespace,
-    /// That every proxy and every protocol of git points nowhere, which a tool could pass over. The system allows no
-    /// namespaces here.
-    Proxies,
-    /// Nothing: it was asked for.
-    None,
-}
-
 /// A place to run tools in.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     limits: Limits,
     isolation: Isolation,
-    /// The program `unshare`, where it gives namespaces.
+    helpers: Helpers,
+}
+
+/// Programs between us and a tool, where they do here what they are for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Helpers {
+    /// `unshare`, which gives namespaces.
     unshare: Option<PathBuf>,
+    /// `setpriv`, which lets a tool end when we do: also when we are killed and can end nothing ourselves.
+    setpriv: Option<PathBuf>,
 }
 
 /// What is run.
@@ -71,14 +69,14 @@ impl Sandbox {
     /// A place with limits, and with a network only if that is asked for. The first one finds out what the system
     /// allows, which takes a few milliseconds.
     pub fn new(limits: Limits, network: bool) -> Self {
-        static UNSHARE: OnceLock<Option<PathBuf>> = OnceLock::new();
-        let unshare = UNSHARE.get_or_init(usable_unshare).clone();
-        let isolation = match (network, &unshare) {
+        static HELPERS: OnceLock<Helpers> = OnceLock::new();
+        let helpers = HELPERS.get_or_init(Helpers::usable).clone();
+        let isolation = match (network, &helpers.unshare) {
             (true, _) => Isolation::None,
             (false, Some(_)) => Isolation::Namespace,
             (false, None) => Isolation::Proxies,
         };
-        Self { limits, isolation, unshare }
+        Self { limits, isolation, helpers }
     }
 
     /// What keeps its runs away from the network.
@@ -115,8 +113,7 @@ impl Sandbox {
             tool: tool.clone(),
             reason: io_reason(&error),
         };
-        let home =
-            tempfile::Builder::new().prefix("netpol-review-").tempdir().map_err(not_started)?;
+        let home = Temporary::new().map_err(not_started)?;
         let mut command = self.command(program);
         command.args(arguments).current_dir(directory).env_clear();
         for (name, value) in self.environment(home.path()) {
@@ -130,19 +127,23 @@ impl Sandbox {
                 Err(failed(words, status, &err, memory, &names))
             }
             Outcome::TooLong => Err(Stopped::TooLong { tool, seconds: time.as_secs() }),
+            Outcome::WithUs => Err(Stopped::Ended { tool }),
             Outcome::TooMuch => Err(Stopped::TooMuch { tool, mebibytes: output >> 20 }),
         }
     }
 
     /// The program behind a shell that limits the memory, because a limit that is set from outside would come after
-    /// the program began, and behind `unshare`.
+    /// the program began, and behind the helpers.
     fn command(&self, program: &Path) -> Command {
         // A hard limit that is lower already can't be raised, and need not be.
         const SHELL: &str = "ulimit -c 0; ulimit -d \"$1\" 2>/dev/null || [ \"$(ulimit -d)\" != unlimited ] || exit 126; \
              shift; exec \"$@\"";
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SHELL, "sh", &(self.limits.memory >> 10).to_string()]);
-        if let Some(unshare) = &self.unshare {
+        if let Some(setpriv) = &self.helpers.setpriv {
+            command.arg(setpriv).args(["--pdeathsig", "KILL", "--"]);
+        }
+        if let Some(unshare) = &self.helpers.unshare {
             command.arg(unshare);
             command.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child"]);
             if self.isolation == Isolation::Namespace {
@@ -228,16 +229,33 @@ fn all_names(names: &[(PathBuf, String)], directory: &Path, home: &Path) -> Name
     all
 }
 
-/// The program `unshare`, if the system lets it make namespaces.
-fn usable_unshare() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let unshare =
-        [OsStr::new("/usr/bin:/bin"), &path].iter().find_map(|path| on_path("unshare", path))?;
-    let limits = Limits { time: Duration::from_secs(10), ..Limits::default() };
-    let sandbox = Sandbox { limits, isolation: Isolation::Namespace, unshare: Some(unshare) };
-    let arguments = ["-c".into(), ":".into()];
-    sandbox.run_program(Path::new("/bin/sh"), "unshare", &arguments, Path::new("/"), &[]).ok()?;
-    sandbox.unshare
+impl Helpers {
+    /// Those that are here and may do what they are for.
+    fn usable() -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let find =
+            |name| [OsStr::new("/usr/bin:/bin"), &path].iter().find_map(|path| on_path(name, path));
+        let (unshare, setpriv) = (find("unshare"), find("setpriv"));
+        [
+            Self { unshare: unshare.clone(), setpriv: setpriv.clone() },
+            Self { unshare, setpriv: None },
+            Self { unshare: None, setpriv },
+        ]
+        .into_iter()
+        .find(Self::work)
+        .unwrap_or_default()
+    }
+
+    fn work(&self) -> bool {
+        let sandbox = Sandbox {
+            limits: Limits { time: Duration::from_secs(10), ..Limits::default() },
+            isolation: Isolation::Namespace,
+            helpers: self.clone(),
+        };
+        let arguments = ["-c".into(), ":".into()];
+        let shell = Path::new("/bin/sh");
+        sandbox.run_program(shell, "sh", &arguments, Path::new("/"), &[]).is_ok()
+    }
 }
 
 #[cfg(test)]
@@ -255,7 +273,8 @@ mod tests {
     /// The place that this system gives, and the one without namespaces.
     fn places(limits: Limits) -> Vec<Sandbox> {
         let best = Sandbox::new(limits, false);
-        let bare = Sandbox { unshare: None, isolation: Isolation::Proxies, ..best.clone() };
+        let helpers = Helpers { unshare: None, ..best.helpers.clone() };
+        let bare = Sandbox { helpers, isolation: Isolation::Proxies, ..best.clone() };
         if best.isolation == Isolation::Proxies {
             println!("skipped: this system allows no namespaces, so none is tested");
             return vec![bare];

@@ -54,6 +54,12 @@ pub enum Stopped {
         /// The limit.
         mebibytes: u64,
     },
+    /// The whole program was asked to end.
+    #[error("`{tool}` was ended with netpol-review")]
+    Ended {
+        /// The tool.
+        tool: String,
+    },
     /// It asked for more memory than it may have.
     #[error("`{tool}` used more memory than {mebibytes} MiB and was ended")]
     Memory {

@@ -37,7 +37,8 @@ Exit codes:
    3  nothing to analyse: no manifest found
    4  a file or a repository could not be read or written
   10  something opened at or above --fail-on
-  11  something was not evaluated that could hide a widening (unless --fail-on never)";
+  11  something was not evaluated that could hide a widening (unless --fail-on never)
+ 128  and n more: signal n ended it";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -14,6 +14,14 @@ pub(super) const NOTHING_TO_ANALYSE: u8 = 3;
 /// A file or a repository could not be read or written.
 pub(super) const UNREADABLE: u8 = 4;
 
+/// A signal asked it to end, whose number is added: as shells say it.
+const SIGNALLED: u8 = 128;
+
+/// The code of a run that a signal ended.
+pub(super) fn signal(number: u8) -> u8 {
+    SIGNALLED.saturating_add(number)
+}
+
 /// How a command that did its work ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -51,6 +51,7 @@ impl Failure {
             Failure::Nothing(_) => exit::NOTHING_TO_ANALYSE,
             Failure::Source(error) if error.is_usage() => exit::WRONG_USAGE,
             Failure::Review(github::RunError::Internal) => exit::INTERNAL_ERROR,
+            Failure::Review(github::RunError::Stopped(number)) => exit::signal(*number),
             Failure::Source(_)
             | Failure::Output(_)
             | Failure::Unreadable(_)

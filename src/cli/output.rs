@@ -8,6 +8,7 @@ const WIDEST: usize = 100;
 
 /// Writes a result. A reader that has seen enough (`| head`) is no error.
 pub(super) fn write(text: &str) -> io::Result<()> {
+    super::signals::hold();
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -37,6 +37,10 @@ const SUGGESTIONS: usize = 3;
 /// Runs a command; the exit code.
 pub(super) fn run(arguments: Arguments) -> Result<u8> {
     let style = Style { colour: output::coloured(arguments.color), width: output::width() };
+    if !matches!(arguments.command, Command::Pr(_)) {
+        // A pull request's review has something to conclude first.
+        super::signals::watch();
+    }
     match arguments.command {
         Command::Diff(diff) => run_diff(&diff, &style).map(Outcome::code),
         Command::List(list) => run_list(&list, &style).map(|()| Outcome::Done.code()),

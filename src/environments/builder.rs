@@ -1,11 +1,13 @@
 //! Units to manifests, with the real tools, each once.
 
+use super::kept::{Kept, Text};
 use super::plan::Part;
-use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Tools, Unusable};
+use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Temporary, Tools, Unusable};
 use crate::deploy::inputs::{beside, generated, kustomization};
 use crate::deploy::origin::{self, Origins, Wrapped};
 use crate::deploy::{self, Build, Fault, Overlay, Release, Substitution, substitute};
 use crate::parse::{Affects, Problem, is_kustomization};
+use crate::report::Isolation;
 use crate::settings::Settings;
 use crate::source::AllFiles;
 use crate::tree::{Content, Files, Rendered, Tree};
@@ -14,8 +16,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use tempfile::TempDir;
 
 /// How much is built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct Options {
     pub limits: Limits,
     /// Where built texts are kept for later runs.
     pub cache: Option<PathBuf>,
+    /// Where they are kept for further reviews of this run; they take memory.
+    pub kept: Option<Arc<Kept>>,
     /// Addresses of the repository; empty: unknown.
     pub urls: Vec<String>,
     /// Names of the branch under review; empty: unknown.
@@ -54,6 +58,7 @@ impl Default for Options {
             tools: Arc::new(Tools::new(Given::default())),
             limits: Limits::default(),
             cache: None,
+            kept: None,
             urls: Vec::new(),
             branches: Vec::new(),
         }
@@ -83,6 +88,8 @@ type Outcome = Arc<Result<Built, Box<Problem>>>;
 pub(super) struct Builder<'a> {
     pub(super) options: &'a Options,
     sandbox: Sandbox,
+    /// Was anything built?
+    built: AtomicBool,
     cache: Option<Cache>,
     done: Mutex<BTreeMap<[u8; 32], Arc<OnceLock<Outcome>>>>,
 }
@@ -95,6 +102,7 @@ impl<'a> Builder<'a> {
         wanted.then(|| Self {
             options,
             sandbox: Sandbox::new(options.limits, options.render == Render::Trusted),
+            built: AtomicBool::new(false),
             cache: options.cache.as_deref().map(|place| Cache::new(place, CACHE_BYTES)),
             done: Mutex::default(),
         })
@@ -103,6 +111,16 @@ impl<'a> Builder<'a> {
     /// Are remote parts fetched, and programs run?
     pub(super) fn trusted(&self) -> bool {
         self.options.render == Render::Trusted
+    }
+
+    /// What keeps builds away from the network.
+    pub(super) fn isolation(&self) -> Isolation {
+        self.sandbox.isolation()
+    }
+
+    /// Was anything built, now or in an earlier run whose text was kept?
+    pub(super) fn has_built(&self) -> bool {
+        self.built.load(Ordering::Relaxed)
     }
 
     /// What every built text depends on beside its inputs.
@@ -161,13 +179,14 @@ impl<'a> Builder<'a> {
             let text =
                 build::kustomize(&self.sandbox, tool, room.path(), "build", reach, helm, &names)
                     .map_err(|stopped| refused(part, format!("it was not built: {stopped}")))?;
-            match text.iter().all(u8::is_ascii_whitespace) {
-                // No kustomization is meant to deploy nothing, and a tool that is broken may say nothing.
-                true => {
-                    Err(refused(part, "it was built to nothing; look what the tool says".into()))
-                }
-                false => Ok(text),
-            }
+            // No kustomization is meant to deploy nothing, and a tool that is broken may say nothing, or something
+            // else than manifests. Text without a `kind` would pass for files that are none of Kubernetes'.
+            let what = match memchr::memmem::find(&text, b"kind") {
+                Some(_) => return Ok(text),
+                None if text.iter().all(u8::is_ascii_whitespace) => "nothing",
+                None => "a text that holds no object",
+            };
+            Err(refused(part, format!("it was built to {what}; look what the tool says")))
         })?;
         let (text, problems) = match &overlay.substitute {
             None => (text, Vec::new()),
@@ -205,21 +224,23 @@ impl<'a> Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// The text of a part from an earlier run, or as it is built now.
-    fn kept(
-        &self,
-        part: &Part,
-        version: &str,
-        build: impl FnOnce() -> Result<Vec<u8>, Box<Problem>>,
-    ) -> Result<Vec<u8>, Box<Problem>> {
-        let Some(cache) = &self.cache else { return build() };
+    /// The text of a part from this run or an earlier one, or as it is built now.
+    fn kept(&self, part: &Part, version: &str, build: impl FnOnce() -> Text) -> Text {
+        self.built.store(true, Ordering::Relaxed);
         let key = Key::of([version.as_bytes(), &part.key]);
-        if let Some(text) = cache.get(&key) {
-            return Ok(text);
+        let cached = || {
+            let Some(cache) = &self.cache else { return build() };
+            if let Some(text) = cache.get(&key) {
+                return Ok(text);
+            }
+            let text = build()?;
+            cache.put(&key, &text);
+            Ok(text)
+        };
+        match &self.options.kept {
+            Some(kept) => kept.text(key.clone(), cached),
+            None => cached(),
         }
-        let text = build()?;
-        cache.put(&key, &text);
-        Ok(text)
     }
 }
 
@@ -302,11 +323,11 @@ fn composed(tree: &Tree) -> bool {
 }
 
 /// The directory in which a tool works: copies of the inputs, and nothing else.
-struct Room(TempDir);
+struct Room(Temporary);
 
 impl Room {
     fn new(part: &Part, files: &AllFiles<'_>) -> io::Result<Self> {
-        let room = Self(tempfile::Builder::new().prefix("netpol-review-").tempdir()?);
+        let room = Self(Temporary::new()?);
         for path in &part.inputs.files {
             if let Some(content) = files.read(path) {
                 room.write(&format!("src/{path}"), content.bytes())?;

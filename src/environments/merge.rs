@@ -63,6 +63,7 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
         not_evaluated,
         read,
         inventory,
+        isolation: None,
     }
 }
 

@@ -2,14 +2,17 @@
 //! report.
 //!
 //! Reading order: `plan` (which units are in which environment), `builder` (units to manifests, with the real
-//! tools), `world` (an environment's units to one tree), `merge` (reports of environments to one).
+//! tools), `kept` (what it built before), `world` (an environment's units to one tree), `merge` (reports of environments to one).
 
 mod builder;
+mod kept;
 mod merge;
 mod plan;
 mod world;
 
+pub use crate::build::{Signals, ending};
 pub use builder::{Options, Render};
+pub use kept::Kept;
 pub use plan::{Part, Plan};
 
 use crate::report::environments::{Described, Environments};
@@ -88,6 +91,7 @@ pub fn review(
         .collect();
     done("comparing");
     let mut report = merge::merge(reports);
+    report.isolation = builder.has_built().then(|| builder.isolation());
     name_sides(&mut report, pair);
     report
 }
@@ -165,7 +169,12 @@ pub fn snapshot(
 /// What one side deploys, and where.
 pub fn describe(side: &Loaded, settings: &Settings, options: &Options) -> Plan {
     match Builder::new(&[&side.tree], settings, options) {
-        Some(builder) => plan::plan(&builder, [side, side], settings),
+        Some(builder) => {
+            let mut plan = plan::plan(&builder, [side, side], settings);
+            let builds = plan.parts.iter().any(Part::is_built);
+            plan.isolation = builds.then(|| builder.isolation());
+            plan
+        }
         None => Plan::default(),
     }
 }
@@ -185,5 +194,6 @@ pub fn described(plan: &Plan, settings: &Settings) -> Environments {
             let problems = plan.problems.iter().map(|told| told.problem.clone());
             crate::review::told(&[], &problems.collect::<Vec<_>>())
         },
+        isolation: plan.isolation,
     }
 }

@@ -6,7 +6,7 @@ use crate::deploy::layout::{Layout, chart};
 use crate::deploy::{self, Build, Decision, Facts, Object, Plain, Told, Unit, Values};
 use crate::model::Origin;
 use crate::parse::{Affects, Problem, manifests};
-use crate::report::environments as report;
+use crate::report::{Isolation, environments as report};
 use crate::settings::Settings;
 use crate::source::Loaded;
 use crate::tree::{Files, Rendered};
@@ -90,6 +90,8 @@ pub struct Plan {
     pub parts: Vec<Part>,
     /// What could not be told.
     pub problems: Vec<Told>,
+    /// What keeps its builds away from the network, where it has any; known to [`super::describe`].
+    pub isolation: Option<Isolation>,
 }
 
 impl Plan {

@@ -7,12 +7,13 @@ use super::compare::{Evaluated, evaluate};
 use super::event::{Event, Subject};
 use super::publish::{self, Begun, Told};
 use super::pull::Fetcher;
-use crate::environments::{self, Render};
+use crate::environments::{self, Render, Signals, ending};
 use crate::settings::{CommentWhen, FailOn, Mode};
 use crate::source;
 use crate::tree::InventoryFile;
 use chrono::NaiveDate;
 use secrecy::SecretString;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a workflow may say. It fills what the configuration leaves open and may tighten it.
@@ -70,9 +71,9 @@ pub enum Error {
     /// A bug here.
     #[error("internal error while the change was compared; this is a bug in netpol-review")]
     Internal,
-    /// The runner wants it to end.
+    /// The runner wants it to end; the signal's number.
     #[error("the run was stopped from outside")]
-    Stopped,
+    Stopped(u8),
 }
 
 /// Reviews an event. `evaluated` is called before anything of the result is written to GitHub, for what
@@ -97,6 +98,7 @@ pub async fn run(
         (Subject::Pull(_), pull) => pull.as_ref().map(|p| p.head.sha.clone()).unwrap_or_default(),
     };
     let begun = publish::begin(&api, &head, &inputs.run_id).await?;
+    let stopped = Signals::take().first();
     let has_check = matches!(begun, Begun::Run(_));
     let evaluated = |found: &Evaluated| evaluated(found, has_check);
     let work = work(&api, event, inputs, pull.as_ref(), &head, token, clock, evaluated);
@@ -108,8 +110,10 @@ pub async fn run(
                 (Err(error), check)
             }
         },
-        () = stopped() => {
-            let error = Error::Stopped;
+        number = stopped => {
+            // Nobody waits for builds any more.
+            ending::end();
+            let error = Error::Stopped(number);
             let check = check::failed(Mode::Enforce, &error.to_string());
             (Err(error), check)
         }
@@ -144,6 +148,8 @@ async fn work(
             .is_some_and(|id| id == commits.head || (id == commits.after && commits.merged));
     let home = format!("{}/{}", event.addresses.server, event.repository.as_str());
     let (mut inputs, today) = (inputs.clone(), clock.today);
+    // What is suggested is tried first, by reviews of trees that differ in a few lines.
+    inputs.rendering.kept = Some(Arc::default());
     inputs.rendering.urls = vec![home.clone()];
     inputs.rendering.branches = pull.iter().map(|pull| pull.base.name.clone()).collect();
     if event.trusted_context && inputs.rendering.render == Render::Trusted {
@@ -168,26 +174,4 @@ async fn work(
     }
     let check = outcome.evaluated.review.check.clone();
     Ok((outcome, check))
-}
-
-/// Ends when the process is asked to end.
-async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                interrupted = tokio::signal::ctrl_c() => {
-                    if interrupted.is_err() {
-                        std::future::pending::<()>().await;
-                    }
-                }
-            }
-            return;
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }

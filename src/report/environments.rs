@@ -1,6 +1,6 @@
 //! Which environments a repository has: the answer of `netpol-review environments`.
 
-use super::{NotEvaluated, Tool};
+use super::{Isolation, NotEvaluated, Tool};
 use serde::Serialize;
 
 /// The environments of one snapshot, and what decided that.
@@ -15,6 +15,9 @@ pub struct Environments {
     pub environments: Vec<Described>,
     /// What could not be told.
     pub not_evaluated: Vec<NotEvaluated>,
+    /// What keeps builds away from the network, where something is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
 }
 
 /// One environment.

@@ -1,16 +1,17 @@
 //! Builds that fail, hang, or want what they may not have: each ends within its bounds and fails closed.
 
-use crate::environments::tool;
+use crate::renderers::{kustomize, tool};
 use crate::sandbox::{Run, Sandbox, finish};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const DIFF: &str = "diff --git HEAD~1..HEAD --repo r --format json --fail-on any";
 
 /// A policy `all` of one namespace that lets everybody in where `open`.
-fn policy(name: &str, open: bool) -> String {
+pub fn policy(name: &str, open: bool) -> String {
     let ingress = if open { ", ingress: [{}]" } else { "" };
     format!(
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: shop}}\n\
@@ -27,7 +28,7 @@ fn chart(sandbox: &Sandbox) {
 }
 
 /// Two overlays on a base with one policy, in a repository with one commit.
-fn overlays(sandbox: &Sandbox) {
+pub fn overlays(sandbox: &Sandbox) {
     sandbox.init("r");
     sandbox.write("r/base/kustomization.yaml", "resources: [policy.yaml]\n");
     sandbox.write("r/base/policy.yaml", policy("all", false));
@@ -57,7 +58,7 @@ fn fails_closed(run: &Run, why: &str) {
 }
 
 /// A program named kubectl that answers for its version as the real one does, and else runs these commands.
-fn false_kubectl(sandbox: &Sandbox, commands: &str) -> Option<String> {
+pub fn false_kubectl(sandbox: &Sandbox, commands: &str) -> Option<String> {
     let real = tool(&["kubectl"])?;
     let script = format!(
         "#!/bin/sh\ncase \"$*\" in *version*) exec '{}' \"$@\";; esac\n{commands}\n",
@@ -164,7 +165,7 @@ fn a_broken_template_is_named_as_the_repository_names_it() {
 
 #[test]
 fn a_link_out_of_the_tree_is_said() {
-    let Some(_) = tool(&["kustomize", "kubectl"]) else { return };
+    let Some(_) = kustomize() else { return };
     for target in ["../../../outside.yaml", "/etc/hostname"] {
         let sandbox = Sandbox::new();
         overlays(&sandbox);
@@ -199,4 +200,130 @@ fn without_a_change_nothing_is_built_and_nothing_can_fail() {
     command.args(DIFF.split_whitespace()).args(["--kustomize", &program]);
     let run = finish(&mut command);
     assert_eq!(run.ends(0).json()["result"], "unchanged");
+}
+
+/// The verdict, exit code and entries of a change of files, as they stand or as a tool prints them.
+fn verdict(before: &str, after: &str, built: bool) -> Option<(String, i32, Vec<String>)> {
+    let sandbox = Sandbox::new();
+    let program = false_kubectl(&sandbox, "cat src/base/policy.yaml")?;
+    overlays(&sandbox);
+    let base = ["r/base/kustomization.yaml", "r/base/policy.yaml"];
+    sandbox.write(base[1], before);
+    if !built {
+        fs::remove_dir_all(sandbox.path("r/overlays")).unwrap();
+        fs::remove_file(sandbox.path(base[0])).unwrap();
+    }
+    sandbox.commit("r", "two");
+    sandbox.write(base[1], after);
+    // Something of what it is built from changes in any case.
+    match built {
+        true => sandbox.write(base[0], "resources: [policy.yaml]\nnamePrefix: x-\n"),
+        false => sandbox
+            .write("r/base/other.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
+    };
+    sandbox.commit("r", "three");
+    let run = sandbox.run(&format!("{DIFF} --kustomize {program}"));
+    let report = run.json();
+    let entries = report["notEvaluated"].as_array().unwrap();
+    let mut hides: Vec<String> =
+        entries.iter().map(|entry| entry["hides"].as_str().unwrap().to_string()).collect();
+    hides.dedup();
+    Some((report["result"].as_str().unwrap().to_string(), run.code, hides))
+}
+
+/// What is equal before and after is no change, whether a file holds it or a tool prints it.
+#[test]
+fn what_can_not_be_read_counts_alike_in_files_and_in_what_is_built() {
+    let broken = "kind: NetworkPolicy\nmetadata: {name: a\n";
+    let unknown = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {podSelector: 1}\n";
+    let other = |text: &str| format!("{text}# more\n");
+    // Near miss: a change of pods that it could be about.
+    let [closed, open] = [false, true].map(|open| format!("{broken}---\n{}", policy("all", open)));
+    for (before, after, result, code, hides) in [
+        (broken, broken, "unchanged", 0, "flow"),
+        (broken, &other(broken), "unknown", 11, "widening"),
+        (&closed, &open, "widened", 11, "widening"),
+        (unknown, unknown, "unchanged", 0, "flow"),
+        (unknown, &unknown.replace('1', "2"), "unknown", 11, "widening"),
+        ("kind: NetworkPolicy\n\u{1}", "kind: NetworkPolicy\n\u{1}", "unchanged", 0, "flow"),
+    ] {
+        for built in [false, true] {
+            let Some(seen) = verdict(before, after, built) else { return };
+            let expected = (result.to_string(), code, vec![hides.to_string()]);
+            assert_eq!(seen, expected, "{before:?} -> {after:?}, built: {built}");
+        }
+    }
+}
+
+/// A file may be anything; what is built of a kustomization is objects.
+#[test]
+fn a_tool_that_prints_no_object_fails_closed() {
+    let good = policy("all", false);
+    for (before, after, result) in [
+        ("oh no\n", "oh no\n", "unknown"),
+        ("oh no\n", "oh: [\n", "unknown"),
+        // The files as they stand say that the policy is gone.
+        (good.as_str(), "oh no\n", "widened"),
+    ] {
+        let Some(seen) = verdict(before, after, true) else { return };
+        let (found, code, hides) = seen;
+        assert_eq!((found.as_str(), code), (result, 11), "{before:?} -> {after:?}");
+        assert!(hides.contains(&"widening".to_string()), "{before:?} -> {after:?}: {hides:?}");
+    }
+}
+
+/// A program on a system without namespaces; `None` where not even this one, which is to be without, has any.
+fn without_namespaces(sandbox: &Sandbox, arguments: &str) -> Option<Run> {
+    let program = sandbox.program();
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "/bin/sh", "-c"]);
+    command.args(["echo 0 >/proc/sys/user/max_user_namespaces && exec \"$@\"", "sh"]);
+    let possible = Command::new("unshare").args(["--user", "--map-root-user", "true"]).status();
+    if !possible.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    command.arg(program.get_program()).args(arguments.split_whitespace());
+    let variables = program.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    command.env_clear().envs(variables).current_dir(sandbox.path("."));
+    Some(finish(&mut command))
+}
+
+#[test]
+fn what_keeps_builds_from_the_network_is_said_where_it_is_little() {
+    let Some(_) = kustomize() else { return };
+    let sandbox = Sandbox::new();
+    overlays(&sandbox);
+    sandbox.write("r/base/policy.yaml", policy("all", true));
+    sandbox.commit("r", "two");
+    sandbox.write("r/README.md", "words\n");
+    sandbox.commit("r", "three");
+    let note = "only proxies that point nowhere keep builds from the network";
+    let of = |run: &Run| run.json()["isolation"].as_str().map(str::to_string);
+    let text = "diff --git HEAD~2..HEAD~1 --repo r";
+    let json = format!("{text} --format json");
+    let Some(run) = without_namespaces(&sandbox, text) else {
+        // Then it is said here.
+        let run = sandbox.run(text);
+        assert!(run.stdout.contains(note), "{run:#?}");
+        return;
+    };
+    assert_eq!(run.stdout.matches(note).count(), 1, "{run:#?}");
+    let run = without_namespaces(&sandbox, &json).unwrap();
+    assert_eq!(of(&run).as_deref(), Some("proxies"));
+    let run = without_namespaces(&sandbox, "environments r").unwrap();
+    assert_eq!(run.stdout.matches(note).count(), 1, "{run:#?}");
+
+    let run = sandbox.run(text);
+    assert!(!run.stdout.contains(note), "{run:#?}");
+    assert_eq!(of(&sandbox.run(&json)).as_deref(), Some("namespace"));
+    let run = sandbox.run("environments r --format json");
+    assert_eq!(of(&run).as_deref(), Some("namespace"));
+    let trusted = sandbox.run(&format!("{json} --render trusted"));
+    assert_eq!(of(&trusted).as_deref(), Some("none"));
+    // Nothing is built.
+    for arguments in ["diff --git HEAD~1..HEAD --repo r", &format!("{text} --render never")] {
+        let run = without_namespaces(&sandbox, arguments).unwrap();
+        assert!(!run.stdout.contains(note), "{run:#?}");
+        assert_eq!(of(&sandbox.run(&format!("{arguments} --format json"))), None);
+    }
 }

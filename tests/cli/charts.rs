@@ -1,6 +1,6 @@
 //! Charts as repositories have them: with dependencies, libraries, hooks.
 
-use crate::environments::tool;
+use crate::renderers::tool;
 use crate::sandbox::Sandbox;
 use serde_json::Value;
 use std::process::Command;

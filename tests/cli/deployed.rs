@@ -1,6 +1,6 @@
 //! What Argo CD and Flux deploy: which environment it is in, what of it is elsewhere, and what the change means there.
 
-use crate::environments::tool;
+use crate::renderers::{kustomize, tool};
 use crate::sandbox::{DENY, Sandbox};
 use serde_json::Value;
 
@@ -79,7 +79,7 @@ fn two_applications_into_one_cluster_are_one_world_and_into_two_are_two() {
 
 #[test]
 fn a_set_makes_an_environment_of_each_directory() {
-    let Some(_) = tool(&["kustomize", "kubectl"]) else { return };
+    let Some(_) = kustomize() else { return };
     let sandbox = repository();
     sandbox.write("r/base/kustomization.yaml", "resources: [deny.yaml]\n");
     sandbox.write("r/base/deny.yaml", DENY_ALL);
@@ -112,7 +112,7 @@ fn a_set_makes_an_environment_of_each_directory() {
 
 #[test]
 fn flux_substitutes_from_what_the_repository_has() {
-    let Some(_) = tool(&["kustomize", "kubectl"]) else { return };
+    let Some(_) = kustomize() else { return };
     for (kind, missing) in [("ConfigMap", false), ("ConfigMap", true), ("Secret", false)] {
         let sandbox = repository();
         let sync = format!(
@@ -204,7 +204,7 @@ fn what_another_repository_deploys_hides_a_widening_only_where_it_changes() {
 
 #[test]
 fn an_inventory_is_of_one_environment() {
-    let Some(_) = tool(&["kustomize", "kubectl"]) else { return };
+    let Some(_) = kustomize() else { return };
     let sandbox = repository();
     sandbox.write("r/base/kustomization.yaml", "namespace: shop\nresources: [deny.yaml]\n");
     sandbox.write("r/base/deny.yaml", DENY_ALL);
@@ -232,7 +232,7 @@ fn an_inventory_is_of_one_environment() {
 
 #[test]
 fn directories_and_the_working_tree_are_built_as_commits_are() {
-    let Some(_) = tool(&["kustomize", "kubectl"]) else { return };
+    let Some(_) = kustomize() else { return };
     let sandbox = repository();
     sandbox.write("r/base/kustomization.yaml", "namespace: shop\nresources: [deny.yaml]\n");
     sandbox.write("r/base/deny.yaml", DENY_ALL);
@@ -257,7 +257,7 @@ fn directories_and_the_working_tree_are_built_as_commits_are() {
 
 #[test]
 fn a_limit_to_one_overlay_never_hides_what_its_base_opens() {
-    let Some(_) = tool(&["kustomize", "kubectl"]) else { return };
+    let Some(_) = kustomize() else { return };
     for limit in ["paths: [overlays/prod]", "environments: [{name: prod, paths: [overlays/prod]}]"]
     {
         let sandbox = repository();

@@ -1,30 +1,10 @@
 //! Environments from the command line: found, built with the real tools, compared, merged.
 
+use crate::renderers::{kustomize, tool};
 use crate::sandbox::{Run, Sandbox};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-
-/// The program that builds kustomizations, or helm. `None`: it is not here, and the test says that it skips.
-#[allow(clippy::print_stderr, reason = "a test that skips says so")]
-pub fn tool(names: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let places: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let found = names.iter().flat_map(|name| places.iter().map(move |place| place.join(name)));
-    let found = found.into_iter().find(|program| program.is_file());
-    if found.is_none() {
-        let required =
-            std::env::var_os("NETPOL_REVIEW_TOOLS").is_some_and(|value| value == "required");
-        assert!(!required, "none of {names:?} was found");
-        eprintln!("skipped: none of {names:?} was found");
-    }
-    found
-}
-
-fn kustomize() -> Option<PathBuf> {
-    tool(&["kustomize", "kubectl"])
-}
 
 fn policy(name: &str, spec: &str) -> String {
     format!(

@@ -1,7 +1,7 @@
 //! A repository with bases and overlays, a chart with values, Argo CD and Flux (tests/cli/gitops): what is found, and
 //! what a change opens in each environment, word for word.
 
-use crate::environments::tool;
+use crate::renderers::tool;
 use crate::sandbox::Sandbox;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,11 +12,14 @@ mod environments;
 mod gitops;
 mod explain;
 mod pr;
+#[path = "../renderers/mod.rs"]
+mod renderers;
 mod hostile;
 mod inventory;
 mod other_names;
 mod repositories;
 mod sandbox;
+mod signals;
 mod snapshot;
 mod stderr;
 mod usage;

@@ -1,6 +1,7 @@
 //! Pull requests in a repository with a base and overlays: what is the same in all of them is told once.
 
-use crate::scene::{REPOSITORY, Scene};
+use crate::renderers::kustomize;
+use crate::scene::{REPOSITORY, Scene, TOKEN};
 use crate::world::{Files, World};
 use netpol_review::build::{Given, Tools};
 use netpol_review::environments::Render;
@@ -9,8 +10,10 @@ use netpol_review::github::Inputs;
 use netpol_review::report::Verdict;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const CONFIGURATION: &str = ".github/netpol-review.yml";
 
@@ -43,22 +46,6 @@ spec:
   podSelector: {}
   policyTypes: [Ingress]
 ";
-
-/// The program that builds kustomizations. `None`: it is not here, and the test says that it skips.
-#[allow(clippy::print_stderr, reason = "a test that skips says so")]
-fn kustomize() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::env::split_paths(&path)
-        .flat_map(|place| ["kustomize", "kubectl"].map(|name| place.join(name)));
-    let found = places.find(|program| program.is_file());
-    if found.is_none() {
-        let required =
-            std::env::var_os("NETPOL_REVIEW_TOOLS").is_some_and(|value| value == "required");
-        assert!(!required, "neither kustomize nor kubectl was found");
-        eprintln!("skipped: neither kustomize nor kubectl was found");
-    }
-    found
-}
 
 /// A base with three overlays and these files more on `main`, and a change on `feature`.
 fn changed(base: Files<'_>, change: Files<'_>) -> World {
@@ -280,7 +267,7 @@ fn without_the_tools_a_review_concludes() {
     let widened = format!("{ALLOW}{MORE}");
     let world = changed(&[], &[("base/allow.yaml", Some(&widened))]);
     let scene = Scene::new(&world);
-    let nowhere = PathBuf::from("/nowhere/kubectl");
+    let nowhere = std::path::PathBuf::from("/nowhere/kubectl");
     let mut inputs = Inputs::default();
     inputs.rendering.tools =
         Arc::new(Tools::new(Given { kustomize: Some(nowhere.clone()), helm: Some(nowhere) }));
@@ -291,5 +278,99 @@ fn without_the_tools_a_review_concludes() {
     let comment = &scene.comments()[0];
     assert!(comment.contains("it was not built"), "{comment}");
     assert_eq!(scene.github.review_comments(REPOSITORY, 1).len(), 1);
+    scene.github.finish();
+}
+
+#[test]
+fn what_was_built_is_not_built_again_to_try_a_suggestion() {
+    let Some(real) = kustomize() else { return };
+    let own = |name: &str| ALLOW.replace("name: allow", &format!("name: {name}"));
+    let files = |more: &str| -> Vec<(String, String)> {
+        let of = |environment: &str| {
+            [
+                (
+                    format!("overlays/{environment}/kustomization.yaml"),
+                    "namespace: shop\nresources: [../../base, own.yaml]\n".to_string(),
+                ),
+                (format!("overlays/{environment}/own.yaml"), own(environment) + more),
+            ]
+        };
+        ["dev", "prod"].iter().flat_map(|environment| of(environment)).collect()
+    };
+    let (before, after) = (files(""), files(MORE));
+    let [before, after] = [&before, &after].map(|files| -> Vec<(&str, Option<&str>)> {
+        files.iter().map(|(path, text)| (path.as_str(), Some(text.as_str()))).collect()
+    });
+    let world = changed(&before, &after);
+    let scene = Scene::new(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = noting(folder.path(), &real);
+    scene.run_as("1", &scene.event_with_checkout(), &inputs).expect("a review");
+    let comments = scene.github.review_comments(REPOSITORY, 1);
+    let tried = comments.iter().filter(|comment| comment.body.contains("```suggestion"));
+    assert_eq!((comments.len(), tried.count()), (2, 2), "{comments:#?}");
+    // Two environments with two sides: without the lines of one of them, it is as it was before.
+    assert_eq!(calls(folder.path()), 4);
+    scene.github.finish();
+}
+
+/// The program itself, as the runner starts and stops it.
+#[test]
+fn a_run_that_is_stopped_concludes_the_check_and_leaves_no_builds() {
+    let Some(real) = kustomize() else { return };
+    let widened = format!("{ALLOW}{MORE}");
+    let world = changed(&[], &[("base/allow.yaml", Some(&widened))]);
+    let scene = Scene::new(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let program = place(real.file_name().unwrap().to_str().unwrap());
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *version*) exec '{}' \"$@\";; esac\necho >'{}'\nsleep 300\n",
+        real.display(),
+        place("begun").display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(place("tmp")).unwrap();
+    fs::write(place("event.json"), r#"{"pull_request":{"number":1}}"#).unwrap();
+    let url = scene.github.url();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_netpol-review"))
+        .args(["pr", "--kustomize"])
+        .arg(&program)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("TMPDIR", place("tmp"))
+        .env("GITHUB_TOKEN", TOKEN)
+        .env("GITHUB_REPOSITORY", REPOSITORY)
+        .env("GITHUB_EVENT_NAME", "pull_request")
+        .env("GITHUB_EVENT_PATH", place("event.json"))
+        .env("GITHUB_API_URL", url)
+        .env("GITHUB_GRAPHQL_URL", format!("{url}/graphql"))
+        .env("GITHUB_SERVER_URL", url)
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    let patiently = |what: &str| {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    while !place("begun").exists() {
+        patiently("no build begins");
+    }
+    let kill = format!("kill -TERM {}", child.id());
+    assert!(Command::new("/bin/sh").args(["-c", &kill]).status().unwrap().success());
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        patiently("it does not end");
+    };
+    assert_eq!(status.code(), Some(128 + 15));
+    let check = scene.github.check_runs(REPOSITORY).remove(0);
+    assert_eq!(check.conclusion.as_deref(), Some("failure"));
+    assert!(scene.comments().is_empty());
+    let left: Vec<_> =
+        fs::read_dir(place("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
     scene.github.finish();
 }

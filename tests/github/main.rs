@@ -11,6 +11,8 @@ mod world;
 mod scene;
 mod scenarios;
 mod environments;
+#[path = "../renderers/mod.rs"]
+mod renderers;
 mod faults;
 mod inventory;
 mod rights;

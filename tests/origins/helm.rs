@@ -1,6 +1,7 @@
 //! Rendered by helm.
 
-use super::{assert_places, at, built, causes, rules, run, tool, with, write};
+use super::renderers::tool;
+use super::{assert_places, at, built, causes, rules, run, with, write};
 use netpol_review::deploy::origin::of_helm;
 use netpol_review::deploy::{Release, Values};
 use netpol_review::model::Origin;
@@ -8,7 +9,7 @@ use netpol_review::tree::Tree;
 
 /// Renders the chart `shop` of a tree.
 fn render(tree: &Tree, other: &Tree, values: &[Values]) -> Option<Tree> {
-    let helm = tool("helm")?;
+    let helm = tool(&["helm"])?;
     let place = tempfile::tempdir().unwrap();
     write(place.path(), tree);
     let mut arguments = vec!["template".to_string(), "rel".into(), "shop".into()];

@@ -1,13 +1,14 @@
 //! Built by kubectl.
 
-use super::{assert_places, at, built, causes, cluster, rules, run, shown, tool, with, write};
+use super::renderers::tool;
+use super::{assert_places, at, built, causes, cluster, rules, run, shown, with, write};
 use netpol_review::deploy::origin::{Wrapped, of_kustomize};
 use netpol_review::model::Origin;
 use netpol_review::tree::Tree;
 
 /// Builds a directory of a tree as the orchestrator does, with fields of its own in the wrapper.
 fn build_with(tree: &Tree, other: &Tree, directory: &str, fields: &str) -> Option<Tree> {
-    let kubectl = tool("kubectl")?;
+    let kubectl = tool(&["kubectl"])?;
     let place = tempfile::tempdir().unwrap();
     write(&place.path().join("src"), tree);
     let wrapper = format!(

@@ -2,10 +2,11 @@
 //! line that people would edit.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't set its files up has failed")]
-#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod helm;
 mod kustomize;
+#[path = "../renderers/mod.rs"]
+mod renderers;
 
 use netpol_review::config::Config;
 use netpol_review::deploy::origin::Origins;
@@ -13,30 +14,9 @@ use netpol_review::model::{Cluster, Direction, Origin};
 use netpol_review::review;
 use netpol_review::tree::{Content, Rendered, Tree};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-
-/// A program on the PATH or among those that .ci installs. `None`: it is not there, which is said, and which
-/// `NETPOL_REVIEW_TOOLS=required` forbids.
-fn tool(name: &str) -> Option<PathBuf> {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let mut directories: Vec<PathBuf> = std::env::split_paths(&paths).collect();
-    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci/tools")];
-    while let Some(directory) = open.pop() {
-        let inside = std::fs::read_dir(&directory).into_iter().flatten().flatten();
-        open.extend(inside.map(|entry| entry.path()).filter(|path| path.is_dir()));
-        directories.push(directory);
-    }
-    let found = directories.into_iter().map(|directory| directory.join(name));
-    let found = found.into_iter().find(|path| path.is_file());
-    if found.is_none() {
-        let required = std::env::var("NETPOL_REVIEW_TOOLS").is_ok_and(|value| value == "required");
-        assert!(!required, "`{name}` is required and was not found");
-        eprintln!("skipped: `{name}` was not found");
-    }
-    found
-}
 
 /// Runs a program on files and gives what it prints.
 fn run(program: &Path, arguments: &[&str], directory: &Path) -> Vec<u8> {

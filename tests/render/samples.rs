@@ -24,6 +24,7 @@ pub fn report(result: Verdict) -> Report {
         not_evaluated: vec![],
         read: ReadCounts { files: 24, documents: 60, policies: 8, workloads: 12 },
         inventory: vec![],
+        isolation: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The environments of a repository, for a terminal.
 
 use super::layout::{Lines, Role, Style};
-use super::not_evaluated;
+use super::{isolation, not_evaluated};
 use crate::render::unread::Scope;
 use crate::render::{untrusted, words};
 use crate::report::environments::{Environments, Part};
@@ -31,6 +31,10 @@ pub fn environments(found: &Environments, style: &Style) -> String {
         }
     }
     not_evaluated(&mut lines, &found.not_evaluated, Scope::Snapshot);
+    if words::isolation(found.isolation).is_some() {
+        lines.gap();
+        isolation(&mut lines, found.isolation);
+    }
     lines.finish()
 }
 

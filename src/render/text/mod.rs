@@ -20,7 +20,7 @@ use super::{unread, untrusted, words};
 use crate::report::merged::merged;
 use crate::report::ports;
 use crate::report::{
-    Change, Environment, Hides, Inventory, NotEvaluated, PortRange, Report, Verdict,
+    Change, Environment, Hides, Inventory, Isolation, NotEvaluated, PortRange, Report, Verdict,
 };
 use layout::{Lines, Role};
 use unread::Scope;
@@ -74,10 +74,11 @@ pub fn report(report: &Report, style: &Style) -> String {
         let read = words::read(&report.read);
         let text = format!("read on both sides together: {read}");
         lines.line(0, &text);
-    } else if !report.inventory.is_empty() {
+    } else if !report.inventory.is_empty() || words::isolation(report.isolation).is_some() {
         lines.gap();
     }
     inventory(&mut lines, &report.inventory);
+    isolation(&mut lines, report.isolation);
     lines.finish()
 }
 
@@ -87,6 +88,13 @@ pub(super) fn inventory(lines: &mut Lines, sources: &[Inventory]) {
         let [before, behind] = words::inventory(source);
         let text = format!("{before}`{}`{behind}", untrusted::plain(&source.file));
         lines.line(0, &text);
+    }
+}
+
+/// A line where builds are less shut off than they should be.
+fn isolation(lines: &mut Lines, isolation: Option<Isolation>) {
+    if let Some(text) = words::isolation(isolation) {
+        lines.line(0, text);
     }
 }
 

@@ -6,10 +6,12 @@
 mod edit;
 mod finding;
 mod inventory;
+mod isolation;
 
 pub use edit::{cause, remedy};
 pub use finding::{about, fix, message, older};
 pub use inventory::inventory;
+pub use isolation::isolation;
 
 use crate::report::{
     Admission, Assumption, DeclaredPeers, Endpoint, Environment, ExceptionKind, Hides, Location,
