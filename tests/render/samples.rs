@@ -493,6 +493,7 @@ pub fn gate() -> Gate {
         mode: Mode::Enforce,
         verdict: GateVerdict::Pass,
         blocking: vec![],
+        blocking_findings: vec![],
         waived: vec![],
         expired: vec![],
     }
