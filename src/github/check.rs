@@ -110,6 +110,31 @@ fn annotations(facts: &Facts<'_>) -> Vec<Annotation> {
             }
         }
     }
+    for environment in &facts.report.environments {
+        for finding in environment.findings.iter().filter(|finding| finding.introduced) {
+            let mut blocking = facts.gate.blocking_findings.iter();
+            let blocks = blocking.any(|(_, print)| *print == finding.fingerprint);
+            let level = match (blocks && facts.gate.mode == Mode::Enforce, finding.severity) {
+                (true, _) => "failure",
+                (false, Severity::Info | Severity::Low) => "notice",
+                (false, _) => "warning",
+            };
+            let place = &finding.location;
+            let Some((first, last)) =
+                lines(facts, place.side, &place.file, place.start_line, place.end_line)
+            else {
+                continue;
+            };
+            annotations.push(Annotation {
+                path: place.file.clone(),
+                start_line: first,
+                end_line: last,
+                annotation_level: level,
+                title: format!("{}: {}", finding.severity.as_str(), finding.rule),
+                message: capped(&words::plain(&words::message(&finding.message)), MESSAGE),
+            });
+        }
+    }
     for entry in facts.report.not_evaluated.iter().filter(|e| e.hides == Hides::Widening) {
         let line = entry.line.unwrap_or(1);
         let Some((line, _)) = lines(facts, entry.side, &entry.file, line, line) else { continue };

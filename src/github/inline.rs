@@ -1,9 +1,9 @@
-//! Opened rows -> comments on the lines that opened them.
+//! Opened rows and introduced findings -> comments on the lines that did it.
 
 use super::api::NewReviewComment;
 use super::review::{Facts, Files};
 use crate::render::markdown::{Note, Options, on_lines};
-use crate::report::{Cause, Side};
+use crate::report::{Location, Side};
 use std::collections::BTreeMap;
 
 /// The most comments on lines of one review.
@@ -15,14 +15,15 @@ pub const MARKER: &str = "<!-- netpol-review:rows ";
 /// What begins the place in that line: two edits in one file can open the same row.
 const AT: &str = "at=";
 
-/// A comment on lines, and the rows that it tells of.
+/// A comment on lines, and the rows and findings that it tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineComment {
     /// The fingerprints.
     pub rows: Vec<String>,
     /// The comment.
     pub comment: NewReviewComment,
-    /// Where all its lines are ones that the change adds: the same lines in the side after.
+    /// Where all its lines are ones that the change adds and that open something: the same lines in the side
+    /// after.
     pub added: Option<(u32, u32)>,
 }
 
@@ -46,27 +47,36 @@ struct Place {
     added: Option<(u32, u32)>,
 }
 
-/// The comments of a review, at most [`MOST`], those of the most severe rows. One place has one comment,
-/// whatever number of rows it opens.
+/// The comments of a review, at most [`MOST`], those of the most severe rows, then those of findings. One place
+/// has one comment, whatever it opens and breaks.
 pub fn comments(facts: &Facts<'_>, options: &Options<'_>) -> Vec<LineComment> {
     let mut order: Vec<Place> = Vec::new();
     let mut notes: BTreeMap<Place, Vec<Note<'_>>> = BTreeMap::new();
-    let rows = facts.report.environments.iter().flat_map(|environment| &environment.opened);
-    for row in rows {
+    let mut add = |location: &Location, note| {
+        let note: Note<'_> = note;
+        let Some(place) = place(facts.files, location) else { return };
+        let here = notes.entry(place.clone()).or_default();
+        if here.is_empty() {
+            order.push(place);
+        }
+        if here.iter().all(|known| known.fingerprint() != note.fingerprint()) {
+            here.push(note);
+        }
+    };
+    let environments = &facts.report.environments;
+    for row in environments.iter().flat_map(|environment| &environment.opened) {
         for cause in &row.causes {
-            let Some(place) = place(facts.files, cause) else { continue };
-            let here = notes.entry(place.clone()).or_default();
-            if here.is_empty() {
-                order.push(place);
-            }
-            if here.iter().all(|note| note.row.fingerprint != row.fingerprint) {
-                here.push(Note { row, cause });
-            }
+            add(&cause.location, Note::Opened { row, cause });
+        }
+    }
+    for finding in environments.iter().flat_map(|environment| &environment.findings) {
+        if finding.introduced {
+            add(&finding.location, Note::Finding(finding));
         }
     }
     let written = order.into_iter().take(MOST).filter_map(|place| {
         let here = notes.get(&place)?;
-        let rows: Vec<String> = here.iter().map(|note| note.row.fingerprint.clone()).collect();
+        let rows: Vec<String> = here.iter().map(|note| note.fingerprint().to_string()).collect();
         let at = format!("{AT}{}{}-{}", place.side, place.first, place.last);
         let text = on_lines(here, options);
         let body = format!("{text}\n{MARKER}{} {at} -->\n", rows.join(" "));
@@ -79,15 +89,16 @@ pub fn comments(facts: &Facts<'_>, options: &Options<'_>) -> Vec<LineComment> {
             start_line: several.then_some(place.first),
             start_side: several.then_some(place.side),
         };
-        Some(LineComment { rows, comment, added: place.added })
+        // Taking a line back mends what it opens; what is only written badly is to be written better.
+        let opens = here.iter().any(|note| matches!(note, Note::Opened { .. }));
+        Some(LineComment { rows, comment, added: place.added.filter(|_| opens) })
     });
     written.collect()
 }
 
 /// Where a comment on an edit can stand. On what is there now: the lines of the edit that the change adds,
 /// or else those that the diff shows. On what is gone: the removed lines, on the left.
-fn place(files: &Files<'_>, cause: &Cause) -> Option<Place> {
-    let location = &cause.location;
+fn place(files: &Files<'_>, location: &Location) -> Option<Place> {
     let lines = files.lines(&location.file);
     let range = location.start_line..=location.end_line;
     let path = location.file.clone();

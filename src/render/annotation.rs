@@ -9,8 +9,8 @@ use super::words::{self, Phrase, Piece};
 use crate::gate::Gate;
 use crate::report::ports;
 use crate::report::{
-    Admission, Cause, CauseKind, Environment, Hides, Location, NotEvaluated, Report, Row, Severity,
-    Side,
+    Admission, Cause, CauseKind, Environment, Finding, Hides, Location, NotEvaluated, Report, Row,
+    Severity, Side,
 };
 use crate::settings::Waiver;
 
@@ -41,47 +41,117 @@ pub enum About<'a> {
         /// Who accepted it, if somebody has.
         waiver: Option<&'a Waiver>,
     },
+    /// A finding that the change introduces.
+    Finding {
+        /// The environment's name.
+        environment: &'a str,
+        /// The finding.
+        finding: &'a Finding,
+        /// Who accepted it, if somebody has.
+        waiver: Option<&'a Waiver>,
+    },
     /// Something that was not evaluated and could hide a widening.
     Hidden(&'a NotEvaluated),
 }
 
-impl About<'_> {
-    /// The kind of a row's main cause; nothing where it was not evaluated.
+impl<'a> About<'a> {
+    /// The kind of a row's main cause; nothing for anything else.
     pub fn kind(&self) -> Option<CauseKind> {
         match self {
             About::Opened { row, .. } => main_cause(row).map(|cause| cause.kind),
+            About::Finding { .. } | About::Hidden(_) => None,
+        }
+    }
+
+    /// The severity of a row or a finding; nothing where it was not evaluated.
+    pub fn severity(&self) -> Option<Severity> {
+        match self {
+            About::Opened { row, .. } => Some(row.severity),
+            About::Finding { finding, .. } => Some(finding.severity),
             About::Hidden(_) => None,
         }
     }
 
-    /// The severity of a row; nothing where it was not evaluated.
-    pub fn severity(&self) -> Option<Severity> {
+    /// Who accepted it, if somebody has.
+    pub fn waiver(&self) -> Option<&'a Waiver> {
         match self {
-            About::Opened { row, .. } => Some(row.severity),
+            About::Opened { waiver, .. } | About::Finding { waiver, .. } => *waiver,
+            About::Hidden(_) => None,
+        }
+    }
+
+    /// Environment and fingerprint of a row or a finding.
+    pub fn identity(&self) -> Option<(&'a str, &'a str)> {
+        match self {
+            About::Opened { environment, row, .. } => Some((environment, &row.fingerprint)),
+            About::Finding { environment, finding, .. } => {
+                Some((environment, &finding.fingerprint))
+            }
             About::Hidden(_) => None,
         }
     }
 }
 
-/// An annotation for each opened row and for each entry that hides a widening, in the order of the
-/// report. With a gate, rows that a waiver covers say so.
+/// An annotation for each opened row, for each finding that the change introduces and for each entry that hides a
+/// widening, in the order of the report. With a gate, what a waiver covers says so.
 pub fn annotations<'a>(report: &'a Report, gate: Option<&'a Gate>) -> Vec<Annotation<'a>> {
     let known = files_after(report);
     let several = words::several(report);
     let mut all = Vec::new();
     for environment in &report.environments {
         let rows = environment.opened.iter();
-        all.extend(rows.map(|row| opened(environment, row, waiver(gate, row), several, &known)));
+        all.extend(rows.map(|row| {
+            let waiver = waiver(gate, &row.fingerprint);
+            opened(environment, row, waiver, several, &known)
+        }));
+    }
+    for environment in &report.environments {
+        let findings = environment.findings.iter().filter(|finding| finding.introduced);
+        all.extend(findings.map(|finding| {
+            let waiver = waiver(gate, &finding.fingerprint);
+            introduced(environment, finding, waiver, several)
+        }));
     }
     let hiding = report.not_evaluated.iter().filter(|entry| entry.hides == Hides::Widening);
     all.extend(hiding.map(hidden));
     all
 }
 
-/// The waiver in force that covers a row.
-fn waiver<'a>(gate: Option<&'a Gate>, row: &Row) -> Option<&'a Waiver> {
+/// The waiver in force that covers a row or a finding.
+fn waiver<'a>(gate: Option<&'a Gate>, fingerprint: &str) -> Option<&'a Waiver> {
     let mut waived = gate.into_iter().flat_map(|gate| &gate.waived);
-    waived.find(|(_, fingerprint)| *fingerprint == row.fingerprint).map(|(waiver, _)| waiver)
+    waived.find(|(_, covered)| covered == fingerprint).map(|(waiver, _)| waiver)
+}
+
+fn introduced<'a>(
+    environment: &'a Environment,
+    finding: &'a Finding,
+    waiver: Option<&'a Waiver>,
+    several: bool,
+) -> Annotation<'a> {
+    let mut first = vec![Words(finding.severity.as_str()), Words(": ")];
+    first.extend(words::message(&finding.message));
+    let mut about = vec![Words("In ")];
+    about.extend(words::about(finding));
+    let mut sentences = vec![first, about];
+    if let Some(fix) = &finding.fix {
+        let mut text = vec![Words("To mend it: ")];
+        text.extend(words::fix(fix));
+        sentences.push(text);
+    }
+    if several {
+        sentences.push(vec![Words("Environment: "), Name(environment.name.clone())]);
+    }
+    if let Some(waiver) = waiver {
+        sentences.push(accepted(waiver));
+    }
+    sentences.push(vec![Words("Fingerprint: "), Name(finding.fingerprint.clone())]);
+    Annotation {
+        about: About::Finding { environment: &environment.name, finding, waiver },
+        place: finding.location.clone(),
+        related: Vec::new(),
+        sentences,
+    }
 }
 
 /// The files that the report knows to exist after the change.

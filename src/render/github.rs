@@ -12,8 +12,8 @@ pub const SHOWN: usize = 10;
 /// GitHub's levels, the worst first.
 const LEVELS: [&str; 3] = ["error", "warning", "notice"];
 
-/// An annotation for each opened row and each entry that hides a widening, at most [`SHOWN`] of each
-/// level, and then in plain lines how many more there are, the verdict, and what else was not
+/// An annotation for each opened row, each introduced finding and each entry that hides a widening, at most
+/// [`SHOWN`] of each level, and then in plain lines how many more there are, the verdict, and what else was not
 /// evaluated. With a gate, rows that a waiver covers are notices.
 ///
 /// Our own words hold no `%` and no line break, so that only names have to be escaped.
@@ -52,21 +52,21 @@ pub fn report(report: &Report, gate: Option<&Gate>) -> String {
 }
 
 fn level(about: &About<'_>) -> &'static str {
-    match about {
-        About::Opened { waiver: Some(_), .. } => "notice",
-        About::Opened { row, .. } if row.severity >= Severity::High => "error",
-        About::Opened { row, .. } if row.severity == Severity::Medium => "warning",
-        About::Opened { .. } => "notice",
-        About::Hidden(_) => "warning",
+    match (about.waiver(), about.severity()) {
+        (Some(_), _) => "notice",
+        (None, Some(severity)) if severity >= Severity::High => "error",
+        (None, Some(Severity::Medium) | None) => "warning",
+        (None, Some(_)) => "notice",
     }
 }
 
 fn command(level: &str, annotation: &Annotation<'_>) -> String {
     let place = &annotation.place;
-    let title = match annotation.about {
-        About::Opened { waiver: Some(_), .. } => "netpol-review - accepted",
-        About::Opened { .. } => "netpol-review - opened",
-        About::Hidden(_) => "netpol-review - not evaluated",
+    let title: String = match annotation.about {
+        about if about.waiver().is_some() => "netpol-review - accepted".into(),
+        About::Opened { .. } => "netpol-review - opened".into(),
+        About::Finding { finding, .. } => format!("netpol-review - {}", finding.rule),
+        About::Hidden(_) => "netpol-review - not evaluated".into(),
     };
     format!(
         "::{level} file={},line={},endLine={},title={title}::{}\n",

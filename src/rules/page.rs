@@ -3,6 +3,9 @@
 use super::{Check, Example, Rule, catalogue::RULES};
 use std::fmt::Write;
 
+/// Where docs/rules.md is for whoever has no checkout.
+pub const PAGES: &str = "https://github.com/netpol-review/netpol-review/blob/main/docs/rules.md";
+
 /// The first lines of docs/rules.md.
 const INTRODUCTION: &str = "# Rules
 

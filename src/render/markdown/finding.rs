@@ -4,31 +4,52 @@ use super::body::Item;
 use super::{Writer, sign};
 use crate::render::{untrusted, words};
 use crate::report::{Finding, Fix, FixKind};
-
-/// Where the pages of rules are.
-const PAGES: &str = "https://github.com/netpol-review/netpol-review/blob/main/docs/rules.md";
+use crate::rules::page::PAGES;
 
 /// A finding: what and where for everybody, what to write in a fold.
 pub fn item(finding: &Finding, writer: Writer<'_>) -> Item {
+    let about = writer.phrase(&words::about(finding));
+    let mut short = format!("{}\n  <br>{about}", head(finding, writer));
+    if let Some(place) = &finding.accepted_by_change {
+        let place = writer.place(place);
+        short.push_str(&format!(
+            "\n  <br>The change itself accepts this ({place}), which counts once it is merged"
+        ));
+    }
+    short.push_str(&mend(finding, writer));
+    let full = format!("{short}{}", written(finding));
+    Item { full, short }
+}
+
+/// A finding where it stands.
+pub fn on_line(finding: &Finding, writer: Writer<'_>) -> String {
+    let (head, mend) = (head(finding, writer), mend(finding, writer));
+    format!("{head}{mend}{}", written(finding))
+}
+
+fn head(finding: &Finding, writer: Writer<'_>) -> String {
     let rule = finding.rule;
     let message = writer.phrase(&words::message(&finding.message));
-    let about = writer.phrase(&words::about(finding));
-    let mut short = format!(
-        "- {} **{}** [{rule}]({PAGES}#{rule}): {message}\n  <br>{about}",
-        sign(finding.severity),
-        finding.severity.as_str()
-    );
-    if let Some(fix) = &finding.fix {
-        short.push_str(&format!("\n  <br>To mend it: {}", writer.phrase(&words::fix(fix))));
+    let severity = finding.severity;
+    format!("- {} **{}** [{rule}]({PAGES}#{rule}): {message}", sign(severity), severity.as_str())
+}
+
+fn mend(finding: &Finding, writer: Writer<'_>) -> String {
+    match &finding.fix {
+        Some(fix) => format!("\n  <br>To mend it: {}\n", writer.phrase(&words::fix(fix))),
+        None => "\n".into(),
     }
-    short.push('\n');
-    let mut full = short.clone();
-    if let Some(text) = finding.fix.as_ref().and_then(to_write) {
-        full.push_str("  <details><summary>What to write</summary>\n\n");
-        full.push_str(&untrusted::fenced(text, "yaml", 2));
-        full.push_str("\n  </details>\n\n");
+}
+
+/// What to write, in a fold.
+fn written(finding: &Finding) -> String {
+    match finding.fix.as_ref().and_then(to_write) {
+        Some(text) => format!(
+            "  <details><summary>What to write</summary>\n\n{}\n  </details>\n\n",
+            untrusted::fenced(text, "yaml", 2)
+        ),
+        None => String::new(),
     }
-    Item { full, short }
 }
 
 /// The text of a fix that no suggestion offers.

@@ -1,35 +1,57 @@
-//! What stands on a line of a change: the rows that the line opens, in few words.
+//! What stands on a line of a change: the rows that the line opens and the rules that it breaks, in few words.
 
+use super::finding;
 use super::row::{cause_text, ends};
 use super::{Options, Writer, sign};
 use crate::render::{untrusted, words};
-use crate::report::{Cause, Row};
+use crate::report::{Cause, Finding, Row};
 
-/// How many rows one note tells.
-const ROWS: usize = 5;
+/// How many rows, and how many findings, one comment tells.
+const MOST: usize = 5;
 
-/// A row, and the edit of it that stands on the line.
+/// Something that belongs to a line.
 #[derive(Clone, Copy, Debug)]
-pub struct Note<'a> {
-    /// The row.
-    pub row: &'a Row,
-    /// The edit.
-    pub cause: &'a Cause,
+pub enum Note<'a> {
+    /// A row, and the edit of it that stands on the line.
+    Opened {
+        /// The row.
+        row: &'a Row,
+        /// The edit.
+        cause: &'a Cause,
+    },
+    /// A finding that the change introduces.
+    Finding(&'a Finding),
 }
 
-/// The text of a comment on the lines of these edits.
+impl<'a> Note<'a> {
+    /// The fingerprint of the row or the finding.
+    pub fn fingerprint(&self) -> &'a str {
+        match self {
+            Note::Opened { row, .. } => &row.fingerprint,
+            Note::Finding(finding) => &finding.fingerprint,
+        }
+    }
+}
+
+/// The text of a comment on the lines of these.
 pub fn on_lines(notes: &[Note<'_>], options: &Options<'_>) -> String {
     let writer = Writer { options };
     let mut text = String::new();
-    if let Some(first) = notes.first() {
-        let what = match notes.len() {
+    let opened: Vec<(&Row, &Cause)> = notes
+        .iter()
+        .filter_map(|note| match note {
+            Note::Opened { row, cause } => Some((*row, *cause)),
+            Note::Finding(_) => None,
+        })
+        .collect();
+    if let Some((_, cause)) = opened.first() {
+        let what = match opened.len() {
             1 => "This opens a path".to_string(),
             several => format!("This opens {several} paths"),
         };
-        text.push_str(&format!("{what}: {}.\n\n", cause_text(first.cause, writer)));
+        text.push_str(&format!("{what}: {}.\n\n", cause_text(cause, writer)));
     }
-    for note in notes.iter().take(ROWS) {
-        let row = note.row;
+    for (row, _) in opened.iter().take(MOST) {
         text.push_str(&format!(
             "- {} **{}** {}\n",
             sign(row.severity),
@@ -47,8 +69,25 @@ pub fn on_lines(notes: &[Note<'_>], options: &Options<'_>) -> String {
             row.witness.port
         ));
     }
-    if notes.len() > ROWS {
-        text.push_str(&format!("- and {} more, in the review's comment\n", notes.len() - ROWS));
+    more(&mut text, opened.len());
+    let findings = || {
+        notes.iter().filter_map(|note| match note {
+            Note::Finding(finding) => Some(*finding),
+            Note::Opened { .. } => None,
+        })
+    };
+    if !text.is_empty() && findings().next().is_some() {
+        text.push('\n');
     }
+    for each in findings().take(MOST) {
+        text.push_str(&finding::on_line(each, writer));
+    }
+    more(&mut text, findings().count());
     text
+}
+
+fn more(text: &mut String, count: usize) {
+    if count > MOST {
+        text.push_str(&format!("- and {} more, in the review's comment\n", count - MOST));
+    }
 }

@@ -1,4 +1,5 @@
-//! SARIF 2.1.0: one result for each opened row and for each entry that hides a widening.
+//! SARIF 2.1.0: one result for each opened row, for each introduced finding and for each entry that hides a
+//! widening.
 //!
 //! The types of `serde-sarif` are the schema; `.ci/sarif.sh` holds the output to the published one.
 
@@ -67,7 +68,10 @@ fn pretty(log: &impl Serialize) -> String {
 }
 
 fn result(annotation: &Annotation<'_>) -> SarifResult {
-    let rule = annotation.about.kind().map_or(rules::NOT_EVALUATED, rules::id);
+    let rule = match annotation.about {
+        About::Finding { finding, .. } => finding.rule,
+        about => about.kind().map_or(rules::NOT_EVALUATED, rules::id),
+    };
     let mut text = annotation::text(&annotation.sentences, ". ", untrusted::sarif);
     text.push('.');
     let related: Vec<SarifLocation> = (1..)
@@ -84,16 +88,18 @@ fn result(annotation: &Annotation<'_>) -> SarifResult {
     if !related.is_empty() {
         result.related_locations = Some(related);
     }
-    if let About::Opened { environment, row, waiver } = annotation.about {
-        let fingerprint = (FINGERPRINT.to_owned(), row.fingerprint.clone());
+    let about = annotation.about;
+    if let (Some((environment, fingerprint)), Some(severity)) = (about.identity(), about.severity())
+    {
+        let fingerprint = (FINGERPRINT.to_owned(), fingerprint.to_owned());
         result.partial_fingerprints = Some(BTreeMap::from([fingerprint]));
         result.properties = Some(properties(&[
             ("environment", environment),
-            ("security-severity", score(row.severity)),
-            ("severity", row.severity.as_str()),
+            ("security-severity", score(severity)),
+            ("severity", severity.as_str()),
         ]));
         // An empty list says that nothing suppresses the result, no list that nobody has looked.
-        result.suppressions = waiver.map(|waiver| {
+        result.suppressions = about.waiver().map(|waiver| {
             let justification = annotation::write(&annotation::accepted(waiver), untrusted::sarif);
             let accepted = Suppression::builder().kind(json!("external")).status(json!("accepted"));
             vec![accepted.justification(justification).build()]

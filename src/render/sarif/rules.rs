@@ -6,6 +6,9 @@ use serde_sarif::sarif::{
 
 use crate::render::words;
 use crate::report::CauseKind;
+use crate::rules::Rule;
+use crate::rules::catalogue::RULES;
+use crate::rules::page::PAGES;
 
 /// Where the words of a row are explained.
 const HELP: &str = "https://github.com/netpol-review/netpol-review#how-to-read-a-row";
@@ -57,13 +60,33 @@ pub fn all() -> Vec<ReportingDescriptor> {
          what the change touches. Whether more opens than the other results say is not known.",
         "Make what the message names readable, or check by hand what it allows before and after the change.",
     );
-    edits.chain([hidden]).collect()
+    edits.chain([hidden]).chain(RULES.iter().map(catalogued)).collect()
+}
+
+/// A rule of the catalogue, with its page as help.
+fn catalogued(rule: &Rule) -> ReportingDescriptor {
+    let mut words = rule.id.split('-').map(capital);
+    let name = words.by_ref().collect::<String>();
+    let help = format!("{} {}", rule.why, rule.fix);
+    let mut descriptor = descriptor(rule.id, &name, rule.catches, rule.why, &help);
+    descriptor.help_uri = Some(format!("{PAGES}#{}", rule.id));
+    descriptor
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    first + letters.as_str()
 }
 
 /// The position of a rule in [`all`].
 pub fn index(id: &str) -> i64 {
     let kinds = KINDS.iter().map(|kind| self::id(*kind)).chain([NOT_EVALUATED]);
-    kinds.zip(0..).find(|(known, _)| *known == id).map_or(-1, |(_, index)| index)
+    kinds
+        .chain(RULES.iter().map(|rule| rule.id))
+        .zip(0..)
+        .find(|(known, _)| *known == id)
+        .map_or(-1, |(_, index)| index)
 }
 
 fn descriptor(id: &str, name: &str, short: &str, full: &str, help: &str) -> ReportingDescriptor {
