@@ -284,7 +284,6 @@ fn outputs(given: &Given, found: &Evaluated, comment: Option<&str>) -> Result<()
         return Ok(());
     };
     let totals = Totals::of(&found.report);
-    let findings: usize = found.report.environments.iter().map(|e| e.findings.len()).sum();
     let result = match found.report.result {
         Verdict::Unchanged => "unchanged",
         Verdict::Narrowed => "narrowed",
@@ -296,7 +295,7 @@ fn outputs(given: &Given, found: &Evaluated, comment: Option<&str>) -> Result<()
         ("result", result.to_string()),
         ("opened-count", totals.opened.to_string()),
         ("closed-count", totals.closed.to_string()),
-        ("findings-count", findings.to_string()),
+        ("findings-count", totals.findings.to_string()),
         ("not-evaluated-count", found.report.not_evaluated.len().to_string()),
         ("report-json", REPORT.to_string()),
         ("sarif-file", sarif.unwrap_or_default()),

@@ -216,10 +216,11 @@ fn wanted(facts: &Facts<'_>) -> bool {
         CommentWhen::OnFailure => facts.gate.verdict != crate::gate::GateVerdict::Pass,
         CommentWhen::OnChange => {
             hides(report)
-                || report
-                    .environments
-                    .iter()
-                    .any(|each| !each.opened.is_empty() || !each.closed.is_empty())
+                || report.environments.iter().any(|each| {
+                    !each.opened.is_empty()
+                        || !each.closed.is_empty()
+                        || each.findings.iter().any(|finding| finding.introduced)
+                })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A report for people: rows that are the same in several environments are one row, with their names.
 
-use super::{Environment, Report, Row, Summary};
+use super::{Environment, Finding, Report, Row, Summary};
 use std::collections::BTreeMap;
 
 /// The report with its rows by the environments that have them: each distinct set of environments is one entry,
@@ -20,15 +20,18 @@ pub fn merged(report: &Report) -> Report {
             if opened { group.opened.push(row) } else { group.closed.push(row) }
         }
     }
+    for (finding, members) in findings(report) {
+        group(&mut groups, report, members).findings.push(finding);
+    }
     for (members, edits) in same(report, |summary| &summary.without_effect) {
         group(&mut groups, report, members).summary.without_effect.extend(edits);
     }
     for (index, each) in report.environments.iter().enumerate() {
-        if each.connections.is_some() || !each.summary.reach.is_empty() || !each.findings.is_empty()
-        {
+        let own = each.connections.is_some() || !each.ignored.is_empty();
+        if own || !each.summary.reach.is_empty() {
             let group = group(&mut groups, report, vec![index]);
             group.connections.clone_from(&each.connections);
-            group.findings.clone_from(&each.findings);
+            group.ignored.clone_from(&each.ignored);
             group.summary.reach.clone_from(&each.summary.reach);
         }
     }
@@ -39,7 +42,9 @@ pub fn merged(report: &Report) -> Report {
         group.summary.closed_rows = group.closed.len();
     }
     environments.sort_by_key(|(members, group)| {
-        let worst = group.opened.iter().map(|row| row.severity).max();
+        let rows = group.opened.iter().map(|row| row.severity);
+        let findings = group.findings.iter().filter(|finding| finding.introduced);
+        let worst = rows.chain(findings.map(|finding| finding.severity)).max();
         (std::cmp::Reverse((worst, members.len())), members.clone())
     });
     let environments = environments.into_iter().map(|(_, group)| group).collect();
@@ -80,6 +85,26 @@ fn rows(report: &Report, of: fn(&Environment) -> &Vec<Row>) -> Vec<(Row, Vec<usi
             for cause in &row.causes {
                 if !known.causes.contains(cause) {
                     known.causes.push(cause.clone());
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Every distinct finding, in the order of the report, with the environments that have it.
+fn findings(report: &Report) -> Vec<(Finding, Vec<usize>)> {
+    let mut places: BTreeMap<(&str, bool), usize> = BTreeMap::new();
+    let mut all: Vec<(Finding, Vec<usize>)> = Vec::new();
+    for (index, environment) in report.environments.iter().enumerate() {
+        for finding in &environment.findings {
+            let key = (finding.fingerprint.as_str(), finding.introduced);
+            let at = *places.entry(key).or_insert(all.len());
+            match all.get_mut(at) {
+                None => all.push((finding.clone(), vec![index])),
+                Some((known, members)) => {
+                    known.severity = known.severity.max(finding.severity);
+                    members.push(index);
                 }
             }
         }

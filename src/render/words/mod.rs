@@ -112,6 +112,8 @@ pub struct Totals {
     pub conditional: usize,
     /// Closed rows.
     pub closed: usize,
+    /// Findings that the change introduces.
+    pub findings: usize,
     /// Entries that were not evaluated and could hide a widening.
     pub hides_widening: usize,
 }
@@ -130,6 +132,7 @@ impl Totals {
             by_severity,
             conditional: opened().filter(|row| row.assumes.is_some()).count(),
             closed: sum(|e| e.closed.len()),
+            findings: sum(|e| e.findings.iter().filter(|finding| finding.introduced).count()),
             hides_widening: hiding(&report.not_evaluated, Hides::Widening),
         }
     }
@@ -176,6 +179,9 @@ pub fn verdict(report: &Report) -> String {
             _ => count(totals.closed, "path", "paths"),
         };
         line.push_str(&format!(", {noun} closed"));
+    }
+    if totals.findings > 0 {
+        line.push_str(&format!("; {}", count(totals.findings, "finding", "findings")));
     }
     line
 }
