@@ -1,6 +1,7 @@
 //! What a check answers with, before it is known whether it is introduced and shown.
 
 use super::Rule;
+use super::repair::Repair;
 use crate::model::{Origin, Policy, PolicyId};
 use crate::report::{Finding, Fix, Location, Message, Persona, Severity, Side, Witness};
 use sha2::{Digest, Sha256};
@@ -26,8 +27,10 @@ pub struct Draft {
     pub introduced: Option<bool>,
     /// What is wrong.
     pub message: Message,
-    /// How to mend it.
+    /// How to mend it, in words and by example.
     pub fix: Option<Fix>,
+    /// An edit that would mend it. Where a copy shows that it keeps its promise, it takes the place of the words.
+    pub repair: Option<Repair>,
     /// A flow that shows it.
     pub witness: Option<Witness>,
 }
@@ -73,6 +76,7 @@ impl Draft {
             introduced: None,
             message,
             fix: None,
+            repair: None,
             witness: None,
         }
     }
@@ -93,6 +97,12 @@ impl Draft {
     #[must_use]
     pub fn fix(self, fix: Fix) -> Self {
         Self { fix: Some(fix), ..self }
+    }
+
+    /// With an edit that would mend it.
+    #[must_use]
+    pub fn repair(self, repair: Repair) -> Self {
+        Self { repair: Some(repair), ..self }
     }
 
     /// With a flow that shows it.

@@ -13,6 +13,7 @@ pub mod catalogue;
 mod draft;
 mod ignore;
 pub mod page;
+pub mod repair;
 mod scope;
 mod serves;
 mod snapshot;
@@ -23,6 +24,7 @@ pub use scope::Scope;
 pub use snapshot::{Matched, Snapshot};
 
 use crate::config::Config;
+use crate::model::Cluster;
 use crate::reach::{Encoder, Side, World};
 use crate::report::{
     Finding, Hides, Ignored, Message, NotEvaluated, Persona, Row, RowRule, Severity,
@@ -32,7 +34,8 @@ use crate::set::{OverBudget, Set};
 use crate::tree::Tree;
 use catalogue::RULES;
 use ignore::Ignores;
-use std::collections::BTreeSet;
+use repair::Repair;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One rule: its page and its check.
 pub struct Rule {
@@ -133,6 +136,8 @@ pub struct Found {
     pub ignored: Vec<Ignored>,
     /// Rules that could not be asked.
     pub not_evaluated: Vec<NotEvaluated>,
+    /// What would mend a finding, by its fingerprint; not tried yet.
+    repairs: BTreeMap<String, Repair>,
 }
 
 /// Everything that the rules find in a comparison of two trees, of which the world is.
@@ -144,7 +149,7 @@ pub fn of_change(world: &World<'_>, trees: [&Tree; 2], config: &Config) -> Found
     let before = Snapshot::new(world, Side::Before, config, &scope);
     let after = Snapshot::new(world, Side::After, config, &scope);
     let ignores = Ignores::of([(&before, trees[0]), (&after, trees[1])], config);
-    find(config, &ignores, |rule| match rule.check {
+    let mut found = find(config, &ignores, |rule| match rule.check {
         Check::Side(check) => {
             let now = check(&after)?;
             // The side before is only asked where there is something to compare.
@@ -157,7 +162,9 @@ pub fn of_change(world: &World<'_>, trees: [&Tree; 2], config: &Config) -> Found
             .map(|draft| (draft.introduced.unwrap_or(true), draft))
             .collect()),
         Check::Row(_) | Check::Acceptances => Ok(Vec::new()),
-    })
+    });
+    found.offer(trees[1], after.cluster(), config);
+    found
 }
 
 /// Everything that the rules find in one tree, of which both sides of the world are.
@@ -165,13 +172,35 @@ pub fn of_snapshot(world: &World<'_>, tree: &Tree, config: &Config) -> Found {
     let scope = Scope::everything();
     let snapshot = Snapshot::new(world, Side::After, config, &scope);
     let ignores = Ignores::of([(&snapshot, tree), (&snapshot, tree)], config);
-    find(config, &ignores, |rule| match rule.check {
+    let mut found = find(config, &ignores, |rule| match rule.check {
         Check::Side(check) => {
             // There is no change that could introduce anything.
             Ok(check(&snapshot)?.into_iter().map(|draft| (false, draft)).collect())
         }
         Check::Change(_) | Check::Row(_) | Check::Acceptances => Ok(Vec::new()),
-    })
+    });
+    found.offer(tree, snapshot.cluster(), config);
+    found
+}
+
+/// How many fixes are tried: each costs a comparison.
+const TRIED: usize = 20;
+
+impl Found {
+    /// Gives findings their fixes: those that keep what they promise.
+    fn offer(&mut self, tree: &Tree, cluster: &Cluster, config: &Config) {
+        let mut tried = 0;
+        for finding in &mut self.findings {
+            let Some(repair) = self.repairs.get(&finding.fingerprint) else { continue };
+            if tried == TRIED {
+                break;
+            }
+            tried += 1;
+            if let Some(fix) = repair::try_on(tree, cluster, config, repair) {
+                finding.fix = Some(fix);
+            }
+        }
+    }
 }
 
 /// Asks each rule that is not switched off, and makes findings of the answers.
@@ -185,9 +214,16 @@ fn find(
     let asked = |rule: &&Rule| config.rules.settings.get(rule.id).is_none_or(|own| !own.disable);
     for rule in RULES.iter().filter(asked) {
         match ask(rule) {
-            Ok(drafts) => all.extend(
-                drafts.into_iter().map(|(introduced, draft)| draft.finding(rule, introduced)),
-            ),
+            Ok(drafts) => {
+                for (introduced, mut draft) in drafts {
+                    let repair = draft.repair.take();
+                    let finding = draft.finding(rule, introduced);
+                    if let Some(repair) = repair {
+                        found.repairs.insert(finding.fingerprint.clone(), repair);
+                    }
+                    all.push(finding);
+                }
+            }
             Err(OverBudget) => found.not_evaluated.push(too_large(rule)),
         }
     }

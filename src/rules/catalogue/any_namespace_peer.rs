@@ -1,7 +1,8 @@
 //! Peers in whatever namespace.
 
 use crate::model::{Direction, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, PeerKind, Selector};
-use crate::report::{Fix, FixKind, Message, Persona, Severity};
+use crate::report::{FixKind, Message, Persona, Severity};
+use crate::rules::repair::{Mend, Repair};
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 
@@ -82,8 +83,15 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
                 let message = message.words(" on ").then(on);
                 let mut draft =
                     Draft::policy(policy, &peer.origin, canonical, message).severity(severity);
-                if let Some(fix) = pin(snapshot, &peer.kind) {
-                    draft = draft.fix(fix);
+                if let Some(namespace) = only_namespace(snapshot, &peer.kind) {
+                    let description = Message::new("such pods are declared in ")
+                        .name(&namespace)
+                        .words(" only: pin that namespace");
+                    draft = draft.repair(Repair {
+                        kind: FixKind::Narrowing,
+                        description,
+                        mend: Mend::Pin { peer: peer.origin.clone(), namespace },
+                    });
                 }
                 drafts.push(draft);
             }
@@ -112,26 +120,14 @@ pub(super) fn any_namespace(snapshot: &Snapshot<'_, '_, '_>, selector: &Selector
 /// Namespaces that every cluster has.
 const SYSTEM: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// Where declared pods match in one namespace only, it is surely meant.
-fn pin(snapshot: &Snapshot<'_, '_, '_>, peer: &PeerKind) -> Option<Fix> {
+/// The namespace in which declared pods match, where it is the only one and so surely meant.
+fn only_namespace(snapshot: &Snapshot<'_, '_, '_>, peer: &PeerKind) -> Option<String> {
     let PeerKind::Pods { pods, .. } = peer else { return None };
     if pods.is_everything() {
         return None;
     }
     let matched = snapshot.matched(peer).workloads;
     let namespace = &matched.first()?.id.namespace;
-    if matched.iter().any(|workload| workload.id.namespace != *namespace) {
-        return None;
-    }
-    Some(Fix {
-        kind: FixKind::Behavioural,
-        description: Message::new("such pods are declared in ")
-            .name(namespace)
-            .words(" only: pin that namespace"),
-        replacement: Some(format!(
-            "namespaceSelector: {{matchLabels: {{{NAMESPACE_NAME_LABEL}: {namespace}}}}}\n"
-        )),
-        location: None,
-        removes: Vec::new(),
-    })
+    let elsewhere = matched.iter().any(|workload| workload.id.namespace != *namespace);
+    (!elsewhere).then(|| namespace.to_string())
 }

@@ -1,7 +1,8 @@
 //! DNS beside something else in one policy.
 
 use crate::model::{Direction, Rule as PolicyRule};
-use crate::report::{Message, Persona, Severity};
+use crate::report::{FixKind, Message, Persona, Severity};
+use crate::rules::repair::{Mend, Repair};
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot};
 
@@ -72,7 +73,22 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
             .words(" beside ")
             .count(rest.len(), "other rule", "other rules")
             .words("; in a policy of its own it survives when this one is narrowed or deleted");
-        drafts.push(Draft::policy(policy, &rule.origin, "egress", message));
+        let mut draft = Draft::policy(policy, &rule.origin, "egress", message);
+        // Several rules for DNS take several steps.
+        if let (1, Some(namespace)) = (dns.len(), &policy.id.namespace) {
+            draft = draft.repair(Repair {
+                kind: FixKind::Equivalent,
+                description: Message::new("move DNS into a policy of its own"),
+                mend: Mend::Extract {
+                    policy: policy.origin.clone(),
+                    rule: rule.origin.clone(),
+                    subject: policy.subject_origin.clone(),
+                    name: format!("{}-dns", policy.id.name),
+                    namespace: namespace.to_string(),
+                },
+            });
+        }
+        drafts.push(draft);
     }
     Ok(drafts)
 }

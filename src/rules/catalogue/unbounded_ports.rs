@@ -3,7 +3,8 @@
 use crate::model::{
     Direction, NamespaceMatch, PeerKind, Policy, Ports, Protocol, Rule as PolicyRule, Workload,
 };
-use crate::report::{Persona, Severity};
+use crate::report::{FixKind, Message, Persona, Severity};
+use crate::rules::repair::{Mend, Repair};
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -110,18 +111,29 @@ fn draft(
     };
     match declared(snapshot, &receivers) {
         Some(ports) if outside => {
+            let names = ports.iter().map(|(protocol, number)| format!("{protocol} {number}"));
             let message =
-                message.words("; the pods that receive it declare only ").names(ports, FEW);
+                message.words("; the pods that receive it declare only ").names(names, FEW);
+            let ports =
+                ports.iter().map(|(protocol, number)| (protocol.to_string(), *number)).collect();
             Draft::policy(policy, &rule.origin, canonical, message)
                 .severity(Severity::Medium)
                 .persona(Persona::Regular)
+                .repair(Repair {
+                    kind: FixKind::Narrowing,
+                    description: Message::new("list the ports that are declared"),
+                    mend: Mend::Ports { rule: rule.origin.clone(), ports },
+                })
         }
         _ => Draft::policy(policy, &rule.origin, canonical, message),
     }
 }
 
 /// The ports that all receivers declare together, where all of them are known and they are few.
-fn declared(snapshot: &Snapshot<'_, '_, '_>, receivers: &[&Arc<Workload>]) -> Option<Vec<String>> {
+fn declared(
+    snapshot: &Snapshot<'_, '_, '_>,
+    receivers: &[&Arc<Workload>],
+) -> Option<BTreeSet<(Protocol, u16)>> {
     let known = receivers
         .iter()
         .all(|workload| snapshot.closed(&workload.id.namespace) && !workload.ports.is_empty());
@@ -129,7 +141,5 @@ fn declared(snapshot: &Snapshot<'_, '_, '_>, receivers: &[&Arc<Workload>]) -> Op
         .iter()
         .flat_map(|workload| workload.ports.iter().map(|port| (port.protocol, port.number)))
         .collect();
-    (known && (1..=FEW).contains(&ports.len())).then(|| {
-        ports.into_iter().map(|(protocol, number)| format!("{protocol} {number}")).collect()
-    })
+    (known && (1..=FEW).contains(&ports.len())).then_some(ports)
 }
