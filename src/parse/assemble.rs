@@ -4,7 +4,7 @@ use super::built::Built;
 use super::file::{FileRead, digest};
 use super::twice::Twice;
 use super::workload::Draft;
-use super::{Affects, Parsed, Problem, helm};
+use super::{Affects, Parsed, Problem, Sort, helm};
 use crate::model::{Namespace, Policy, Workload};
 use crate::tree::Tree;
 use rustc_hash::FxHashMap;
@@ -57,6 +57,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
             reason: format!("the file was not read: {}", skipped.reason),
             affects: Affects::Anything,
             identity: digest(skipped.identity.as_bytes()),
+            sort: Sort::Other,
         });
     }
     parsed.cluster.policies = policies.into_values().collect();

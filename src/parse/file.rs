@@ -6,7 +6,7 @@ use super::kustomize::{self, Kustomization};
 use super::object::Parameter;
 use super::split::{self, Breaks, Document, ODD_BREAKS};
 use super::workload::Draft;
-use super::{Affects, Problem, json, limits, object, relocate, sniff, yaml};
+use super::{Affects, Problem, Sort, json, limits, object, relocate, sniff, yaml};
 use crate::config::Config;
 use crate::model::{Namespace, Policy, WorkloadId};
 use crate::tree::Rendered;
@@ -232,6 +232,7 @@ impl Reader<'_> {
                     .into(),
                 affects: Affects::Perhaps,
                 identity: digest(document.bytes),
+                sort: Sort::Other,
             });
         }
         let text = match std::str::from_utf8(document.bytes) {
@@ -323,6 +324,7 @@ impl Reader<'_> {
             ),
             affects: Affects::Anything,
             identity: digest(document.bytes),
+            sort: Sort::Other,
         });
     }
 
@@ -373,6 +375,7 @@ impl Reader<'_> {
                 false => Affects::Nothing,
             },
             identity: digest(bytes),
+            sort: Sort::Other,
         });
     }
 
@@ -402,6 +405,7 @@ impl Reader<'_> {
             reason,
             affects,
             identity: digest(bytes),
+            sort: Sort::Other,
         });
     }
 }

@@ -32,7 +32,7 @@ mod twice;
 mod workload;
 mod yaml;
 
-pub use crate::tree::{Affects, Problem};
+pub use crate::tree::{Affects, Problem, Sort};
 pub use file::digest;
 pub use inventory::{InventoryRead, TAKEN, UNREAD};
 pub use kinds::worth_parsing;

@@ -7,7 +7,7 @@ use super::kinds::{self, Kind};
 use super::place::Place;
 use super::scalar::Scalar;
 use super::workload::{self, Metadata};
-use super::{Affects, Problem, limits, meant, names, policy, selector, sniff};
+use super::{Affects, Problem, Sort, limits, meant, names, policy, selector, sniff};
 use crate::model::{Namespace, WorkloadId};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Deserialize;
@@ -231,7 +231,7 @@ impl Reader<'_> {
                 "{fault}, so kubectl refuses the policy or the API server drops the field; read \
                  without it{advice}"
             );
-            self.problem(object, &fault, reason, affects(&fault));
+            self.sorted(object, &fault, reason, affects(&fault), Sort::UnknownField);
         }
         for fault in notes.duplicates.into_iter().take(limits::NOTES) {
             let reason = format!("{fault}; the last one was read, remove the others");
@@ -341,16 +341,29 @@ impl Reader<'_> {
             }
             _ => Affects::Namespace(namespace),
         };
-        let reason = match sniff::placeholder(&fault.message) {
+        let placeholder = sniff::placeholder(&fault.message);
+        let reason = match placeholder {
             true => {
                 format!("{fault}; it holds a template's placeholder, render the template first")
             }
             false => format!("the API server would refuse it: {fault}"),
         };
-        self.problem(object, fault, reason, affects);
+        let sort = if placeholder || self.ytt { Sort::Other } else { Sort::Refused };
+        self.sorted(object, fault, reason, affects, sort);
     }
 
     fn problem(&mut self, object: &Object<'_>, fault: &Fault, reason: String, affects: Affects) {
+        self.sorted(object, fault, reason, affects, Sort::Other);
+    }
+
+    fn sorted(
+        &mut self,
+        object: &Object<'_>,
+        fault: &Fault,
+        reason: String,
+        affects: Affects,
+        sort: Sort,
+    ) {
         let (namespace, name) = self.identity(object);
         let kind = kinds::of(object.api_version, object.kind);
         let cluster = matches!(kind, Kind::Namespace | Kind::UnmodelledPolicy { cluster: true });
@@ -367,6 +380,7 @@ impl Reader<'_> {
             reason,
             affects,
             identity: self.identity_of(object),
+            sort,
         });
     }
 

@@ -13,7 +13,7 @@ use super::place::Place;
 use super::policy::{number, protocol};
 use super::selector::check_label;
 use crate::config::HostNetworkPods;
-use crate::model::{ContainerPort, Labels, Origin, Protocol, Workload, WorkloadId};
+use crate::model::{ContainerPort, DnsPolicy, Labels, Origin, Protocol, Workload, WorkloadId};
 use k8s_openapi::api::core::v1::ContainerPort as WrittenPort;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -316,6 +316,11 @@ impl Object<'_> {
             single: false,
             labels_origin: labels_origin.unwrap_or_else(|| origin.clone()),
             origin,
+            images: BTreeSet::new(),
+            host_ports: BTreeSet::new(),
+            service_account: None,
+            injected: false,
+            dns_policy: DnsPolicy::default(),
         }))
     }
 }
