@@ -200,7 +200,8 @@ pub enum DnsPolicy {
 impl Evidence {
     /// The Service of this identity.
     pub fn service(&self, namespace: &str, name: &str) -> Option<&Arc<Service>> {
-        let key = |service: &Arc<Service>| (&*service.namespace, &*service.name).cmp(&(namespace, name));
+        let key =
+            |service: &Arc<Service>| (&*service.namespace, &*service.name).cmp(&(namespace, name));
         self.services.binary_search_by(key).ok().and_then(|index| self.services.get(index))
     }
 

@@ -9,8 +9,8 @@ mod selector;
 mod workload;
 
 pub use evidence::{
-    Caller, DnsPolicy, Evidence, MonitorPort, Namespaces, Need, Obsolete, ObsoleteKind, PortRef, Service,
-    ServiceKind, ServicePort, Target,
+    Caller, DnsPolicy, Evidence, MonitorPort, Namespaces, Need, Obsolete, ObsoleteKind, PortRef,
+    Service, ServiceKind, ServicePort, Target,
 };
 pub use policy::{
     Action, Direction, IpBlock, NamespaceMatch, Peer, PeerKind, Policy, PolicyId, PolicyKind,

@@ -1,6 +1,7 @@
 //! The files of one side -> its [`crate::model::Cluster`]: one object for each identity, owners followed.
 
 use super::built::Built;
+use super::evidence::{self, Mentioned};
 use super::file::{FileRead, digest};
 use super::twice::Twice;
 use super::workload::Draft;
@@ -61,7 +62,15 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
         });
     }
     parsed.cluster.policies = policies.into_values().collect();
+    let mentioned: Mentioned = drafts
+        .iter()
+        .filter_map(|(id, draft)| Some((id.clone(), draft.mentions.clone()?)))
+        .collect();
     parsed.cluster.workloads = follow_owners(drafts.into_values().collect());
+    let read = built.all().map(|(_, file)| file);
+    let read: Vec<_> = read.collect();
+    parsed.cluster.evidence =
+        evidence::resolve(read.iter().copied(), &mentioned, &parsed.cluster.workloads);
     parsed.problems.sort();
     parsed.problems.dedup();
     parsed

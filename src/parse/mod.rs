@@ -8,6 +8,7 @@ mod built;
 mod cidr;
 mod de;
 mod doc;
+mod evidence;
 mod file;
 mod helm;
 mod inventory;

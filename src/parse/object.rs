@@ -44,7 +44,12 @@ impl Reader<'_> {
         };
         let kind = kinds::of(object.api_version, object.kind);
         match kind {
-            Kind::Other => return self.other(&object, &header),
+            Kind::Other => {
+                if header.items.is_none() {
+                    self.evidence(doc, node, object.api_version, object.kind);
+                }
+                return self.other(&object, &header);
+            }
             Kind::List => {
                 if self.surroundings.inventory {
                     self.facts(doc, node);
@@ -130,7 +135,7 @@ impl Reader<'_> {
         };
         self.read.relevant += 1;
         let fault = Place::root(doc, object.node).fault("");
-        self.problem(object, &fault, reason, affects);
+        self.sorted(object, &fault, reason, affects, Sort::Refused);
     }
 
     /// Programs read the object in different ways, so it is not read at all.
@@ -252,6 +257,7 @@ impl Reader<'_> {
         selector::check(names::dns_label(name), name, &metadata.key("name"))?;
         let (labels, _) = workload::lower_labels(&written.metadata.labels, &metadata, self.file)?;
         self.notes(object, notes, &name.into());
+        self.obsolete_annotation(object.doc, object.node, name);
         self.read.namespaces.push(Arc::new(Namespace {
             name: name.into(),
             labels,
@@ -273,7 +279,7 @@ impl Reader<'_> {
             host_network_pods: self.config.host_network_pods,
             inventory: self.surroundings.inventory,
         };
-        let (draft, notes) = match kind {
+        let (mut draft, notes) = match kind {
             Kind::Pod => {
                 let (pod, notes) = de::decode_part(object.doc, object.node)?;
                 (lowering.pod(&pod)?, notes)
@@ -293,6 +299,9 @@ impl Reader<'_> {
             let (name, kind) = (name.into(), object.kind.into());
             self.read.without_pods.push(WorkloadId { namespace, name, kind });
         }
+        if let Some(draft) = &mut draft {
+            self.evidence_of_pods(object.doc, object.node, object.kind, draft);
+        }
         self.read.workloads.extend(draft);
         Ok(())
     }
@@ -305,6 +314,8 @@ impl Reader<'_> {
         let place = Place::root(object.doc, object.node);
         let reason = match (object.api_version, object.kind) {
             (version, "NetworkPolicy") if kinds::group(version) == "extensions" => {
+                let (namespace, name) = self.identity(object);
+                self.obsolete_policy(object.doc, object.node, namespace, &name);
                 format!("`{version}` was removed from Kubernetes; write `networking.k8s.io/v1`")
             }
             (version, "NetworkPolicy") if kinds::group(version) == "networking.k8s.io" => {
