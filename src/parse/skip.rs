@@ -1,4 +1,5 @@
-//! Which documents need not be parsed: most bytes of a repository are of kinds that play no part.
+//! Which documents need not be parsed: most bytes of a repository are of kinds that play no part. (Those of
+//! them that may be evidence are parsed all the same, but nothing is said of them: see [`super::evidence`].)
 //!
 //! A document is passed over only if no reading of it, go-yaml's above all, can be an object that
 //! plays a part. That is so in either of two cases.

@@ -30,11 +30,7 @@ pub(in super::super) fn resolve<'f>(
     services.reverse();
     services.sort_by(|one, other| key(one).cmp(&key(other)));
     services.dedup_by(|one, other| key(one) == key(other));
-    let mut needs = Needs {
-        known: services.iter().map(|service| (key(service), service)).collect(),
-        found: BTreeMap::new(),
-        room: limits::NEEDS,
-    };
+    let mut needs = Needs { services: &services, found: BTreeMap::new(), room: limits::NEEDS };
     let config: FxHashMap<_, &ConfigMap> = files()
         .flat_map(|file| &file.config_maps)
         .map(|map| ((&*map.namespace, &*map.name), map))
@@ -64,16 +60,22 @@ fn key(service: &Arc<Service>) -> (&str, &str) {
 
 /// The needs of a side in the making.
 struct Needs<'s> {
-    known: FxHashMap<(&'s str, &'s str), &'s Arc<Service>>,
+    /// Those of the side, in order.
+    services: &'s [Arc<Service>],
     found: BTreeMap<(Caller, Target), Origin>,
     /// How many more are looked at: many workloads can take one ConfigMap.
     room: usize,
 }
 
 impl Needs<'_> {
+    fn known(&self, namespace: &str, name: &str) -> Option<&Arc<Service>> {
+        let found = self.services.binary_search_by(|service| key(service).cmp(&(namespace, name)));
+        found.ok().and_then(|index| self.services.get(index))
+    }
+
     fn declared(&mut self, need: &Need) {
         if let Target::Service { namespace, name, .. } = &need.target
-            && !self.known.contains_key(&(&**namespace, &**name))
+            && self.known(namespace, name).is_none()
         {
             return;
         }
@@ -130,7 +132,7 @@ impl Needs<'_> {
         let Some(rest) = self.room.checked_sub(1) else { return };
         self.room = rest;
         let namespace = host.namespace.as_deref().unwrap_or(&id.namespace);
-        let Some(service) = self.known.get(&(namespace, &*host.name)) else { return };
+        let Some(service) = self.known(namespace, &host.name) else { return };
         let (namespace, name) = (service.namespace.clone(), service.name.clone());
         let target = Target::Service { namespace, name, port: port.map(PortRef::Number) };
         self.add(Caller::Workload(id.clone()), target, origin);
