@@ -85,7 +85,7 @@ fn with_port(before: &str, after: &str) -> Option<Mention> {
             || matches!(byte, b'.' | b'-' | b'_' | b':' | b'@')
             || !byte.is_ascii()
     };
-    if after.bytes().nth(end).is_some_and(goes_on) {
+    if after.as_bytes().get(end).copied().is_some_and(goes_on) {
         return None;
     }
     // The longest name has 253 letters.
