@@ -1,5 +1,6 @@
 //! Units to manifests, with the real tools, each once.
 
+use super::bounds::Bounds;
 use super::plan::Part;
 use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Tools, Unusable};
 use crate::deploy::inputs::{beside, generated, kustomization};
@@ -44,6 +45,8 @@ pub struct Options {
     pub urls: Vec<String>,
     /// Names of the branch under review; empty: unknown.
     pub branches: Vec<String>,
+    /// How much is looked at.
+    pub bounds: Bounds,
 }
 
 impl Default for Options {
@@ -56,6 +59,7 @@ impl Default for Options {
             cache: None,
             urls: Vec::new(),
             branches: Vec::new(),
+            bounds: Bounds::default(),
         }
     }
 }

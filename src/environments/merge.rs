@@ -21,7 +21,7 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
     let mut environments = Vec::new();
     let mut entries: Vec<(String, NotEvaluated)> = Vec::new();
     let mut read = ReadCounts::default();
-    let mut inventory: Vec<Inventory> = Vec::new();
+    let mut inventory: BTreeMap<String, (usize, Inventory)> = BTreeMap::new();
     for Reviewed { name, report, told: [before, after] } in reports {
         match report {
             Some(report) => {
@@ -44,6 +44,9 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
             }
         }
     }
+    let mut inventory: Vec<(usize, Inventory)> = inventory.into_values().collect();
+    inventory.sort_by_key(|(number, _)| *number);
+    let inventory = inventory.into_iter().map(|(_, file)| file).collect();
     let several = environments.len() > 1;
     let not_evaluated = one_each(entries, several);
     let hidden = |hides| not_evaluated.iter().any(|entry| entry.hides == hides);
@@ -67,14 +70,15 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
 }
 
 /// Adds what one environment used of a file: of several, the most that one did.
-fn add(inventory: &mut Vec<Inventory>, file: Inventory) {
-    match inventory.iter_mut().find(|known| known.file == file.file) {
-        Some(known) => {
+fn add(inventory: &mut BTreeMap<String, (usize, Inventory)>, file: Inventory) {
+    let number = inventory.len();
+    match inventory.get_mut(&file.file) {
+        Some((_, known)) => {
             known.workloads = known.workloads.max(file.workloads);
             known.namespaces = known.namespaces.max(file.namespaces);
             known.policies = known.policies.max(file.policies);
         }
-        None => inventory.push(file),
+        None => drop(inventory.insert(file.file.clone(), (number, file))),
     }
 }
 
@@ -93,7 +97,8 @@ fn one_each(entries: Vec<(String, NotEvaluated)>, several: bool) -> Vec<NotEvalu
         );
         let known = merged.entry(key).or_insert_with(|| entry.clone());
         known.hides = known.hides.max(entry.hides);
-        if several && !known.environments.contains(&name) {
+        // They come in the order of the environments.
+        if several && known.environments.last() != Some(&name) {
             known.environments.push(name);
         }
     }
