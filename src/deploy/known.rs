@@ -1,8 +1,8 @@
 //! What all objects of a repository tell about each other, so that each is found without a look at the others.
 
+use super::Object;
 use super::argo_cluster::cluster;
 use super::object;
-use super::Object;
 use crate::parse::digest;
 use crate::tree::Files;
 use std::cell::RefCell;

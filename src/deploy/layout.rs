@@ -328,7 +328,7 @@ pub fn chart(at: &str, files: &dyn Files) -> Vec<Unit> {
 
 /// The environment that a values file is named after: `values-prod.yaml`, `values.prod.yaml`,
 /// `prod-values.yaml`, `values/prod.yaml`, `values/prod/x.yaml`.
-fn values_environment(inside: &str) -> Option<String> {
+pub(super) fn values_environment(inside: &str) -> Option<String> {
     let stem = inside.strip_suffix(".yaml").or_else(|| inside.strip_suffix(".yml"))?;
     let known = |name: &str| {
         let fine =

@@ -27,6 +27,7 @@ mod repository;
 pub mod stated;
 mod substitute;
 mod template;
+pub mod unused;
 
 pub use substitute::{Fault, Substituted, substitute};
 

@@ -77,13 +77,16 @@ pub(super) fn compared(plans: [Plan; 2], most: usize) -> [Plan; 2] {
         for name in plan.names() {
             weight = weight.saturating_add(index.weight(name));
             if weight > most {
-                let files = index.of(name).into_iter().rev().map(|part| &part.unit.decided.origin.file);
-                let file = { files }
-                    .find(|file| !file.is_empty()).cloned();
+                let parts = index.of(name).into_iter().rev();
+                let mut files = parts.map(|part| &part.unit.decided.origin.file);
+                let file = files.find(|file| !file.is_empty()).cloned();
                 let what = format!(
                     "the environments have more than {most} files in common, counted in each that has them"
                 );
-                return both([Plan::default(), Over { file: file.unwrap_or_default(), what }.plan()]);
+                return both([
+                    Plan::default(),
+                    Over { file: file.unwrap_or_default(), what }.plan(),
+                ]);
             }
         }
     }

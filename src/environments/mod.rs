@@ -54,8 +54,10 @@ pub fn review(
     // What an edit of the inventory would mean is said everywhere.
     let edited = sides.iter().any(|side| side.tree.inventory.iter().any(|file| file.edited));
     // What an environment is made of on both sides, and whether the change touches it.
-    let parts: BTreeMap<&str, [Vec<&Part>; 2]> =
-        names.into_iter().map(|name| (name, [0, 1].map(|side: usize| indexes[side].of(name)))).collect();
+    let parts: BTreeMap<&str, [Vec<&Part>; 2]> = names
+        .into_iter()
+        .map(|name| (name, [0, 1].map(|side: usize| indexes[side].of(name))))
+        .collect();
     let touched: BTreeMap<&str, &[Vec<&Part>; 2]> = parts
         .iter()
         .filter(|(_, [before, after])| edited || !same(before, after))
@@ -78,8 +80,9 @@ pub fn review(
         .par_iter()
         .map(|(name, both)| {
             let touched = touched.contains_key(name);
-            let told = [0, 1]
-                .map(|side| indexes[side].told(name, &both[side], has_inventory(sides[side], name)));
+            let told = merge::once([0, 1].map(|side| {
+                indexes[side].told(name, &both[side], has_inventory(sides[side], name))
+            }));
             let report = touched.then(|| {
                 let [before, after] = [0, 1].map(|side| {
                     let mut tree = world::world(&builder, both_sides[side], &both[side], name);

@@ -5,7 +5,7 @@ use super::builder::Builder;
 use super::objects::Objects;
 use crate::deploy::inputs::{Inputs, inputs};
 use crate::deploy::layout::{Layout, chart};
-use crate::deploy::{self, Build, Decision, Facts, Plain, Told, Unit, Values};
+use crate::deploy::{self, Build, Decision, Facts, Plain, Release, Told, Unit, Values};
 use crate::model::Origin;
 use crate::parse::{Affects, Problem};
 use crate::report::environments as report;
@@ -180,10 +180,10 @@ pub(super) fn plan(builder: &Builder<'_>, sides: [&Loaded; 2], settings: &Settin
     }
 }
 
-/// The directory of the chart that a part is a release of.
-fn released(part: &Part) -> Option<&str> {
+/// The release that a part is.
+fn released(part: &Part) -> Option<&Release> {
     match &part.unit.build {
-        Build::Helm(release) => Some(&release.chart),
+        Build::Helm(release) => Some(release),
         _ => None,
     }
 }
@@ -220,15 +220,16 @@ impl<'b, 'a> Planner<'b, 'a> {
 
     fn find(&mut self, settings: &Settings) -> Result<(), Over> {
         let files = self.side.files();
+        let layout = Layout::of(&self.side.tree, &files);
         if !settings.environments.is_empty() {
             let units = deploy::stated::units(&settings.environments, &files);
             self.plan.problems.extend(units.problems);
             let parts = self.parts(units.units)?;
-            self.leave(&parts);
+            self.leave(&parts, &layout);
+            self.unused_values(&parts, &layout);
             self.plan.parts = parts;
             return Ok(());
         }
-        let layout = Layout::of(&self.side.tree, &files);
         self.plan.problems.extend(layout.problems.iter().cloned().map(Told::from));
         let roots = self.parts(layout.units())?;
         let (deployed, deploying) = self.deployed(&layout, &roots)?;
@@ -242,7 +243,8 @@ impl<'b, 'a> Planner<'b, 'a> {
                 parts.push(root);
             }
         }
-        let used: BTreeSet<&str> = deployed.iter().filter_map(released).collect();
+        let used: BTreeSet<&str> =
+            deployed.iter().filter_map(released).map(|release| release.chart.as_str()).collect();
         let unused = layout.charts.iter().filter(|at| !used.contains(at.as_str()));
         let alone = self.parts(unused.flat_map(|at| chart(at, &files)).collect())?;
         // A chart that others depend on is part of those; on its own as well, it would hide what they do with it.
@@ -252,7 +254,7 @@ impl<'b, 'a> Planner<'b, 'a> {
         };
         parts.extend(alone.into_iter().filter(|part| {
             let own = part.unit.environment.is_none().then(|| released(part)).flatten();
-            !own.is_some_and(|chart| dependencies.contains(chart))
+            !own.is_some_and(|own| dependencies.contains(&own.chart))
         }));
         let plain: Vec<String> = self
             .side
@@ -267,6 +269,7 @@ impl<'b, 'a> Planner<'b, 'a> {
         if !plain.is_empty() || !self.side.tree.skipped.is_empty() {
             parts.push(self.part(rest(plain))?);
         }
+        self.unused_values(&parts, &layout);
         let decides = |part: &&Part| !part.unit.decided.origin.file.is_empty();
         let decided = parts.iter().rev().find(decides).map(|part| part.unit.decided.clone());
         self.plan.parts = parts;
@@ -445,16 +448,32 @@ impl<'b, 'a> Planner<'b, 'a> {
         part.inputs.files.iter().any(consulted)
     }
 
-    /// Says which manifests no stated environment has.
-    fn leave(&mut self, parts: &[Part]) {
+    /// Says which manifests, and files that something could be built from, no stated environment has.
+    fn leave(&mut self, parts: &[Part], layout: &Layout) {
         let claimed: BTreeSet<&Arc<str>> =
             parts.iter().flat_map(|part| &part.inputs.files).collect();
         let files = self.side.tree.files.iter();
+        let mut told = BTreeSet::new();
         for (path, content) in files.filter(|(path, _)| !claimed.contains(path)) {
             if let Some(problem) = deploy::stated::unclaimed(path, content.bytes()) {
+                told.insert(path.clone());
                 self.plan.problems.push(problem.into());
             }
         }
+        let problems = deploy::unused::stated(layout, &self.side.files(), &claimed, &told);
+        self.plan.problems.extend(problems.into_iter().map(Told::from));
+    }
+
+    /// Says which values files no release has.
+    fn unused_values(&mut self, parts: &[Part], layout: &Layout) {
+        let releases: Vec<&Release> = parts.iter().filter_map(released).collect();
+        let built = parts.iter().filter(|part| !matches!(part.unit.build, Build::Plain(_)));
+        let read: BTreeSet<&Arc<str>> =
+            built.flat_map(|part| &part.inputs.files).chain(&layout.claimed).collect();
+        let side = &self.side;
+        let problems =
+            deploy::unused::values(&side.tree, &side.files(), &layout.charts, &releases, &read);
+        self.plan.problems.extend(problems.into_iter().map(Told::from));
     }
 }
 

@@ -36,6 +36,19 @@ fn repository() -> Sandbox {
     sandbox
 }
 
+/// A base that denies, and two overlays of it.
+fn overlays() -> Sandbox {
+    let sandbox = repository();
+    sandbox.write("r/base/kustomization.yaml", "namespace: shop\nresources: [deny.yaml]\n");
+    sandbox.write("r/base/deny.yaml", DENY_ALL);
+    for name in ["prod", "staging"] {
+        let path = format!("r/overlays/{name}/kustomization.yaml");
+        sandbox.write(&path, "resources: [../../base]\n");
+    }
+    sandbox.commit("r", "one");
+    sandbox
+}
+
 /// How many paths opened, by environment.
 fn opened(report: &Value) -> Vec<(String, usize)> {
     let environments = report["environments"].as_array().unwrap();
@@ -205,14 +218,7 @@ fn what_another_repository_deploys_hides_a_widening_only_where_it_changes() {
 #[test]
 fn an_inventory_is_of_one_environment() {
     let Some(_) = tool(&["kustomize", "kubectl"]) else { return };
-    let sandbox = repository();
-    sandbox.write("r/base/kustomization.yaml", "namespace: shop\nresources: [deny.yaml]\n");
-    sandbox.write("r/base/deny.yaml", DENY_ALL);
-    for name in ["prod", "staging"] {
-        let path = format!("r/overlays/{name}/kustomization.yaml");
-        sandbox.write(&path, "resources: [../../base]\n");
-    }
-    sandbox.commit("r", "one");
+    let sandbox = overlays();
     sandbox.write("r/base/allow.yaml", allow("web", "{}"));
     sandbox.write(
         "r/base/kustomization.yaml",
@@ -233,14 +239,7 @@ fn an_inventory_is_of_one_environment() {
 #[test]
 fn directories_and_the_working_tree_are_built_as_commits_are() {
     let Some(_) = tool(&["kustomize", "kubectl"]) else { return };
-    let sandbox = repository();
-    sandbox.write("r/base/kustomization.yaml", "namespace: shop\nresources: [deny.yaml]\n");
-    sandbox.write("r/base/deny.yaml", DENY_ALL);
-    for name in ["prod", "staging"] {
-        let path = format!("r/overlays/{name}/kustomization.yaml");
-        sandbox.write(&path, "resources: [../../base]\n");
-    }
-    sandbox.commit("r", "one");
+    let sandbox = overlays();
     sandbox.git(".", "clone -q r before");
     sandbox.write(
         "r/overlays/prod/allow.yaml",
