@@ -38,6 +38,12 @@ pub(super) fn environment(
     if name.as_deref() == Some(OWN_NAME) || server.as_deref() == Some(OWN_SERVER) {
         return Ok(subject.object.environment.clone().unwrap_or_else(|| OWN_NAME.to_string()));
     }
+    // Whether a name and a server are one cluster, nobody tells.
+    match (&name, &server) {
+        (Some(name), None) => known.names_cluster(name),
+        (None, Some(server)) => known.names_server(server, subject),
+        _ => {}
+    }
     let address = server.unwrap_or_default();
     let address = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
     Ok(name.unwrap_or_else(|| address.strip_suffix(":443").unwrap_or(address).to_string()))

@@ -1,9 +1,9 @@
 //! What all objects of a repository tell about each other, so that each is found without a look at the others.
 
-use super::Object;
 use super::argo_cluster::cluster;
-use super::object;
-use crate::parse::digest;
+use super::object::{self, Subject, Trouble};
+use super::{Object, Told};
+use crate::parse::{Problem, digest};
 use crate::tree::Files;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,6 +15,9 @@ pub(super) struct Known<'a> {
     /// Servers of the clusters of Argo CD, by name, and names by server: of several the first.
     servers: BTreeMap<String, String>,
     names: BTreeMap<String, String>,
+    /// The first name and the first server that Applications go to of which the repository has not both.
+    name: RefCell<Option<String>>,
+    server: RefCell<Option<Told>>,
     /// Digests of paths, as far as somebody asked.
     digests: RefCell<BTreeMap<String, Option<u128>>>,
 }
@@ -25,6 +28,8 @@ impl<'a> Known<'a> {
             named: BTreeMap::new(),
             servers: BTreeMap::new(),
             names: BTreeMap::new(),
+            name: RefCell::default(),
+            server: RefCell::default(),
             digests: RefCell::default(),
         };
         for object in objects {
@@ -50,6 +55,29 @@ impl<'a> Known<'a> {
 
     pub(super) fn name_of(&self, server: &str) -> Option<&str> {
         self.names.get(server).map(String::as_str)
+    }
+
+    /// An Application goes to a cluster of which only the name is known.
+    pub(super) fn names_cluster(&self, name: &str) {
+        self.name.borrow_mut().get_or_insert_with(|| name.to_string());
+    }
+
+    /// An Application goes to a cluster of which only the server is known.
+    pub(super) fn names_server(&self, server: &str, subject: &Subject<'_>) {
+        self.server.borrow_mut().get_or_insert_with(|| {
+            let reason = format!(
+                "it goes to the server `{server}`, and others go to clusters by name, which may be the same; use one \
+                 of both in all, or keep the Secrets here that name the clusters"
+            );
+            let identity = digest(reason.as_bytes());
+            let told = subject.problem_in(Trouble::from(reason), None, None);
+            Told { problem: Problem { identity, ..told.problem }, ..told }
+        });
+    }
+
+    /// What nobody tells of the clusters: which name is which server.
+    pub(super) fn unclear(&self) -> Option<Told> {
+        self.name.borrow().as_ref().and(self.server.borrow().clone())
     }
 
     /// A digest of a file, or of all files below a directory but documents; `None`: nothing is there.

@@ -32,7 +32,7 @@ pub mod unused;
 pub use substitute::{Fault, Substituted, substitute};
 
 use crate::model::Origin;
-use crate::parse::{Node, Problem};
+use crate::parse::{Affects, Node, Problem};
 use crate::tree::{Files, Rendered};
 use known::Known;
 use memchr::memmem;
@@ -239,9 +239,13 @@ pub fn units(objects: &[Object], facts: &Facts<'_>) -> Found {
         }
         if found.problems.len() > told {
             let named = named::named(&object.node, &context);
-            found.problems.iter_mut().skip(told).for_each(|told| told.problem.identity ^= named);
+            // What counts only where it changes itself stays as it is.
+            let changes = |told: &&mut Told| told.problem.affects != Affects::Perhaps;
+            let problems = found.problems.iter_mut().skip(told).filter(changes);
+            problems.for_each(|told| told.problem.identity ^= named);
         }
     }
+    found.problems.extend(known.unclear());
     found
 }
 

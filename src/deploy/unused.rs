@@ -246,7 +246,8 @@ mod tests {
         let values = path.into_iter().map(|path| Values::File { path, optional: false }).collect();
         let release = Release { chart: "charts/app".into(), values, ..Release::default() };
         let charts = ["charts/app".to_string()];
-        let read: Vec<Arc<str>> = CHART.iter().map(|(path, _)| Arc::from(*path)).collect();
+        // As a chart has what is in its directory.
+        let read = tree.below("charts/app");
         let read = read.iter().collect();
         let problems = super::values(&tree, &tree, &charts, &[&release], &read);
         problems.iter().map(|problem| problem.file.to_string()).collect()

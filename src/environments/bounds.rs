@@ -77,9 +77,10 @@ pub(super) fn compared(plans: [Plan; 2], most: usize) -> [Plan; 2] {
         for name in plan.names() {
             weight = weight.saturating_add(index.weight(name));
             if weight > most {
-                let parts = index.of(name).into_iter().rev();
-                let mut files = parts.map(|part| &part.unit.decided.origin.file);
-                let file = files.find(|file| !file.is_empty()).cloned();
+                let parts = index.of(name);
+                let decided = parts.iter().rev().map(|part| &part.unit.decided.origin.file);
+                let files = parts.iter().flat_map(|part| &part.inputs.files);
+                let file = decided.chain(files).find(|file| !file.is_empty()).cloned();
                 let what = format!(
                     "the environments have more than {most} files in common, counted in each that has them"
                 );
@@ -142,13 +143,13 @@ mod tests {
     #[test]
     fn what_is_over_a_bound_is_told_and_fails_closed() {
         let large = Bounds::default();
-        let (units, files) = (Bounds { units: 2, ..large }, Bounds { files: 3, ..large });
+        let (units, files) = (Bounds { units: 2, ..large }, Bounds { files: 2, ..large });
         let compared = Bounds { compared: 7, ..large };
         for (applications, bounds, side, words) in [
             ([2, 2], units, Side::After, "more than 2 things are deployed"),
             ([0, 2], units, Side::After, "more than 2 things are deployed"),
             ([2, 0], units, Side::Before, "more than 2 things are deployed"),
-            ([2, 2], files, Side::After, "made of more than 3 files"),
+            ([2, 2], files, Side::After, "made of more than 2 files"),
             ([2, 2], compared, Side::After, "more than 7 files"),
         ] {
             let report = reviewed(applications, bounds);

@@ -295,7 +295,10 @@ impl<'b, 'a> Planner<'b, 'a> {
         self.weight += inputs.files.len();
         if self.weight > most {
             let what = format!("what is deployed is made of more than {most} files");
-            return Err(Over::at(&unit.decided, what));
+            // What no environment claims was decided by no file.
+            let own = Some(&unit.decided.origin.file).filter(|file| !file.is_empty());
+            let file = own.or(inputs.files.first()).cloned().unwrap_or_default();
+            return Err(Over { file, what });
         }
         let mut hash = Sha256::new();
         hash.update(self.builder.identity());

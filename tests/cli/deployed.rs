@@ -300,3 +300,47 @@ fn charts_that_deploy_charts_are_followed_so_deep_and_then_said() {
         assert_eq!(run.not_evaluated().contains("8 times over"), said, "{run:#?}");
     }
 }
+
+#[test]
+fn one_cluster_by_its_name_and_by_its_server_is_not_taken_for_two() {
+    let by_server = |name: &str| {
+        application(name, &here(name), "eu").replace("name: eu", "server: 'https://eu.example.com'")
+    };
+    for (guard, told) in
+        [(application("guard", &here("guard"), "eu"), true), (by_server("guard"), false)]
+    {
+        let sandbox = repository();
+        sandbox.write("r/guard/deny.yaml", DENY_ALL);
+        let nothing = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
+        sandbox.write("r/web/allow.yaml", nothing);
+        sandbox.write("r/argocd/apps.yaml", guard + &by_server("web"));
+        sandbox.commit("r", "one");
+        sandbox.write("r/web/allow.yaml", allow("web", "{}"));
+        sandbox.commit("r", "two");
+        let run = sandbox.run(&format!("{DIFF} --fail-on any"));
+        run.ends(if told { 11 } else { 10 });
+        assert_eq!(run.not_evaluated().contains("may be the same"), told, "{run:#?}");
+    }
+}
+
+#[test]
+fn labels_that_argo_cd_gives_a_namespace_do_not_change_in_silence() {
+    let sandbox = repository();
+    let labels = |team: &str| {
+        let more = format!(
+            "  syncPolicy: {{managedNamespaceMetadata: {{labels: {{team: {team}}}}}}}\n---\n"
+        );
+        application("web", &here("web"), "eu").replace("---\n", &more)
+    };
+    sandbox.write("r/web/deny.yaml", DENY_ALL);
+    sandbox.write("r/argocd/apps.yaml", labels("a"));
+    sandbox.commit("r", "one");
+    sandbox.write("r/argocd/apps.yaml", format!("# words\n{}", labels("a")));
+    sandbox.commit("r", "two");
+    sandbox.run(&format!("{DIFF} --fail-on any")).ends(0);
+    sandbox.write("r/argocd/apps.yaml", labels("b"));
+    sandbox.commit("r", "three");
+    let run = sandbox.run(&format!("{DIFF} --fail-on any"));
+    run.ends(11);
+    assert!(run.not_evaluated().contains("managedNamespaceMetadata"), "{run:#?}");
+}
