@@ -3,6 +3,7 @@
 //! Edges (directories, git revisions) build trees; nothing in here touches a disk.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// Files of one side by their path: relative to the root of the snapshot, `/` between components.
@@ -82,6 +83,10 @@ pub trait Files {
     fn is_file(&self, path: &str) -> bool;
     /// The paths of all regular files below a directory, in order; "" is the root.
     fn below(&self, directory: &str) -> Vec<Arc<str>>;
+    /// Is there a regular file below a directory?
+    fn is_directory(&self, directory: &str) -> bool {
+        !self.below(directory).is_empty()
+    }
 }
 
 impl Files for Tree {
@@ -94,17 +99,27 @@ impl Files for Tree {
     }
 
     fn below(&self, directory: &str) -> Vec<Arc<str>> {
-        below(self.files.keys(), directory)
+        below(&self.files, directory).cloned().collect()
+    }
+
+    fn is_directory(&self, directory: &str) -> bool {
+        below(&self.files, directory).next().is_some()
     }
 }
 
-/// Those of some paths that lie below a directory; "" is the root.
-pub fn below<'a>(paths: impl Iterator<Item = &'a Arc<str>>, directory: &str) -> Vec<Arc<str>> {
-    let inside = |path: &&Arc<str>| {
-        directory.is_empty()
-            || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+/// Those of the paths of a map that lie below a directory, in order; "" is the root. Takes no look at the others.
+pub fn below<'a, V>(
+    paths: &'a BTreeMap<Arc<str>, V>,
+    directory: &str,
+) -> impl Iterator<Item = &'a Arc<str>> + use<'a, V> {
+    let start = match directory {
+        "" => String::new(),
+        directory => format!("{directory}/"),
     };
-    paths.filter(inside).cloned().collect()
+    paths
+        .range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded))
+        .map(|(path, _)| path)
+        .take_while(move |path| path.starts_with(&start))
 }
 
 /// Something that was not understood, or not read.

@@ -87,8 +87,10 @@ fn filled_in(
     };
     let own = set.at(&["metadata", "namespace"]).map(|node| ("namespace", node.clone()));
     let metadata = map(vec![fill("metadata", "name")?, fill("metadata", "namespace")?.or(own)]);
+    let labels = template.at(&["spec", "syncPolicy", "managedNamespaceMetadata"]);
     let spec = ["project", "source", "sources", "sourceHydrator", "destination"]
         .iter()
+        .chain(labels.map(|_| &"syncPolicy"))
         .map(|key| fill("spec", key))
         .collect::<Result<_, _>>()?;
     Ok(map(vec![Some(("metadata", metadata)), Some(("spec", map(spec)))]))

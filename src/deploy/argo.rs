@@ -5,8 +5,8 @@ use super::argo_override::overridden;
 use super::inputs::kustomization;
 use super::object::{self, Context, Elsewhere, Subject, Trouble, field, filled, flag, only, text};
 use super::place::{has_chart, is_directory, join};
-use super::{Build, Found, Plain, Release, Unit, argo_helm, argo_kustomize};
-use crate::parse::{Field, Node, Value};
+use super::{Build, Found, Plain, Release, Told, Unit, argo_helm, argo_kustomize};
+use crate::parse::{Affects, Field, Node, Problem, Value, digest};
 use std::collections::BTreeMap;
 
 /// A source of an Application whose directory is in this repository.
@@ -62,6 +62,7 @@ fn try_application(
     if sources.is_empty() {
         return Err("it has no source; correct it".to_string().into());
     }
+    found.problems.extend(managed_namespace(spec, &environment, subject));
     let named = named(&sources, context);
     for source in sources {
         if text(source, &["ref"]).is_some()
@@ -90,6 +91,21 @@ fn try_application(
         }
     }
     Ok(())
+}
+
+/// The labels that Argo CD gives the namespace of an Application: selectors may look at them. They count where they
+/// change; otherwise they are not known, as those of any namespace that is not declared.
+fn managed_namespace(spec: &Node, environment: &str, subject: &Subject<'_>) -> Option<Told> {
+    let metadata = spec.at(&["syncPolicy", "managedNamespaceMetadata"])?;
+    let labels = filled(metadata, "labels")?;
+    let namespace = text(spec, &["destination", "namespace"]);
+    let reason = "the labels that `managedNamespaceMetadata` gives its namespace are not evaluated; declare the \
+                  Namespace in a manifest";
+    let trouble = Trouble::at(&labels.node, reason);
+    let told = subject.problem_in(trouble, Some(environment.to_string()), namespace);
+    let identity = format!("{namespace:?}\0{}", labels.node.to_json());
+    let (affects, identity) = (Affects::Perhaps, digest(identity.as_bytes()));
+    Some(Told { problem: Problem { affects, identity, ..told.problem }, ..told })
 }
 
 /// Sources with a `ref`.

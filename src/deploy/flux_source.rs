@@ -14,13 +14,12 @@ pub(super) fn named<'a>(
 ) -> Vec<&'a Object> {
     let is_it = |object: &&Object| {
         // A namespace that is not written is set by who includes the object.
-        let fits = match (object::namespace(&object.node), namespace) {
+        match (object::namespace(&object.node), namespace) {
             (Some(own), Some(wanted)) => own == wanted,
             _ => true,
-        };
-        object::kind(&object.node) == kind && object::name(&object.node) == name && fits
+        }
     };
-    let all: Vec<&Object> = context.objects.iter().filter(is_it).collect();
+    let all: Vec<&Object> = context.known.named(kind, name).iter().copied().filter(is_it).collect();
     let near: Vec<&Object> = all
         .iter()
         .filter(|object| object.environment == subject.object.environment)

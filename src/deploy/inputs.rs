@@ -3,13 +3,19 @@
 //! Nothing is built whose inputs are not all here, so no tool ever has a reason to reach for the network.
 
 use super::{Build, Release, Unit, Values};
-use crate::parse::{Affects, Node, Problem, Sort, Value, digest, directory, manifests, resolve};
+use crate::parse::{
+    Affects, Node, Problem, Sort, Unreadable, Value, digest, directory, is_kustomization,
+    manifests, resolve,
+};
 use crate::tree::{Files, Tree};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The names of a kustomization file, in the order in which kustomize looks for them.
 pub const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// Fields of a kustomization that change nothing that policies look at.
+const PLAYS_NO_PART: [&str; 4] = ["images", "commonAnnotations", "buildMetadata", "metadata"];
 
 /// Charts that use each other through `file://` stay few.
 const LOCAL_CHARTS: usize = 32;
@@ -27,7 +33,8 @@ pub struct Inputs {
 
 /// What a unit is built from. `trusted`: remote parts and plugins are let be.
 pub fn inputs(unit: &Unit, files: &dyn Files, trusted: bool) -> Inputs {
-    let mut walk = Walk { files, trusted, found: Inputs::default(), seen: BTreeSet::new() };
+    let (found, seen, shaping) = Default::default();
+    let mut walk = Walk { files, trusted, found, seen, shaping };
     match &unit.build {
         Build::Plain(plain) => walk.found.files = plain.files(files).into_iter().collect(),
         Build::Kustomize { directory, overlay } => {
@@ -49,6 +56,7 @@ pub fn inputs(unit: &Unit, files: &dyn Files, trusted: bool) -> Inputs {
         }
         Build::Helm(release) => walk.release(release),
     }
+    walk.tell_apart(unit);
     walk.found
 }
 
@@ -104,9 +112,39 @@ struct Walk<'a> {
     found: Inputs,
     /// Directories that were walked; each once, whatever includes it.
     seen: BTreeSet<(String, bool)>,
+    /// Files that shape what others become: kustomizations, patches, configuration.
+    shaping: BTreeSet<Arc<str>>,
 }
 
 impl Walk<'_> {
+    /// What is refused changes with whatever would shape it, and not with comments or what only stands beside it. Of a
+    /// chart that is everything it is made of.
+    fn tell_apart(&mut self, unit: &Unit) {
+        if self.found.refusals.is_empty() {
+            return;
+        }
+        let mut all = match &unit.build {
+            Build::Kustomize { directory, overlay } => {
+                let mut fields = overlay.fields.clone();
+                PLAYS_NO_PART.iter().for_each(|key| drop(fields.remove(*key)));
+                format!("{directory}\0{fields:?}\0{:?}\0", unit.namespace)
+            }
+            build => format!("{build:?}\0{:?}\0", unit.namespace),
+        };
+        let shaping = match &unit.build {
+            Build::Helm(_) => &self.found.files,
+            _ => &self.shaping,
+        };
+        for path in shaping.iter().filter(|path| !path.ends_with(".md")) {
+            let meaning = self.files.read(path).map_or(0, |content| meaning(path, content.bytes()));
+            all.push_str(&format!("{path}\0{meaning:x}\0"));
+        }
+        let all = digest(all.as_bytes());
+        for problem in &mut self.found.refusals {
+            problem.identity = problem.identity.rotate_left(1) ^ all;
+        }
+    }
+
     fn refuse(&mut self, file: &str, line: u32, reason: String) {
         let content = self.files.read(file);
         self.found.refusals.push(Problem {
@@ -116,7 +154,7 @@ impl Walk<'_> {
             name: None,
             reason,
             affects: Affects::Anything,
-            identity: content.map_or(0, |content| digest(content.bytes())),
+            identity: content.map_or(0, |content| meaning(file, content.bytes())),
             sort: Sort::Other,
         });
     }
@@ -128,6 +166,7 @@ impl Walk<'_> {
         }
         let Some(path) = kustomization(at, self.files) else { return };
         self.found.files.insert(path.as_str().into());
+        self.shaping.insert(path.as_str().into());
         let Some(content) = self.files.read(&path) else { return };
         let mut documents = manifests(content.bytes()).into_iter();
         let node = match (documents.next(), documents.next()) {
@@ -197,6 +236,7 @@ impl Walk<'_> {
             }
             "helmCharts" | "helmChartInflationGenerator" if !self.trusted => {
                 let line = node.start_line;
+                self.helm_charts(path, node);
                 let reason = format!(
                     "`{key}` runs another program and may fetch charts; it was not built. Deploy the chart on \
                      its own, or allow trusted rendering"
@@ -207,6 +247,25 @@ impl Walk<'_> {
         }
     }
 
+    /// What the charts of a kustomization would be made of, as far as it is here.
+    fn helm_charts(&mut self, path: &str, node: &Node) {
+        let content = self.files.read(path);
+        let own = content.and_then(|content| manifests(content.bytes()).into_iter().next()?.ok());
+        let home = own.as_ref().and_then(|own| own.text_at(&["helmGlobals", "chartHome"]));
+        for chart in node.items() {
+            let lists = ["additionalValuesFiles"].iter().filter_map(|key| chart.get(key));
+            let values = lists.flat_map(Node::items).chain(chart.get("valuesFile"));
+            for file in values.filter_map(Node::text).filter_map(|file| resolve(path, file)) {
+                self.shaping.insert(file.into());
+            }
+            let name = chart.text_at(&["name"]).unwrap_or_default();
+            let home = chart.text_at(&["chartHome"]).or(home).unwrap_or("charts");
+            if let Some(at) = resolve(path, &beside(home, name)) {
+                self.shaping.extend(self.files.below(&at));
+            }
+        }
+    }
+
     /// A file or directory that a kustomization names.
     fn named(&mut self, path: &str, field: &str, item: &Node, plugins: bool) {
         let Some(written) = item.text().filter(|text| !text.is_empty()) else { return };
@@ -214,6 +273,10 @@ impl Walk<'_> {
         if let Some(local) = &local {
             if self.files.is_file(local) {
                 self.found.files.insert(local.as_str().into());
+                let is_object = ["resources", "bases", "configMapGenerator", "secretGenerator"];
+                if plugins || !is_object.contains(&field) {
+                    self.shaping.insert(local.as_str().into());
+                }
                 if plugins && let Some(content) = self.files.read(local) {
                     self.plugin(local, 1, content.bytes());
                 }
@@ -378,4 +441,19 @@ fn is_remote(path: &str) -> bool {
 pub fn kustomizations(tree: &Tree) -> Vec<(String, Arc<str>)> {
     let files = tree.files.keys().filter(|path| crate::parse::is_kustomization(path));
     files.map(|path| (directory(path).to_string(), path.clone())).collect()
+}
+
+/// An identity of what a file says, whatever its comments and layout; of a kustomization, without what plays no part.
+pub(super) fn meaning(path: &str, bytes: &[u8]) -> u128 {
+    let text = |node: &Result<Node, Unreadable>| {
+        let mut value = node.as_ref().ok()?.to_json();
+        if let (Some(fields), true) = (value.as_object_mut(), is_kustomization(path)) {
+            PLAYS_NO_PART.iter().for_each(|key| drop(fields.remove(*key)));
+        }
+        Some(value.to_string())
+    };
+    match manifests(bytes).iter().map(text).collect::<Option<Vec<String>>>() {
+        Some(texts) => digest(texts.join("\0").as_bytes()),
+        None => digest(bytes),
+    }
 }

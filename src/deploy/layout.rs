@@ -89,17 +89,18 @@ impl Layout {
             content.is_some_and(|content| memmem::find(content.bytes(), b".Files").is_some())
         };
         let reads_files = all.iter().any(reads);
-        let others: Vec<&str> = all
+        let others: BTreeSet<&str> = all
             .iter()
             .filter(|path| is_kustomization(path) || charts.contains(directory(path)))
             .map(|path| directory(path))
             .filter(|other| *other != at && !of_chart(at, &beside(other, "x")))
             .collect();
         let of_other = |path: &str| {
-            let below = |other: &&str| {
-                path.strip_prefix(*other).is_some_and(|inside| inside.starts_with('/'))
-            };
-            others.iter().any(below)
+            let mut around = directory(path);
+            while !around.is_empty() && !others.contains(around) {
+                around = directory(around);
+            }
+            others.contains(around)
         };
         let own = |path: &Arc<str>| of_chart(at, path) || reads_files && !of_other(path);
         self.claimed.extend(all.iter().filter(|path| own(path)).cloned());
@@ -328,7 +329,7 @@ pub fn chart(at: &str, files: &dyn Files) -> Vec<Unit> {
 
 /// The environment that a values file is named after: `values-prod.yaml`, `values.prod.yaml`,
 /// `prod-values.yaml`, `values/prod.yaml`, `values/prod/x.yaml`.
-fn values_environment(inside: &str) -> Option<String> {
+pub(super) fn values_environment(inside: &str) -> Option<String> {
     let stem = inside.strip_suffix(".yaml").or_else(|| inside.strip_suffix(".yml"))?;
     let known = |name: &str| {
         let fine =

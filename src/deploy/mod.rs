@@ -15,6 +15,7 @@ mod flux_source;
 mod generate;
 mod glob;
 pub mod inputs;
+mod known;
 pub mod layout;
 mod named;
 mod object;
@@ -26,12 +27,14 @@ mod repository;
 pub mod stated;
 mod substitute;
 mod template;
+pub mod unused;
 
 pub use substitute::{Fault, Substituted, substitute};
 
 use crate::model::Origin;
-use crate::parse::{Node, Problem};
+use crate::parse::{Affects, Node, Problem};
 use crate::tree::{Files, Rendered};
+use known::Known;
 use memchr::memmem;
 use object::{Bounds, Context, Subject};
 use serde_json::{Map, Value};
@@ -219,7 +222,8 @@ impl From<Problem> for Told {
 /// up where one of these names them ([`is_consulted`]).
 pub fn units(objects: &[Object], facts: &Facts<'_>) -> Found {
     let objects: Vec<Object> = objects.iter().flat_map(items).collect();
-    let context = Context { objects: &objects, facts, bounds: &Bounds::default() };
+    let (known, bounds) = (Known::of(&objects), Bounds::default());
+    let context = Context { known: &known, facts, bounds: &bounds };
     let mut found = Found::default();
     for object in &objects {
         let Some(kind) = deploying_kind(&object.node) else { continue };
@@ -235,9 +239,13 @@ pub fn units(objects: &[Object], facts: &Facts<'_>) -> Found {
         }
         if found.problems.len() > told {
             let named = named::named(&object.node, &context);
-            found.problems.iter_mut().skip(told).for_each(|told| told.problem.identity ^= named);
+            // What counts only where it changes itself stays as it is.
+            let changes = |told: &&mut Told| told.problem.affects != Affects::Perhaps;
+            let problems = found.problems.iter_mut().skip(told).filter(changes);
+            problems.for_each(|told| told.problem.identity ^= named);
         }
     }
+    found.problems.extend(known.unclear());
     found
 }
 

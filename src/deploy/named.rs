@@ -1,13 +1,15 @@
 //! What an object that was not evaluated refers to: a change there is a change of what it deploys, too.
 
-use super::object::{self, Context};
+use super::object::Context;
 use super::place::join;
 use crate::parse::{Node, Value, digest};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Fields of Argo CD and Flux that hold paths of files and directories, wherever they stand.
 const PATHS: [&str; 4] = ["path", "valueFiles", "valuesFiles", "chart"];
+
+/// How many paths of one object are looked up one by one.
+const PATHS_OF_ONE: usize = 100;
 
 /// A digest of the files and objects that an object names, as far as the repository has them: equal before and after
 /// iff the change touches none of them. A path with a variable or a pattern in it stands for all that its beginning
@@ -16,32 +18,34 @@ pub(super) fn named(node: &Node, context: &Context<'_>) -> u128 {
     let mut names = Names::default();
     names.gather(node, None);
     let files = context.facts.files;
-    let mut paths: BTreeSet<Arc<str>> = BTreeSet::new();
+    let mut all = String::new();
+    let mut add = |path: &str| {
+        if let Some(digest) = context.known.digest(path, files) {
+            all.push_str(&format!("{path}\0{digest:x}\0"));
+        }
+    };
     // Paths of values count from the directory of the source, and from the root after the name of another source.
     let directories: Vec<&str> =
         std::iter::once("").chain(names.paths.iter().map(String::as_str)).collect();
-    for path in &names.paths {
-        let of_source = path.strip_prefix('$').and_then(|path| path.split_once('/'));
-        let path = of_source.map_or(path.as_str(), |(_, path)| path).trim_start_matches('/');
-        let Some(path) = fixed(path) else { continue };
-        for directory in &directories {
-            let Some(path) = join(directory, path).filter(|path| !path.is_empty()) else {
-                continue;
+    match names.paths.len() > PATHS_OF_ONE {
+        // Any file may be among so many.
+        true => add(""),
+        false => {
+            let of_source = |path: &'_ String| -> String {
+                let named = path.strip_prefix('$').and_then(|path| path.split_once('/'));
+                named.map_or(path.as_str(), |(_, path)| path).trim_start_matches('/').to_string()
             };
-            match files.is_file(&path) {
-                true => drop(paths.insert(path.into())),
-                false => paths.extend(files.below(&path)),
-            }
+            let written: Vec<String> = names.paths.iter().map(of_source).collect();
+            let fixed = written.iter().filter_map(|path| fixed(path));
+            let paths: BTreeSet<String> = fixed
+                .flat_map(|path| directories.iter().filter_map(move |around| join(around, path)))
+                .filter(|path| !path.is_empty())
+                .collect();
+            paths.iter().for_each(|path| add(path));
         }
     }
-    let mut all = String::new();
-    for path in paths.iter().filter(|path| !path.ends_with(".md")) {
-        let content = files.read(path).map_or(0, |content| digest(content.bytes()));
-        all.push_str(&format!("{path}\0{content:x}\0"));
-    }
-    for object in context.objects {
-        let name = (object::kind(&object.node), object::name(&object.node));
-        if names.objects.iter().any(|(kind, known)| (kind.as_str(), known.as_str()) == name) {
+    for (kind, name) in &names.objects {
+        for object in context.known.named(kind, name) {
             all.push_str(&object.node.to_json().to_string());
         }
     }

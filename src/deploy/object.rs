@@ -1,5 +1,6 @@
 //! An object that is being read: its name, its lines, and what is said of it.
 
+use super::known::Known;
 use super::{Decision, Facts, Object, Told};
 use crate::model::Origin;
 use crate::parse::{Affects, Field, Node, Problem, Sort, Value, digest, source_of};
@@ -8,7 +9,7 @@ use std::cell::Cell;
 /// What deciding looks at besides the object itself.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
-    pub(super) objects: &'a [Object],
+    pub(super) known: &'a Known<'a>,
     pub(super) facts: &'a Facts<'a>,
     pub(super) bounds: &'a Bounds,
 }

@@ -25,7 +25,7 @@ pub(super) fn join(directory: &str, path: &str) -> Option<String> {
 
 /// Is there a directory with a file in it?
 pub(super) fn is_directory(files: &dyn Files, path: &str) -> bool {
-    !files.below(path).is_empty()
+    files.is_directory(path)
 }
 
 /// Is a directory a chart?

@@ -1,5 +1,6 @@
 //! Units to manifests, with the real tools, each once.
 
+use super::bounds::Bounds;
 use super::kept::{Kept, Text};
 use super::plan::Part;
 use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Temporary, Tools, Unusable};
@@ -48,6 +49,8 @@ pub struct Options {
     pub urls: Vec<String>,
     /// Names of the branch under review; empty: unknown.
     pub branches: Vec<String>,
+    /// How much is looked at.
+    pub bounds: Bounds,
 }
 
 impl Default for Options {
@@ -61,6 +64,7 @@ impl Default for Options {
             kept: None,
             urls: Vec::new(),
             branches: Vec::new(),
+            bounds: Bounds::default(),
         }
     }
 }

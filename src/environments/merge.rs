@@ -16,12 +16,49 @@ pub(super) struct Reviewed {
     pub(super) told: [Vec<Problem>; 2],
 }
 
+/// What could not be told on either side, where one thing is said of both in the same words and only what is behind
+/// them changed: once, of the side after.
+pub(super) fn once([mut before, after]: [Vec<Problem>; 2]) -> [Vec<Problem>; 2] {
+    let same = |problem: &Problem| {
+        let Problem { kind, name, affects, identity, .. } = problem.clone();
+        (identity, kind, name, affects)
+    };
+    let words = |problem: &Problem| {
+        let Problem { file, kind, name, reason, affects, .. } = problem.clone();
+        (file, kind, name, reason, affects)
+    };
+    let mut here: BTreeMap<_, usize> = BTreeMap::new();
+    before.iter().for_each(|problem| *here.entry(same(problem)).or_default() += 1);
+    let mut stays: BTreeMap<_, usize> = BTreeMap::new();
+    let mut changed: BTreeMap<_, usize> = BTreeMap::new();
+    for problem in &after {
+        match here.get_mut(&same(problem)).filter(|count| **count > 0) {
+            Some(count) => {
+                *count -= 1;
+                *stays.entry(same(problem)).or_default() += 1;
+            }
+            None => *changed.entry(words(problem)).or_default() += 1,
+        }
+    }
+    let take = |counts: Option<&mut usize>| match counts {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            true
+        }
+        _ => false,
+    };
+    before.retain(|problem| {
+        take(stays.get_mut(&same(problem))) || !take(changed.get_mut(&words(problem)))
+    });
+    [before, after]
+}
+
 /// Makes one report of several.
 pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
     let mut environments = Vec::new();
     let mut entries: Vec<(String, NotEvaluated)> = Vec::new();
     let mut read = ReadCounts::default();
-    let mut inventory: Vec<Inventory> = Vec::new();
+    let mut inventory: BTreeMap<String, (usize, Inventory)> = BTreeMap::new();
     for Reviewed { name, report, told: [before, after] } in reports {
         match report {
             Some(report) => {
@@ -44,6 +81,9 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
             }
         }
     }
+    let mut inventory: Vec<(usize, Inventory)> = inventory.into_values().collect();
+    inventory.sort_by_key(|(number, _)| *number);
+    let inventory = inventory.into_iter().map(|(_, file)| file).collect();
     let several = environments.len() > 1;
     let not_evaluated = one_each(entries, several);
     let hidden = |hides| not_evaluated.iter().any(|entry| entry.hides == hides);
@@ -68,14 +108,15 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
 }
 
 /// Adds what one environment used of a file: of several, the most that one did.
-fn add(inventory: &mut Vec<Inventory>, file: Inventory) {
-    match inventory.iter_mut().find(|known| known.file == file.file) {
-        Some(known) => {
+fn add(inventory: &mut BTreeMap<String, (usize, Inventory)>, file: Inventory) {
+    let number = inventory.len();
+    match inventory.get_mut(&file.file) {
+        Some((_, known)) => {
             known.workloads = known.workloads.max(file.workloads);
             known.namespaces = known.namespaces.max(file.namespaces);
             known.policies = known.policies.max(file.policies);
         }
-        None => inventory.push(file),
+        None => drop(inventory.insert(file.file.clone(), (number, file))),
     }
 }
 
@@ -94,9 +135,46 @@ fn one_each(entries: Vec<(String, NotEvaluated)>, several: bool) -> Vec<NotEvalu
         );
         let known = merged.entry(key).or_insert_with(|| entry.clone());
         known.hides = known.hides.max(entry.hides);
-        if several && !known.environments.contains(&name) {
+        // They come in the order of the environments.
+        if several && known.environments.last() != Some(&name) {
             known.environments.push(name);
         }
     }
     merged.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::{Affects, Sort};
+
+    #[test]
+    fn what_changed_behind_the_same_words_is_told_once_and_what_went_is_told() {
+        let problem = |reason: &str, identity| Problem {
+            file: "a.yaml".into(),
+            line: None,
+            kind: None,
+            name: None,
+            reason: reason.to_string(),
+            affects: Affects::Anything,
+            identity,
+            sort: Sort::Other,
+        };
+        for (before, after, left) in [
+            (vec![1], vec![2], vec![]),
+            (vec![1], vec![1], vec![1]),
+            (vec![1, 2], vec![2], vec![1, 2]),
+            (vec![1, 2], vec![2, 3], vec![2]),
+            (vec![1, 2], vec![3], vec![2]),
+            (vec![1, 1], vec![1], vec![1, 1]),
+            (vec![1], vec![], vec![1]),
+        ] {
+            let of = |all: &[u128]| all.iter().map(|id| problem("r", *id)).collect::<Vec<_>>();
+            let [found, same] = once([of(&before), of(&after)]);
+            assert_eq!(found, of(&left), "{before:?} {after:?}");
+            assert_eq!(same, of(&after));
+        }
+        let [found, _] = once([vec![problem("r", 1)], vec![problem("s", 2)]]);
+        assert_eq!(found.len(), 1, "other words are another thing");
+    }
 }

@@ -4,16 +4,19 @@
 //! Reading order: `plan` (which units are in which environment), `builder` (units to manifests, with the real
 //! tools), `kept` (what it built before), `world` (an environment's units to one tree), `merge` (reports of environments to one).
 
+mod bounds;
 mod builder;
 mod kept;
 mod merge;
+mod objects;
 mod plan;
 mod world;
 
 pub use crate::build::{Signals, ending};
+pub use bounds::Bounds;
 pub use builder::{Options, Render};
 pub use kept::Kept;
-pub use plan::{Part, Plan};
+pub use plan::{Index, Part, Plan};
 
 use crate::report::environments::{Described, Environments};
 use crate::report::{Report, SCHEMA_VERSION, Tool};
@@ -45,23 +48,27 @@ pub fn review(
     };
     let sides = [&pair.before, &pair.after];
     let both_sides = [sides, [sides[1], sides[0]]];
-    let plans = both_sides.map(|sides| plan::plan(&builder, sides, settings));
+    let plans = bounds::both(both_sides.map(|sides| plan::plan(&builder, sides, settings)));
+    let plans = bounds::compared(plans, options.bounds.compared);
+    let indexes = [0, 1].map(|side: usize| plans[side].index());
     done("planning");
     let names: BTreeSet<&str> = plans.iter().flat_map(|plan| plan.names()).collect();
     let names = if names.is_empty() { BTreeSet::from([DEFAULT]) } else { names };
     // What an edit of the inventory would mean is said everywhere.
     let edited = sides.iter().any(|side| side.tree.inventory.iter().any(|file| file.edited));
     // What an environment is made of on both sides, and whether the change touches it.
-    let parts: BTreeMap<&str, [Vec<&Part>; 2]> =
-        names.into_iter().map(|name| (name, [0, 1].map(|side| plans[side].of(name)))).collect();
-    let touched: Vec<(&str, &[Vec<&Part>; 2])> = parts
+    let parts: BTreeMap<&str, [Vec<&Part>; 2]> = names
+        .into_iter()
+        .map(|name| (name, [0, 1].map(|side: usize| indexes[side].of(name))))
+        .collect();
+    let touched: BTreeMap<&str, &[Vec<&Part>; 2]> = parts
         .iter()
         .filter(|(_, [before, after])| edited || !same(before, after))
         .map(|(name, sides)| (*name, sides))
         .collect();
     // Each thing is built once, whatever number of environments and sides it is in.
     let mut wanted: BTreeMap<[u8; 32], (usize, &Part)> = BTreeMap::new();
-    for (_, both) in &touched {
+    for both in touched.values() {
         for (side, parts) in both.iter().enumerate() {
             for part in parts.iter().filter(|part| part.is_built()) {
                 wanted.entry(part.key).or_insert((side, part));
@@ -75,9 +82,10 @@ pub fn review(
     let reports: Vec<merge::Reviewed> = parts
         .par_iter()
         .map(|(name, both)| {
-            let touched = touched.iter().any(|(other, _)| other == name);
-            let told = [0, 1]
-                .map(|side| plans[side].told(name, &both[side], has_inventory(sides[side], name)));
+            let touched = touched.contains_key(name);
+            let told = merge::once([0, 1].map(|side| {
+                indexes[side].told(name, &both[side], has_inventory(sides[side], name))
+            }));
             let report = touched.then(|| {
                 let [before, after] = [0, 1].map(|side| {
                     let mut tree = world::world(&builder, both_sides[side], &both[side], name);
@@ -160,9 +168,10 @@ pub fn snapshot(
         (None, [only]) => only,
         (None, _) => return Err(NoChoice::Several(names)),
     };
-    let parts = plan.of(name);
+    let index = plan.index();
+    let parts = index.of(name);
     let mut tree = world::world(&builder, [side, side], &parts, name);
-    tree.problems.extend(plan.told(name, &parts, has_inventory(side, name)));
+    tree.problems.extend(index.told(name, &parts, has_inventory(side, name)));
     Ok(Chosen { tree, environment: name.to_string() })
 }
 
@@ -181,8 +190,9 @@ pub fn describe(side: &Loaded, settings: &Settings, options: &Options) -> Plan {
 
 /// Describes a plan for people and programs.
 pub fn described(plan: &Plan, settings: &Settings) -> Environments {
+    let index = plan.index();
     let environments = plan.environments().into_iter().map(|name| {
-        let parts = plan.of(&name).into_iter().map(plan::Part::described).collect();
+        let parts = index.of(&name).into_iter().map(plan::Part::described).collect();
         let fail_on = settings.environment_fail_on.get(&name).copied();
         Described { fail_on: fail_on.map(FailOn::as_str), name, parts }
     });

@@ -1,15 +1,17 @@
 //! What is in which environment, on one side.
 
+use super::bounds::Over;
 use super::builder::Builder;
+use super::objects::Objects;
 use crate::deploy::inputs::{Inputs, inputs};
 use crate::deploy::layout::{Layout, chart};
-use crate::deploy::{self, Build, Decision, Facts, Object, Plain, Told, Unit, Values};
+use crate::deploy::{self, Build, Decision, Facts, Plain, Release, Told, Unit, Values};
 use crate::model::Origin;
-use crate::parse::{Affects, Problem, Sort, manifests};
+use crate::parse::{Affects, Problem, Sort};
 use crate::report::{Isolation, environments as report};
 use crate::settings::Settings;
 use crate::source::Loaded;
-use crate::tree::{Files, Rendered};
+use crate::tree::Files;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -92,6 +94,8 @@ pub struct Plan {
     pub problems: Vec<Told>,
     /// What keeps its builds away from the network, where it has any; known to [`super::describe`].
     pub isolation: Option<Isolation>,
+    /// It was too much to look at, so there is nothing else in it.
+    pub(super) over: Option<Over>,
 }
 
 impl Plan {
@@ -102,24 +106,44 @@ impl Plan {
         parts.chain(self.problems.iter().filter_map(|told| told.environment.as_deref())).collect()
     }
 
-    /// What belongs to an environment: its own, and what nothing assigns to another.
-    pub fn of(&self, name: &str) -> Vec<&Part> {
-        let belongs = |part: &&Part| part.unit.environment.as_deref().is_none_or(|own| own == name);
-        self.parts.iter().filter(belongs).collect()
+    /// Its parts and problems, by environment.
+    pub fn index(&self) -> Index<'_> {
+        let mut index = Index { plan: self, parts: BTreeMap::new(), problems: BTreeMap::new() };
+        for (at, part) in self.parts.iter().enumerate() {
+            index.parts.entry(part.unit.environment.as_deref()).or_default().push(at);
+        }
+        for (at, told) in self.problems.iter().enumerate() {
+            index.problems.entry(told.environment.as_deref()).or_default().push(at);
+        }
+        index
     }
 }
 
-impl Plan {
-    /// The names of its environments; [`super::DEFAULT`] where nothing tells any apart.
-    pub fn environments(&self) -> Vec<String> {
-        let names: Vec<String> = self.names().into_iter().map(str::to_string).collect();
-        if names.is_empty() { vec![super::DEFAULT.to_string()] } else { names }
+/// What belongs to each environment of a plan: its own, and what nothing assigns to another.
+pub struct Index<'a> {
+    plan: &'a Plan,
+    /// Places in the plan; `None`: those of every environment.
+    parts: BTreeMap<Option<&'a str>, Vec<usize>>,
+    problems: BTreeMap<Option<&'a str>, Vec<usize>>,
+}
+
+impl<'a> Index<'a> {
+    /// The parts of an environment, in the order of the plan.
+    pub fn of(&self, name: &str) -> Vec<&'a Part> {
+        let places = places(&self.parts, name);
+        places.into_iter().filter_map(|at| self.plan.parts.get(at)).collect()
+    }
+
+    /// How much is compared in an environment.
+    pub(super) fn weight(&self, name: &str) -> usize {
+        let weight = |part: &Part| if part.is_built() { 1 } else { part.inputs.files.len() };
+        let parts: usize = self.of(name).into_iter().map(weight).sum();
+        parts + places(&self.problems, name).len()
     }
 
     /// What could not be told, or is not built, of an environment that these parts make.
     /// What comes from elsewhere counts only where the change touches it if there is an inventory, which has it.
     pub(super) fn told(&self, name: &str, parts: &[&Part], inventory: bool) -> Vec<Problem> {
-        let here = |told: &&Told| told.environment.as_deref().is_none_or(|own| own == name);
         let problem = |told: &Told| {
             let mut problem = told.problem.clone();
             if told.elsewhere && inventory {
@@ -128,76 +152,42 @@ impl Plan {
             problem
         };
         let refusals = parts.iter().flat_map(|part| part.inputs.refusals.iter().cloned());
-        self.problems.iter().filter(here).map(problem).chain(refusals).collect()
+        let places = places(&self.problems, name);
+        let told = places.into_iter().filter_map(|at| self.plan.problems.get(at));
+        told.map(problem).chain(refusals).collect()
+    }
+}
+
+fn places(of: &BTreeMap<Option<&str>, Vec<usize>>, name: &str) -> Vec<usize> {
+    let both = [None, Some(name)].into_iter().filter_map(|name| of.get(&name));
+    let mut places: Vec<usize> = both.flatten().copied().collect();
+    places.sort_unstable();
+    places
+}
+
+impl Plan {
+    /// The names of its environments; [`super::DEFAULT`] where nothing tells any apart.
+    pub fn environments(&self) -> Vec<String> {
+        let names: Vec<String> = self.names().into_iter().map(str::to_string).collect();
+        if names.is_empty() { vec![super::DEFAULT.to_string()] } else { names }
     }
 }
 
 /// Finds the environments of the first of two sides.
-pub(super) fn plan(
-    builder: &Builder<'_>,
-    [side, other]: [&Loaded; 2],
-    settings: &Settings,
-) -> Plan {
-    let files = side.files();
-    let (known, plan) = (BTreeMap::new(), Plan::default());
-    let mut planner = Planner { builder, side, other, known, plan };
-    if !settings.environments.is_empty() {
-        let units = deploy::stated::units(&settings.environments, &files);
-        planner.plan.problems.extend(units.problems);
-        let parts: Vec<Part> = units.units.into_iter().map(|unit| planner.part(unit)).collect();
-        planner.leave(&parts);
-        planner.plan.parts = parts;
-        return planner.plan;
+pub(super) fn plan(builder: &Builder<'_>, sides: [&Loaded; 2], settings: &Settings) -> Plan {
+    let mut planner = Planner::new(builder, sides);
+    match planner.find(settings) {
+        Ok(()) => planner.plan,
+        Err(over) => over.plan(),
     }
-    let layout = Layout::of(&side.tree, &files);
-    planner.plan.problems.extend(layout.problems.iter().cloned().map(Told::from));
-    let roots: Vec<Part> = layout.units().into_iter().map(|unit| planner.part(unit)).collect();
-    let deployed = planner.deployed(&layout, &roots);
-    let within: BTreeSet<&Arc<str>> = deployed.iter().flat_map(|part| &part.inputs.files).collect();
-    let mut parts = Vec::new();
-    for root in roots {
-        let Build::Kustomize { directory, .. } = &root.unit.build else { continue };
-        let own = deploy::inputs::kustomization(directory, &files);
-        if !own.is_some_and(|own| within.contains(&Arc::from(own))) {
-            parts.push(root);
-        }
+}
+
+/// The release that a part is.
+fn released(part: &Part) -> Option<&Release> {
+    match &part.unit.build {
+        Build::Helm(release) => Some(release),
+        _ => None,
     }
-    let used = |at: &str| {
-        deployed.iter().any(|part| match &part.unit.build {
-            Build::Helm(release) => release.chart == at,
-            _ => false,
-        })
-    };
-    let alone: Vec<Vec<Part>> = layout
-        .charts
-        .iter()
-        .filter(|at| !used(at))
-        .map(|at| chart(at, &files).into_iter().map(|unit| planner.part(unit)).collect())
-        .collect();
-    // A chart that others depend on is part of those; on its own as well, it would hide what they do with it.
-    let dependencies: BTreeSet<String> = {
-        let all = deployed.iter().chain(alone.iter().flatten());
-        all.flat_map(|part| &part.inputs.copies).map(|(from, _)| from.clone()).collect()
-    };
-    parts.extend(alone.into_iter().flatten().filter(|part| match &part.unit.build {
-        Build::Helm(release) if part.unit.environment.is_none() => {
-            !dependencies.contains(&release.chart)
-        }
-        _ => true,
-    }));
-    let plain: Vec<String> = side
-        .tree
-        .files
-        .keys()
-        .filter(|path| !layout.claimed.contains(*path) && !within.contains(path))
-        .map(|path| path.to_string())
-        .collect();
-    parts.extend(deployed.iter().cloned());
-    if !plain.is_empty() || !side.tree.skipped.is_empty() {
-        parts.push(planner.part(rest(plain)));
-    }
-    planner.plan.parts = parts;
-    planner.plan
 }
 
 /// The files that nothing claims, as a unit of every environment.
@@ -219,13 +209,99 @@ struct Planner<'b, 'a> {
     other: &'b Loaded,
     /// Digests of files.
     known: BTreeMap<Arc<str>, [u8; 32]>,
+    /// Files that parts were made of so far.
+    weight: usize,
     plan: Plan,
 }
 
-impl Planner<'_, '_> {
-    fn part(&mut self, unit: Unit) -> Part {
+impl<'b, 'a> Planner<'b, 'a> {
+    fn new(builder: &'b Builder<'a>, [side, other]: [&'b Loaded; 2]) -> Self {
+        let (known, plan) = (BTreeMap::new(), Plan::default());
+        Self { builder, side, other, known, weight: 0, plan }
+    }
+
+    fn find(&mut self, settings: &Settings) -> Result<(), Over> {
+        let files = self.side.files();
+        let layout = Layout::of(&self.side.tree, &files);
+        if !settings.environments.is_empty() {
+            let units = deploy::stated::units(&settings.environments, &files);
+            self.plan.problems.extend(units.problems);
+            let parts = self.parts(units.units)?;
+            self.leave(&parts, &layout);
+            self.unused_values(&parts, &layout);
+            self.plan.parts = parts;
+            return Ok(());
+        }
+        self.plan.problems.extend(layout.problems.iter().cloned().map(Told::from));
+        let roots = self.parts(layout.units())?;
+        let (deployed, deploying) = self.deployed(&layout, &roots)?;
+        let within: BTreeSet<&Arc<str>> =
+            deployed.iter().flat_map(|part| &part.inputs.files).collect();
+        let mut parts = Vec::new();
+        for root in roots {
+            let Build::Kustomize { directory, .. } = &root.unit.build else { continue };
+            let own = deploy::inputs::kustomization(directory, &files);
+            if !own.is_some_and(|own| within.contains(&Arc::from(own))) {
+                parts.push(root);
+            }
+        }
+        let used: BTreeSet<&str> =
+            deployed.iter().filter_map(released).map(|release| release.chart.as_str()).collect();
+        let unused = layout.charts.iter().filter(|at| !used.contains(at.as_str()));
+        let alone = self.parts(unused.flat_map(|at| chart(at, &files)).collect())?;
+        // A chart that others depend on is part of those; on its own as well, it would hide what they do with it.
+        let dependencies: BTreeSet<String> = {
+            let all = deployed.iter().chain(&alone);
+            all.flat_map(|part| &part.inputs.copies).map(|(from, _)| from.clone()).collect()
+        };
+        parts.extend(alone.into_iter().filter(|part| {
+            let own = part.unit.environment.is_none().then(|| released(part)).flatten();
+            !own.is_some_and(|own| dependencies.contains(&own.chart))
+        }));
+        let plain: Vec<String> = self
+            .side
+            .tree
+            .files
+            .keys()
+            .filter(|path| !layout.claimed.contains(*path) && !within.contains(path))
+            .filter(|path| !deploying.contains(*path))
+            .map(|path| path.to_string())
+            .collect();
+        parts.extend(deployed.iter().cloned());
+        if !plain.is_empty() || !self.side.tree.skipped.is_empty() {
+            parts.push(self.part(rest(plain))?);
+        }
+        self.unused_values(&parts, &layout);
+        let decides = |part: &&Part| !part.unit.decided.origin.file.is_empty();
+        let decided = parts.iter().rev().find(decides).map(|part| part.unit.decided.clone());
+        self.plan.parts = parts;
+        let units = self.plan.parts.len() + self.plan.problems.len();
+        decided.map_or(Ok(()), |last| self.within_units(units, || last))
+    }
+
+    /// Units with what they are built from.
+    fn parts(&mut self, units: Vec<Unit>) -> Result<Vec<Part>, Over> {
+        units.into_iter().map(|unit| self.part(unit)).collect()
+    }
+
+    fn within_units(&self, units: usize, at: impl FnOnce() -> Decision) -> Result<(), Over> {
+        let most = self.builder.options.bounds.units;
+        let what = || format!("more than {most} things are deployed");
+        if units > most { Err(Over::at(&at(), what())) } else { Ok(()) }
+    }
+
+    fn part(&mut self, unit: Unit) -> Result<Part, Over> {
         let files = self.side.files();
         let inputs = inputs(&unit, &files, self.builder.trusted());
+        let most = self.builder.options.bounds.files;
+        self.weight += inputs.files.len();
+        if self.weight > most {
+            let what = format!("what is deployed is made of more than {most} files");
+            // What no environment claims was decided by no file.
+            let own = Some(&unit.decided.origin.file).filter(|file| !file.is_empty());
+            let file = own.or(inputs.files.first()).cloned().unwrap_or_default();
+            return Err(Over { file, what });
+        }
         let mut hash = Sha256::new();
         hash.update(self.builder.identity());
         hash.update(format!("{:?}{:?}", unit.build, unit.namespace));
@@ -244,27 +320,39 @@ impl Planner<'_, '_> {
                 hash.update(format!("{}\0{}\0", skipped.path, skipped.identity));
             }
         }
-        Part { unit, inputs, key: hash.finalize().into() }
+        Ok(Part { unit, inputs, key: hash.finalize().into() })
     }
 
-    /// What Argo CD and Flux deploy, as far as their objects are here.
-    fn deployed(&mut self, layout: &Layout, roots: &[Part]) -> Vec<Part> {
+    /// What Argo CD and Flux deploy, as far as their objects are here, and the files that hold nothing but those.
+    fn deployed(
+        &mut self,
+        layout: &Layout,
+        roots: &[Part],
+    ) -> Result<(Vec<Part>, BTreeSet<Arc<str>>), Over> {
         let files = self.side.files();
         let mut objects = Objects::default();
         let mut texts = Vec::new();
+        let mut deploying = BTreeSet::new();
         for (path, content) in &self.side.tree.files {
             if layout.claimed.contains(path) {
                 continue;
             }
             if deploy::mentions(content.bytes()) {
-                objects.read(path, content.bytes(), deploy::place::path_environment(path), None);
+                let environment = deploy::place::path_environment(path);
+                if objects.read(path, content.bytes(), environment, None) {
+                    deploying.insert(path.clone());
+                }
             } else {
                 texts.push((path, content));
             }
         }
         let mut pending: Vec<Part> =
             roots.iter().filter(|root| self.mentions(root)).cloned().collect();
-        let mut seen: Vec<Unit> = Vec::new();
+        // Equal parts of one environment put the same there.
+        let place = |part: &Part| (part.unit.environment.clone(), part.key);
+        let mut seen = BTreeSet::new();
+        let mut nested = 0;
+        let most = self.builder.options.bounds.nested;
         let mut deployed: Vec<Part> = Vec::new();
         let mut problems = Vec::new();
         let mut consulted = false;
@@ -273,6 +361,11 @@ impl Planner<'_, '_> {
                 if !part.is_built() {
                     continue;
                 }
+                nested += 1;
+                if nested > most {
+                    let what = format!("more than {most} things deploy other things");
+                    return Err(Over::at(&part.unit.decided, what));
+                }
                 let built = self.builder.build(&part, &files, &self.other.files());
                 if let Ok(built) = built.as_ref() {
                     let environment = part.unit.environment.clone();
@@ -280,7 +373,7 @@ impl Planner<'_, '_> {
                     objects.read(&built.entry, built.text.bytes(), environment, rendered);
                 }
             }
-            if objects.use_config_maps() {
+            if objects.flux {
                 for (path, content) in texts.drain(..) {
                     if deploy::may_be_consulted(content.bytes()) {
                         let environment = deploy::place::path_environment(path);
@@ -295,17 +388,19 @@ impl Planner<'_, '_> {
             };
             let all = objects.all();
             let found = deploy::units(&all, &facts);
+            if let Some(last) = found.units.last() {
+                let units = found.units.len() + found.problems.len();
+                self.within_units(units, || last.decided.clone())?;
+            }
             deployed = Vec::new();
+            let mut places = BTreeSet::new();
             for unit in found.units {
-                if deployed.iter().any(|part| same_place(&part.unit, &unit)) {
+                let part = self.part(unit)?;
+                if !places.insert(place(&part)) {
                     continue;
                 }
-                let part = self.part(unit);
-                if !seen.contains(&part.unit) {
-                    seen.push(part.unit.clone());
-                    if self.mentions(&part) {
-                        pending.push(part.clone());
-                    }
+                if seen.insert(place(&part)) && self.mentions(&part) {
+                    pending.push(part.clone());
                 }
                 deployed.push(part);
             }
@@ -332,7 +427,7 @@ impl Planner<'_, '_> {
         // What they are built to could hold further objects that deploy.
         let deep = pending.iter().map(|part| too_deep(part).into());
         self.plan.problems.extend(problems.into_iter().chain(deep));
-        deployed
+        Ok((deployed, deploying))
     }
 
     /// Could what it is built from hold objects that deploy?
@@ -358,16 +453,32 @@ impl Planner<'_, '_> {
         part.inputs.files.iter().any(consulted)
     }
 
-    /// Says which manifests no stated environment has.
-    fn leave(&mut self, parts: &[Part]) {
+    /// Says which manifests, and files that something could be built from, no stated environment has.
+    fn leave(&mut self, parts: &[Part], layout: &Layout) {
         let claimed: BTreeSet<&Arc<str>> =
             parts.iter().flat_map(|part| &part.inputs.files).collect();
         let files = self.side.tree.files.iter();
+        let mut told = BTreeSet::new();
         for (path, content) in files.filter(|(path, _)| !claimed.contains(path)) {
             if let Some(problem) = deploy::stated::unclaimed(path, content.bytes()) {
+                told.insert(path.clone());
                 self.plan.problems.push(problem.into());
             }
         }
+        let problems = deploy::unused::stated(layout, &self.side.files(), &claimed, &told);
+        self.plan.problems.extend(problems.into_iter().map(Told::from));
+    }
+
+    /// Says which values files no release has.
+    fn unused_values(&mut self, parts: &[Part], layout: &Layout) {
+        let releases: Vec<&Release> = parts.iter().filter_map(released).collect();
+        let built = parts.iter().filter(|part| !matches!(part.unit.build, Build::Plain(_)));
+        let read: BTreeSet<&Arc<str>> =
+            built.flat_map(|part| &part.inputs.files).chain(&layout.claimed).collect();
+        let side = &self.side;
+        let problems =
+            deploy::unused::values(&side.tree, &side.files(), &layout.charts, &releases, &read);
+        self.plan.problems.extend(problems.into_iter().map(Told::from));
     }
 }
 
@@ -385,77 +496,5 @@ fn too_deep(part: &Part) -> Problem {
         affects: Affects::Anything,
         identity: part.identity(),
         sort: Sort::Other,
-    }
-}
-
-/// Do two units put the same into the same environment?
-fn same_place(one: &Unit, other: &Unit) -> bool {
-    one.build == other.build
-        && one.environment == other.environment
-        && one.namespace == other.namespace
-}
-
-/// Objects that deploy, and what they refer to.
-#[derive(Default)]
-struct Objects {
-    known: BTreeMap<[String; 4], Alike>,
-    flux: bool,
-}
-
-/// Objects of one name in one environment. There are several where several clusters, which nothing tells apart, have
-/// an object of that name each.
-#[derive(Default)]
-struct Alike {
-    written: Vec<Object>,
-    built: Vec<Object>,
-}
-
-impl Objects {
-    fn read(
-        &mut self,
-        file: &Arc<str>,
-        bytes: &[u8],
-        environment: Option<String>,
-        rendered: Option<Arc<Rendered>>,
-    ) {
-        let built = rendered.is_some();
-        let object = |node| Object {
-            node,
-            file: file.clone(),
-            environment: environment.clone(),
-            built: rendered.clone(),
-        };
-        let nodes = manifests(bytes).into_iter().flatten();
-        for object in nodes.flat_map(|node| deploy::items(&object(node))) {
-            let node = &object.node;
-            let kind = node.text_at(&["kind"]).unwrap_or_default();
-            if !deploy::is_deploying(node) && !deploy::is_consulted(node) {
-                continue;
-            }
-            let api = node.text_at(&["apiVersion"]).unwrap_or_default();
-            self.flux |= api.contains("toolkit.fluxcd.io");
-            let text = |path: &[&str]| node.text_at(path).unwrap_or_default().to_string();
-            let key = [
-                kind.to_string(),
-                text(&["metadata", "namespace"]),
-                text(&["metadata", "name"]),
-                environment.clone().unwrap_or_default(),
-            ];
-            let known = self.known.entry(key).or_default();
-            if built { known.built.push(object) } else { known.written.push(object) }
-        }
-    }
-
-    /// What was built takes the place of what was written.
-    fn all(&self) -> Vec<Object> {
-        let of = |alike: &Alike| match alike.built.is_empty() {
-            true => alike.written.clone(),
-            false => alike.built.clone(),
-        };
-        self.known.values().flat_map(of).collect()
-    }
-
-    fn use_config_maps(&self) -> bool {
-        self.flux
     }
 }

@@ -5,6 +5,7 @@ use super::plan::Part;
 use crate::deploy::Build;
 use crate::source::Loaded;
 use crate::tree::{InventoryFile, Rendered, Tree};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the first of two sides of an environment holds, and what could not be built.
@@ -17,6 +18,7 @@ pub(super) fn world(
     let mut tree = Tree { name: format!("{} ({name})", side.tree.name), ..Tree::default() };
     let counts = |file: &&InventoryFile| file.environment.as_deref().is_none_or(|own| own == name);
     tree.inventory = side.tree.inventory.iter().filter(counts).cloned().collect();
+    let mut numbers: BTreeMap<Arc<str>, usize> = BTreeMap::new();
     for part in parts {
         if let Build::Plain(_) = part.unit.build {
             as_it_stands(&mut tree, side, part);
@@ -33,12 +35,17 @@ pub(super) fn world(
         match builder.build(part, &side.files(), &other.files()).as_ref() {
             Ok(built) => {
                 tree.problems.extend(built.problems.iter().cloned());
-                let mut path = format!("{} (built)", built.entry);
-                let mut number = 1;
-                while tree.files.contains_key(path.as_str()) {
-                    number += 1;
-                    path = format!("{} (built {number})", built.entry);
-                }
+                let number = numbers.entry(built.entry.clone()).or_default();
+                let path = loop {
+                    *number += 1;
+                    let path = match *number {
+                        1 => format!("{} (built)", built.entry),
+                        number => format!("{} (built {number})", built.entry),
+                    };
+                    if !tree.files.contains_key(path.as_str()) {
+                        break path;
+                    }
+                };
                 let path: Arc<str> = path.into();
                 tree.files.insert(path.clone(), built.text.clone());
                 tree.rendered.insert(path, Arc::new(built.rendered.clone()));

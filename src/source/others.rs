@@ -82,10 +82,14 @@ impl Files for AllFiles<'_> {
     }
 
     fn below(&self, directory: &str) -> Vec<Arc<str>> {
-        let mut paths = below(self.tree.files.keys(), directory);
-        let others = self.others.places.keys().filter(|path| !self.tree.files.contains_key(*path));
-        paths.extend(below(others, directory));
+        let mut paths: Vec<Arc<str>> = below(&self.tree.files, directory).cloned().collect();
+        let others = below(&self.others.places, directory);
+        paths.extend(others.filter(|path| !self.tree.files.contains_key(*path)).cloned());
         paths.sort_unstable();
         paths
+    }
+
+    fn is_directory(&self, directory: &str) -> bool {
+        self.tree.is_directory(directory) || below(&self.others.places, directory).next().is_some()
     }
 }

@@ -36,6 +36,19 @@ fn repository() -> Sandbox {
     sandbox
 }
 
+/// A base that denies, and two overlays of it.
+fn overlays() -> Sandbox {
+    let sandbox = repository();
+    sandbox.write("r/base/kustomization.yaml", "namespace: shop\nresources: [deny.yaml]\n");
+    sandbox.write("r/base/deny.yaml", DENY_ALL);
+    for name in ["prod", "staging"] {
+        let path = format!("r/overlays/{name}/kustomization.yaml");
+        sandbox.write(&path, "resources: [../../base]\n");
+    }
+    sandbox.commit("r", "one");
+    sandbox
+}
+
 /// How many paths opened, by environment.
 fn opened(report: &Value) -> Vec<(String, usize)> {
     let environments = report["environments"].as_array().unwrap();
@@ -205,14 +218,7 @@ fn what_another_repository_deploys_hides_a_widening_only_where_it_changes() {
 #[test]
 fn an_inventory_is_of_one_environment() {
     let Some(_) = kustomize() else { return };
-    let sandbox = repository();
-    sandbox.write("r/base/kustomization.yaml", "namespace: shop\nresources: [deny.yaml]\n");
-    sandbox.write("r/base/deny.yaml", DENY_ALL);
-    for name in ["prod", "staging"] {
-        let path = format!("r/overlays/{name}/kustomization.yaml");
-        sandbox.write(&path, "resources: [../../base]\n");
-    }
-    sandbox.commit("r", "one");
+    let sandbox = overlays();
     sandbox.write("r/base/allow.yaml", allow("web", "{}"));
     sandbox.write(
         "r/base/kustomization.yaml",
@@ -233,14 +239,7 @@ fn an_inventory_is_of_one_environment() {
 #[test]
 fn directories_and_the_working_tree_are_built_as_commits_are() {
     let Some(_) = kustomize() else { return };
-    let sandbox = repository();
-    sandbox.write("r/base/kustomization.yaml", "namespace: shop\nresources: [deny.yaml]\n");
-    sandbox.write("r/base/deny.yaml", DENY_ALL);
-    for name in ["prod", "staging"] {
-        let path = format!("r/overlays/{name}/kustomization.yaml");
-        sandbox.write(&path, "resources: [../../base]\n");
-    }
-    sandbox.commit("r", "one");
+    let sandbox = overlays();
     sandbox.git(".", "clone -q r before");
     sandbox.write(
         "r/overlays/prod/allow.yaml",
@@ -300,4 +299,48 @@ fn charts_that_deploy_charts_are_followed_so_deep_and_then_said() {
         run.ends(if said { 11 } else { 10 });
         assert_eq!(run.not_evaluated().contains("8 times over"), said, "{run:#?}");
     }
+}
+
+#[test]
+fn one_cluster_by_its_name_and_by_its_server_is_not_taken_for_two() {
+    let by_server = |name: &str| {
+        application(name, &here(name), "eu").replace("name: eu", "server: 'https://eu.example.com'")
+    };
+    for (guard, told) in
+        [(application("guard", &here("guard"), "eu"), true), (by_server("guard"), false)]
+    {
+        let sandbox = repository();
+        sandbox.write("r/guard/deny.yaml", DENY_ALL);
+        let nothing = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
+        sandbox.write("r/web/allow.yaml", nothing);
+        sandbox.write("r/argocd/apps.yaml", guard + &by_server("web"));
+        sandbox.commit("r", "one");
+        sandbox.write("r/web/allow.yaml", allow("web", "{}"));
+        sandbox.commit("r", "two");
+        let run = sandbox.run(&format!("{DIFF} --fail-on any"));
+        run.ends(if told { 11 } else { 10 });
+        assert_eq!(run.not_evaluated().contains("may be the same"), told, "{run:#?}");
+    }
+}
+
+#[test]
+fn labels_that_argo_cd_gives_a_namespace_do_not_change_in_silence() {
+    let sandbox = repository();
+    let labels = |team: &str| {
+        let more = format!(
+            "  syncPolicy: {{managedNamespaceMetadata: {{labels: {{team: {team}}}}}}}\n---\n"
+        );
+        application("web", &here("web"), "eu").replace("---\n", &more)
+    };
+    sandbox.write("r/web/deny.yaml", DENY_ALL);
+    sandbox.write("r/argocd/apps.yaml", labels("a"));
+    sandbox.commit("r", "one");
+    sandbox.write("r/argocd/apps.yaml", format!("# words\n{}", labels("a")));
+    sandbox.commit("r", "two");
+    sandbox.run(&format!("{DIFF} --fail-on any")).ends(0);
+    sandbox.write("r/argocd/apps.yaml", labels("b"));
+    sandbox.commit("r", "three");
+    let run = sandbox.run(&format!("{DIFF} --fail-on any"));
+    run.ends(11);
+    assert!(run.not_evaluated().contains("managedNamespaceMetadata"), "{run:#?}");
 }

@@ -383,3 +383,135 @@ fn a_chart_that_another_depends_on_is_no_release_of_its_own() {
     sandbox.commit("r", "two");
     assert_eq!(opened(&diff(&sandbox, "").0), counts(&[("default", 1)]));
 }
+
+/// One commit with these files and one with more of them: how a gate on anything ends, and what is not evaluated.
+fn changed(before: &[(&str, &str)], after: &[(&str, &str)]) -> (i32, String) {
+    let sandbox = Sandbox::new();
+    sandbox.init("r");
+    for (files, message) in [(before, "one"), (after, "two")] {
+        for (path, text) in files {
+            sandbox.write(&format!("r/{path}"), text);
+        }
+        sandbox.commit("r", message);
+    }
+    let run = sandbox.run("diff --git HEAD~1..HEAD --repo r --format json --fail-on any");
+    (run.code, run.not_evaluated())
+}
+
+const CHART: &str = "apiVersion: v2\nname: shop\nversion: 1.0.0\n";
+
+#[test]
+fn what_is_built_in_no_stated_environment_does_not_change_in_silence() {
+    let Some(_) = kustomize() else { return };
+    let deny = policy("deny", DENY);
+    let before = [
+        (
+            ".github/netpol-review.yml",
+            "version: 1\nenvironments: [{name: live, paths: [overlays/prod], namespace: shop}]\n",
+        ),
+        ("base/kustomization.yaml", "resources: [deny.yaml]\n"),
+        ("base/deny.yaml", deny.as_str()),
+        ("overlays/prod/kustomization.yaml", "resources: [../../base]\n"),
+        (
+            "overlays/dev/kustomization.yaml",
+            "resources: [../../base]\npatches: [{path: patch.yaml, target: {kind: NetworkPolicy}}]\n",
+        ),
+        ("overlays/dev/patch.yaml", "- {op: test, path: /kind, value: NetworkPolicy}\n"),
+        ("charts/shop/Chart.yaml", CHART),
+        ("charts/shop/values.yaml", "open: false\n"),
+        ("charts/shop/templates/_helpers.tpl", "{{ define \"x\" }}{{ end }}\n"),
+        ("charts/shop/README.md", "words\n"),
+        ("values/live.yaml", "open: false\n"),
+    ];
+    for (path, text, told) in [
+        ("overlays/dev/kustomization.yaml", "resources: [../../base]\n", Some("overlays/dev")),
+        ("overlays/dev/patch.yaml", "- {op: remove, path: /spec}\n", Some("overlays/dev")),
+        ("charts/shop/values.yaml", "open: true\n", Some("charts/shop")),
+        (
+            "charts/shop/templates/_helpers.tpl",
+            "{{ define \"y\" }}{{ end }}\n",
+            Some("charts/shop"),
+        ),
+        ("values/live.yaml", "open: true\n", Some("values/live.yaml")),
+        ("charts/shop/values.yaml", "# words\nopen: false\n", None),
+        ("charts/shop/README.md", "more words\n", None),
+        ("other.yaml", "open: {to: all}\nelse: true\n", None),
+    ] {
+        let (code, entries) = changed(&before, &[(path, text)]);
+        match told {
+            Some(words) => {
+                assert_eq!(code, 11, "{path}: {entries}");
+                assert!(
+                    entries.contains(words) && entries.contains("(widening)"),
+                    "{path}: {entries}"
+                );
+                assert_eq!(entries.lines().count(), 1, "{path}: {entries}");
+            }
+            None => assert_eq!((code, entries.as_str()), (0, ""), "{path}"),
+        }
+    }
+}
+
+#[test]
+fn values_that_nothing_deploys_do_not_change_in_silence() {
+    let Some(_) = tool(&["helm"]) else { return };
+    let before = [
+        ("charts/shop/Chart.yaml", CHART),
+        ("charts/shop/values.yaml", "open: false\n"),
+        ("charts/shop/templates/x.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"),
+        ("values/prod.yaml", "open: false\n"),
+        ("config.yaml", "log: debug\n"),
+    ];
+    let (code, entries) = changed(&before, &[("values/prod.yaml", "open: true\n")]);
+    assert_eq!(code, 11, "{entries}");
+    assert!(entries.contains("values/prod.yaml") && entries.contains("`charts/shop`"), "{entries}");
+    for (path, text) in
+        [("values/prod.yaml", "open: false # so far\n"), ("config.yaml", "log: info\n")]
+    {
+        assert_eq!(changed(&before, &[(path, text)]), (0, String::new()), "{path}");
+    }
+}
+
+#[test]
+fn what_is_refused_changes_with_what_would_shape_it_and_with_nothing_else() {
+    let Some(_) = kustomize() else { return };
+    const REMOTE: &str = "resources: ['https://example.com/x.yaml?v=1', ../../base]\n";
+    let overlay = format!("{REMOTE}patches: [{{path: patch.yaml}}]\n");
+    let deny = policy("deny", DENY);
+    let patch = |spec: &str| policy("deny", spec);
+    let (same, wider) = (patch(DENY), patch("{podSelector: {}, policyTypes: [Egress]}"));
+    let before = [
+        ("base/kustomization.yaml", "resources: [deny.yaml]\n"),
+        ("base/deny.yaml", deny.as_str()),
+        ("overlays/prod/kustomization.yaml", overlay.as_str()),
+        ("overlays/prod/patch.yaml", same.as_str()),
+        ("overlays/dev/kustomization.yaml", "resources: [all.yaml]\ngenerators: [chart.yaml]\n"),
+        ("overlays/dev/all.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"),
+        (
+            "overlays/dev/chart.yaml",
+            "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: x}\nname: x\n",
+        ),
+        ("overlays/qa/kustomization.yaml", "helmCharts: [{name: x, valuesFile: v.yaml}]\n"),
+        ("overlays/qa/v.yaml", "open: false\n"),
+    ];
+    let comment = format!("# words\n{overlay}");
+    let image = format!("{overlay}images: [{{name: web, newTag: '2'}}]\n");
+    let namespace = format!("{overlay}namespace: shop\n");
+    let revision = overlay.replace("v=1", "v=2");
+    let chart = before[6].1.replace("\nname: x", "\nname: y");
+    for (path, text, told) in [
+        ("overlays/prod/kustomization.yaml", comment.as_str(), false),
+        ("overlays/prod/kustomization.yaml", image.as_str(), false),
+        ("overlays/prod/kustomization.yaml", namespace.as_str(), true),
+        ("overlays/prod/kustomization.yaml", revision.as_str(), true),
+        ("overlays/prod/patch.yaml", wider.as_str(), true),
+        ("overlays/qa/v.yaml", "open: true\n", true),
+        ("overlays/dev/chart.yaml", chart.as_str(), true),
+    ] {
+        let (code, entries) = changed(&before, &[(path, text)]);
+        assert_eq!(code, if told { 11 } else { 0 }, "{path}: {text}{entries}");
+        assert_eq!(entries.contains("(widening)"), told, "{path}: {text}{entries}");
+        let of_chart = entries.lines().filter(|line| line.contains("overlays/dev/")).count();
+        assert_eq!(of_chart, 1, "{path}: {entries}");
+    }
+}
