@@ -438,7 +438,7 @@ pub(super) mod tests {
             "patches": [{"patch": "[]", "target": {"kind": "Pod"}}],
         });
         let Some(fields) = fields.as_object().cloned() else { panic!("a map") };
-        let overlay = Overlay { fields: fields.into_iter().collect(), substitute: None };
+        let overlay = Overlay { fields: fields.into_iter().collect(), ..Overlay::default() };
         let directory = "overlays/prod".to_string();
         assert_eq!(one(&found).build, Build::Kustomize { directory, overlay });
         let found = source(

@@ -1,23 +1,51 @@
 //! Built by kubectl.
 
 use super::{assert_places, at, built, causes, cluster, rules, run, shown, tool, with, write};
+use netpol_review::deploy::Overlay;
+use netpol_review::deploy::inputs::kustomization;
 use netpol_review::deploy::origin::{Wrapped, of_kustomize};
+use netpol_review::deploy::overlay::{applied, made};
 use netpol_review::model::Origin;
-use netpol_review::tree::Tree;
+use netpol_review::parse::{Node, manifests};
+use netpol_review::tree::{Files, Tree};
 
-/// Builds a directory of a tree as the orchestrator does, with fields of its own in the wrapper.
+fn node(bytes: &[u8]) -> Node {
+    manifests(bytes).remove(0).unwrap()
+}
+
+/// Builds a directory of a tree as the orchestrator does, with fields that `app.yaml` lays over it.
 fn build_with(tree: &Tree, other: &Tree, directory: &str, fields: &str) -> Option<Tree> {
     let kubectl = tool("kubectl")?;
     let place = tempfile::tempdir().unwrap();
     write(&place.path().join("src"), tree);
     let wrapper = format!(
-        "buildMetadata: [originAnnotations, transformerAnnotations]\nresources: [../src/{directory}]\n{fields}"
+        "buildMetadata: [originAnnotations, transformerAnnotations]\nresources: [../src/{directory}]\n"
     );
+    let mut overlay = Overlay::default();
+    for document in manifests(fields.as_bytes()) {
+        for field in document.unwrap().fields() {
+            overlay.fields.insert(field.key.clone(), field.node.to_json());
+        }
+    }
+    let own = kustomization(directory, tree);
+    let path = own.clone().unwrap_or_else(|| format!("{directory}/kustomization.yaml"));
+    let own = match own {
+        Some(path) => node(tree.read(&path).unwrap().bytes()),
+        None => made(directory, tree),
+    };
+    let edited = applied(&own, &overlay.written(directory)).to_json().to_string();
+    std::fs::write(place.path().join("src").join(path), edited).unwrap();
     std::fs::create_dir(place.path().join("build")).unwrap();
     std::fs::write(place.path().join("build/kustomization.yaml"), &wrapper).unwrap();
     let text = run(&kubectl, &["kustomize", "build"], place.path());
     let origin = Origin { file: "app.yaml".into(), start_line: 5, end_line: 9 };
-    let wrapped = Wrapped { root: "../src", kustomization: wrapper.as_bytes(), origin: &origin };
+    let wrapped = Wrapped {
+        root: "../src",
+        kustomization: wrapper.as_bytes(),
+        directory,
+        overlay: &overlay,
+        origin: &origin,
+    };
     let result = of_kustomize(&text, &wrapped, tree, other);
     let text = String::from_utf8(result.text.clone()).unwrap();
     assert!(!text.contains("config.kubernetes.io"), "{text}");
@@ -464,6 +492,103 @@ spec:
     let fields = "patches:\n- target: {kind: NetworkPolicy, name: db}\n  patch: \"- op: add\\n  path: /spec/ingress/-\\n  value:\\n    from: [{podSelector: {}}]\"\n";
     let Some(built) = build_with(&tree, &tree, "o", fields) else { return };
     assert_eq!(rules(&built)["db ingress 1"], at(&tree, "app.yaml", "from:"));
+}
+
+/// An Application whose fields meet those of the kustomization that it deploys.
+const MERGED: &str = "\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: shop, namespace: argocd}
+spec:
+  destination:
+    namespace: prod
+  source:
+    path: o
+    kustomize:
+      namePrefix: eu-
+      namespace: prod
+      commonLabels:
+        team: shop
+      patches:
+      - target: {kind: NetworkPolicy, name: db}
+        patch: |-
+          - op: add
+            path: /spec/ingress/-
+            value:
+              from: [{podSelector: {}}]
+";
+
+#[test]
+fn what_an_application_sets_is_merged_into_the_kustomization() {
+    let own = "\
+resources: [../base]
+namePrefix: own-
+commonLabels:
+  tier: a
+patches:
+- target: {kind: NetworkPolicy, name: web}
+  patch: |-
+    - op: add
+      path: /spec/ingress/-
+      value:
+        from: [{podSelector: {}}]
+";
+    let path = "o/kustomization.yaml";
+    let tree = tree(&[(path, own), ("app.yaml", MERGED)]);
+    let fields = "namePrefix: eu-\nnamespace: prod\ncommonLabels: {team: shop}\npatches:\n- target: {kind: NetworkPolicy, name: db}\n  patch: \"- op: add\\n  path: /spec/ingress/-\\n  value:\\n    from: [{podSelector: {}}]\"\n";
+    let Some(built) = build_with(&tree, &tree, "o", fields) else { return };
+    // One prefix, and the patch of the Application knows the policy by the name without any.
+    let rules = rules(&built);
+    assert_eq!(rules["eu-web ingress 2"], at(&tree, path, "from:"));
+    assert_eq!(rules["eu-db ingress 1"], at(&tree, "app.yaml", "from:"));
+    assert_eq!(rules["eu-db ingress 0"], base_rule(&tree, "- from:#2"));
+    let app = |needle| at(&tree, "app.yaml", needle);
+    assert_eq!(places(&built, "namespace: prod"), [app("namespace: prod#2")]);
+    assert_eq!(places(&built, "team: shop"), [app("team: shop")]);
+    assert_eq!(places(&built, "tier: a"), [at(&tree, path, "tier: a")]);
+    assert_eq!(places(&built, "name: eu-db"), [base_rule(&tree, "name: db"), app("namePrefix")]);
+}
+
+#[test]
+fn what_is_laid_over_files_without_a_kustomization() {
+    let app = "\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: shop, namespace: prod}
+spec:
+  path: plain
+  targetNamespace: prod
+  namePrefix: eu-
+";
+    let mut tree = Tree::from_texts("t", [("plain/sub/np.yaml", BASE), ("app.yaml", app)]);
+    let Some(built) = build_with(&tree, &tree, "plain", "namespace: prod\nnamePrefix: eu-\n")
+    else {
+        return;
+    };
+    let place = |needle| at(&tree, "plain/sub/np.yaml", needle);
+    let rules = rules(&built);
+    assert_eq!(rules["eu-web ingress 0"], place("- from:"));
+    assert_eq!(rules["eu-db ingress 0.0"], place("- podSelector: {matchLabels"));
+    assert_eq!(places(&built, "namespace: prod"), [at(&tree, "app.yaml", "targetNamespace")]);
+    assert_eq!(
+        places(&built, "name: eu-web"),
+        [place("name: web"), at(&tree, "app.yaml", "Prefix")]
+    );
+    // Nobody named the files before there was an object that deploys them.
+    let new = tree.clone();
+    tree.files.remove("app.yaml");
+    let built = build_with(&new, &tree, "plain", "namespace: prod\nnamePrefix: eu-\n").unwrap();
+    let first = at(&new, "app.yaml", "path: plain");
+    assert!(places(&built, "name: eu-db").contains(&first), "{:?}", places(&built, "name: eu-db"));
+}
+
+/// Where the first line of a built text that holds something may have come from.
+fn places(built: &Tree, needle: &str) -> Vec<String> {
+    let text = String::from_utf8(built.files["built.yaml"].bytes().to_vec()).unwrap();
+    let rendered = &built.rendered["built.yaml"];
+    let line = text.lines().position(|line| line.contains(needle)).unwrap();
+    let places = rendered.lines[line].iter();
+    places.map(|s| format!("{}:{}", rendered.files[s.file as usize], s.line)).collect()
 }
 
 #[test]

@@ -42,6 +42,11 @@ impl<'a> Sources<'a> {
         Self { here, there, files, known, bytes_left: BYTES }
     }
 
+    /// The files of this side.
+    pub(super) fn files(&self) -> &'a dyn Files {
+        self.here
+    }
+
     /// The bytes of a file and the number of its line 0.
     pub(super) fn read(&mut self, path: &str) -> Option<(Content, u32)> {
         let index = self.index(path)?;
