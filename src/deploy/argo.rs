@@ -292,6 +292,10 @@ pub(super) mod tests {
         ("plain/more/b.yaml", ""),
         ("program/a.jsonnet", ""),
         ("overlays/prod/kustomization.yaml", "resources: [../../base]"),
+        (
+            "overlays/labels/kustomization.yaml",
+            "commonLabels: {a: b}\ncommonAnnotations: {n: b}\nlabels:\n- {pairs: {s: b}, includeSelectors: true}\n- {pairs: {c: d}}",
+        ),
         ("components/tls/kustomization.yaml", "kind: Component"),
         ("chart/Chart.yaml", "name: chart"),
         ("chart/prod.yaml", ""),
@@ -448,6 +452,26 @@ pub(super) mod tests {
         let labels =
             json!([{"pairs": {"a": "b"}, "includeSelectors": false, "includeTemplates": false}]);
         assert_eq!(overlay.fields.get("labels"), Some(&labels));
+    }
+
+    #[test]
+    fn labels_that_are_there_already() {
+        for (options, twice) in [
+            ("commonLabels: {a: x}", Some("`a`")),
+            ("commonLabels: {a: x}, forceCommonLabels: true", None),
+            ("commonLabels: {c: x, s: x}", None),
+            ("commonLabels: {c: x}, labelWithoutSelector: true", Some("`c`")),
+            ("commonLabels: {a: x, s: x}, labelWithoutSelector: true", None),
+            ("commonLabels: {c: x}, labelWithoutSelector: true, labelIncludeTemplates: true", None),
+            ("commonAnnotations: {n: x}", Some("`n`")),
+            ("commonAnnotations: {n: x}, forceCommonAnnotations: true", None),
+        ] {
+            let found = source(&format!("path: overlays/labels, kustomize: {{{options}}}"));
+            match twice {
+                None => drop(one(&found)),
+                Some(twice) => refused(&found, &format!("have {twice}, which its kustomization")),
+            }
+        }
     }
 
     #[test]
