@@ -10,8 +10,8 @@ mod row;
 
 pub use row::{
     Admission, AdmittedBy, Assumption, Cause, CauseKind, DeclaredPeers, Exception, ExceptionKind,
-    ExternalPeers, Location, Peers, PodPeers, PortRange, Row, RuleRef, Severity, Side, Undeclared,
-    Witness,
+    ExternalPeers, Listed, Location, Peers, PodPeers, PortRange, Row, RuleRef, Severity, Side,
+    Undeclared, Witness,
 };
 
 pub use inventory::{Inventory, date};

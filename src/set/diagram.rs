@@ -38,6 +38,12 @@ const MAX_DEPTH: usize = 2_000;
 /// How many edges may be made for each node of the budget.
 const EDGES_PER_NODE: usize = 20;
 
+/// What an operation on two nodes costs, in steps; a step is to read a few edges.
+const OPERATION: usize = 8;
+
+/// Edges that are read to tell sets apart without an operation.
+const GLANCE: usize = 32;
+
 /// Values up to and including `last` (from the one after the edge before) lead to `child`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Edge {
@@ -78,6 +84,8 @@ pub struct Diagrams {
     results: FxHashMap<(Op, Set, Set), Set>,
     scratch: Vec<Edge>,
     budget: usize,
+    steps: usize,
+    most_steps: usize,
 }
 
 impl Diagrams {
@@ -91,7 +99,25 @@ impl Diagrams {
             results: FxHashMap::default(),
             scratch: Vec::new(),
             budget,
+            steps: 0,
+            most_steps: usize::MAX,
         }
+    }
+
+    /// From here on the operations fail once they took this many steps together.
+    pub fn limit_steps(&mut self, most: usize) {
+        (self.steps, self.most_steps) = (0, most);
+    }
+
+    /// How many steps were taken since [`Self::limit_steps`].
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Counts steps of work that is done outside, on sets of this store.
+    pub fn step(&mut self, steps: usize) -> Result<(), OverBudget> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > self.most_steps { Err(OverBudget) } else { Ok(()) }
     }
 
     /// How many nodes were made so far.
@@ -191,6 +217,37 @@ impl Diagrams {
         }
     }
 
+    /// True only if no point is in both: told from a few edges, without making or keeping anything.
+    pub fn clearly_apart(&self, a: Set, b: Set) -> bool {
+        self.glance(a, b, &mut GLANCE.clone())
+    }
+
+    fn glance(&self, a: Set, b: Set, left: &mut usize) -> bool {
+        if a.is_empty() || b.is_empty() {
+            return true;
+        }
+        let level = self.level_or_bottom(a).min(self.level_or_bottom(b));
+        if level == BOTTOM {
+            return false;
+        }
+        let (one, other) = (self.cursor(a, level), self.cursor(b, level));
+        let (mut i, mut j) = (0, 0);
+        loop {
+            let Some(less) = left.checked_sub(1) else { return false };
+            *left = less;
+            let (x, y) = (self.edge(one, i), self.edge(other, j));
+            if !self.glance(x.child, y.child, left) {
+                return false;
+            }
+            let last = x.last.min(y.last);
+            if last == u32::MAX {
+                return true;
+            }
+            i = self.advance(one, i, last);
+            j = self.advance(other, j, last);
+        }
+    }
+
     /// The points of any of these.
     pub fn union(&mut self, mut sets: Vec<Set>) -> Result<Set, OverBudget> {
         sets.retain(|set| !set.is_empty());
@@ -277,6 +334,7 @@ impl Diagrams {
             Op::Minus if a == b || a.is_empty() || b == Set::FULL => return Ok(Set::EMPTY),
             _ => {}
         }
+        self.step(OPERATION)?;
         let key = if op != Op::Minus && b < a { (op, b, a) } else { (op, a, b) };
         if let Some(&result) = self.results.get(&key) {
             return Ok(result);
@@ -535,6 +593,14 @@ mod tests {
         }
 
         #[test]
+        fn what_is_clearly_apart_has_no_point_in_common(a in formulas(), b in formulas()) {
+            let mut d = Diagrams::new(10_000);
+            let (x, y) = (a.build(&mut d), b.build(&mut d));
+            let both = d.and(x, y).unwrap();
+            prop_assert!(both.is_empty() || !d.clearly_apart(x, y));
+        }
+
+        #[test]
         fn projection_forgets_the_other_fields(formula in formulas()) {
             let mut d = Diagrams::new(10_000);
             let set = formula.build(&mut d);
@@ -544,6 +610,32 @@ mod tests {
                 prop_assert_eq!(member(&d, projected, [0, value, 0]), expected);
             }
         }
+    }
+
+    #[test]
+    fn a_glance_tells_other_values_apart() {
+        let mut d = Diagrams::new(1_000);
+        let mut point = |a, b| {
+            let inner = d.node(1, [(b, b, Set::FULL)]).unwrap();
+            d.node(0, [(a, a, inner)]).unwrap()
+        };
+        let (one, other, third) = (point(1, 1), point(1, 2), point(2, 1));
+        let nodes = d.nodes();
+        assert!(d.clearly_apart(one, other) && d.clearly_apart(one, third));
+        assert!(!d.clearly_apart(one, one) && !d.clearly_apart(one, Set::FULL));
+        assert_eq!(d.nodes(), nodes);
+    }
+
+    #[test]
+    fn work_is_counted_and_bounded() {
+        let mut d = Diagrams::new(1_000);
+        let a = d.node(0, [(1, 1, Set::FULL)]).unwrap();
+        let b = d.node(1, [(1, 1, Set::FULL)]).unwrap();
+        d.limit_steps(OPERATION);
+        assert!(d.and(a, b).is_ok());
+        assert_eq!((d.or(a, b), d.steps()), (Err(OverBudget), 2 * OPERATION));
+        d.limit_steps(OPERATION);
+        assert!(d.or(a, b).is_ok());
     }
 
     #[test]

@@ -359,6 +359,92 @@ replacements:
     assert_eq!(causes(&before, &after), [literal, copied]);
 }
 
+const OUT: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: out}\nspec:\n  podSelector: {}\n  policyTypes: [Egress]\n  egress:\n  - to:\n    - ipBlock:\n        cidr: $(OFFICE)\n";
+
+const OFFICE: &str =
+    "kind: ConfigMap\napiVersion: v1\nmetadata:\n  name: office\ndata:\n  cidr: 198.51.100.0/24\n";
+
+#[test]
+fn replacements_in_a_file_of_their_own() {
+    let overlay = "resources: [office.yaml, np.yaml]\nreplacements:\n- path: more/replace.yaml\n";
+    let replace = "\
+- source: {kind: ConfigMap, name: office, fieldPath: data.cidr}
+  targets:
+  - select: {kind: NetworkPolicy, name: out}
+    fieldPaths:
+    - spec.egress.0.to.0.ipBlock.cidr
+";
+    let tree = tree(&[
+        ("o/kustomization.yaml", overlay),
+        ("o/more/replace.yaml", replace),
+        ("o/office.yaml", OFFICE),
+        ("o/np.yaml", OUT),
+    ]);
+    let before = with(&tree, "o/office.yaml", "198.51.100.0/24", "198.51.100.0/25");
+    let Some(after) = build(&tree, &before, "o") else { return };
+    let copied = at(&tree, "o/office.yaml", "cidr");
+    assert_eq!(rules(&after)["out egress 0"], copied);
+    assert_eq!(causes(&build(&before, &tree, "o").unwrap(), &after), [copied]);
+    // The target is what changes.
+    let before = with(&tree, "o/more/replace.yaml", "ipBlock.cidr", "ipBlock.none");
+    let before = with(&before, "o/np.yaml", "$(OFFICE)", "10.0.0.0/8");
+    let after = build(&tree, &before, "o").unwrap();
+    let found = places(&after, "cidr: 198.51.100.0/24");
+    assert!(found.contains(&at(&tree, "o/more/replace.yaml", "- spec")), "{found:?}");
+}
+
+/// What a variable is replaced with is not followed: the line that people wrote it on stands for it.
+#[test]
+fn variables_of_kustomize_stand_where_they_are_used() {
+    let overlay = "\
+resources: [office.yaml, np.yaml]
+configurations: [vars.yaml]
+vars:
+- name: OFFICE
+  objref: {apiVersion: v1, kind: ConfigMap, name: office}
+  fieldref: {fieldpath: data.cidr}
+";
+    let configuration =
+        "varReference:\n- path: spec/egress/to/ipBlock/cidr\n  kind: NetworkPolicy\n";
+    let tree = tree(&[
+        ("o/kustomization.yaml", overlay),
+        ("o/vars.yaml", configuration),
+        ("o/office.yaml", OFFICE),
+        ("o/np.yaml", OUT),
+    ]);
+    let before = with(&tree, "o/office.yaml", "198.51.100.0/24", "198.51.100.0/25");
+    let Some(after) = build(&tree, &before, "o") else { return };
+    let used = at(&tree, "o/np.yaml", "- ipBlock");
+    assert_eq!(rules(&after)["out egress 0.0"], used);
+    assert_eq!(places(&after, "cidr: 198.51.100.0/24")[0], at(&tree, "o/np.yaml", "$(OFFICE)"));
+    let causes = causes(&build(&before, &tree, "o").unwrap(), &after);
+    assert_eq!(causes, [at(&tree, "o/np.yaml", "- to")]);
+}
+
+/// A configuration says where else a field of the kustomization goes: the line of that field, not one of the base.
+#[test]
+fn fields_that_a_configuration_puts_elsewhere() {
+    let overlay =
+        "resources: [np.yaml]\nconfigurations: [labels.yaml]\ncommonLabels:\n  zone: inner\n";
+    let configuration = "commonLabels:\n- path: spec/egress/to/podSelector/matchLabels\n  create: true\n  kind: NetworkPolicy\n";
+    let policy = OUT.replace("- ipBlock:\n        cidr: $(OFFICE)", "- podSelector: {}");
+    let tree = tree(&[
+        ("o/kustomization.yaml", overlay),
+        ("o/labels.yaml", configuration),
+        ("o/np.yaml", &policy),
+    ]);
+    let before = with(&tree, "o/kustomization.yaml", "commonLabels:\n  zone: inner\n", "");
+    let Some(after) = build(&tree, &before, "o") else { return };
+    let zone = at(&tree, "o/kustomization.yaml", "zone: inner");
+    let text = String::from_utf8(after.files["built.yaml"].bytes().to_vec()).unwrap();
+    let rendered = &after.rendered["built.yaml"];
+    for (line, text) in text.lines().enumerate().filter(|(_, line)| line.contains("zone: inner")) {
+        let source = rendered.lines[line][0];
+        let place = format!("{}:{}", rendered.files[source.file as usize], source.line);
+        assert_eq!(place, zone, "line {line}: {text}");
+    }
+}
+
 #[test]
 fn anchors_and_flow_style_in_a_base() {
     let policy = "\

@@ -145,6 +145,7 @@ pub fn any_pod() -> Row {
             to: "payments/db".into(),
             protocol: "TCP",
             port: 5432,
+            ..Witness::default()
         },
     }
 }
@@ -192,6 +193,7 @@ pub fn default_deny_deleted() -> Row {
             to: "payments/db".into(),
             protocol: "TCP",
             port: 1,
+            ..Witness::default()
         },
         undeclared: Undeclared::Also,
         assumes: None,
@@ -243,6 +245,7 @@ pub fn external_ranges() -> Row {
             to: "1.1.1.1".into(),
             protocol: "TCP",
             port: 443,
+            ..Witness::default()
         },
     }
 }
@@ -275,6 +278,7 @@ pub fn undeclared_with_assumption() -> Row {
             to: "namespace:team-b,pod:tier=cache".into(),
             protocol: "TCP",
             port: 8080,
+            ..Witness::default()
         },
     }
 }

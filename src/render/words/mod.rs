@@ -7,7 +7,7 @@ mod edit;
 mod inventory;
 
 pub use edit::{cause, remedy};
-pub use inventory::inventory;
+pub use inventory::{inventory, listed};
 
 use crate::report::{
     Admission, Assumption, DeclaredPeers, Endpoint, Environment, ExceptionKind, Hides, Location,
