@@ -294,7 +294,7 @@ pub(super) mod tests {
         ("overlays/prod/kustomization.yaml", "resources: [../../base]"),
         (
             "overlays/labels/kustomization.yaml",
-            "commonLabels: {a: b}\ncommonAnnotations: {n: b}\nlabels:\n- {pairs: {s: b}, includeSelectors: true}\n- {pairs: {c: d}}",
+            "commonLabels: {a: b}\ncommonAnnotations: {note: b}\nlabels:\n- {pairs: {s: b}, includeSelectors: true}\n- {pairs: {c: d}}",
         ),
         ("components/tls/kustomization.yaml", "kind: Component"),
         ("chart/Chart.yaml", "name: chart"),
@@ -463,8 +463,8 @@ pub(super) mod tests {
             ("commonLabels: {c: x}, labelWithoutSelector: true", Some("`c`")),
             ("commonLabels: {a: x, s: x}, labelWithoutSelector: true", None),
             ("commonLabels: {c: x}, labelWithoutSelector: true, labelIncludeTemplates: true", None),
-            ("commonAnnotations: {n: x}", Some("`n`")),
-            ("commonAnnotations: {n: x}, forceCommonAnnotations: true", None),
+            ("commonAnnotations: {note: x}", Some("`note`")),
+            ("commonAnnotations: {note: x}, forceCommonAnnotations: true", None),
         ] {
             let found = source(&format!("path: overlays/labels, kustomize: {{{options}}}"));
             match twice {

@@ -56,7 +56,7 @@ pub struct Touched {
 type Result<T> = std::result::Result<T, OverBudget>;
 
 /// How many steps may be taken for each node of the budget, by all tries of a side together.
-const STEPS_PER_NODE: usize = 500;
+const STEPS_PER_NODE: usize = 200;
 
 /// Compares two sides exactly.
 pub fn diff(world: &World<'_>, config: &Config) -> Diff {

@@ -6,6 +6,7 @@
 
 mod helm;
 mod kustomize;
+mod overlays;
 
 use netpol_review::config::Config;
 use netpol_review::deploy::origin::Origins;

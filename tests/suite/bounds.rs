@@ -27,42 +27,33 @@ fn isolating(count: usize, budget: usize) -> Report {
     review(&before, &after, &Config { node_budget: budget, ..Config::default() })
 }
 
-/// The flows of a report in words.
-fn closed(report: &Report) -> Vec<(String, String)> {
-    let environment = &report.environments[0];
-    let rows = environment.closed.iter();
-    rows.map(|row| (row.from.text.clone(), row.to.text.clone())).collect()
-}
-
 #[test]
-fn what_is_too_much_together_is_tried_in_parts() {
+fn what_is_too_much_is_said_and_the_rest_is_there() {
     let all = isolating(60, 1_000_000);
-    assert!(all.not_evaluated.is_empty(), "{all:#?}");
-    assert!(!closed(&all).is_empty());
-    let (mut parts, mut lost) = (0, 0);
-    for budget in [300, 600, 1_200, 2_500, 5_000, 10_000, 20_000] {
+    assert!(all.not_evaluated.is_empty() && all.exact, "{all:#?}");
+    assert!(!all.environments[0].closed.is_empty());
+    let mut lost = 0;
+    for budget in [10, 20, 40, 80, 120, 160, 200, 240] {
         let some = isolating(60, budget);
-        match some.not_evaluated.is_empty() {
-            true if closed(&some) != closed(&all) => parts += 1,
-            true => {}
-            false => {
-                let hides = |hides| some.not_evaluated.iter().any(|entry| entry.hides == hides);
-                assert!(hides(Hides::Flow) || hides(Hides::Widening), "{some:#?}");
-                assert!(!some.exact, "{budget}");
-                lost += 1;
-            }
-        }
+        let hides = |hides| some.not_evaluated.iter().any(|entry| entry.hides == hides);
+        let said = hides(Hides::Flow) || hides(Hides::Widening);
+        assert_eq!(said, !some.exact, "{budget}: {some:#?}");
+        assert!(said || !some.environments[0].closed.is_empty(), "{budget}: {some:#?}");
+        lost += usize::from(said);
     }
-    assert!(parts > 0 && lost > 0, "{parts} {lost}");
+    assert!(lost > 0, "some of these budgets are too small for anything");
 }
 
 /// However many edits there are, they are given up together and at once.
 #[test]
 fn work_without_end_is_given_up_and_said_once() {
-    let report = isolating(1_500, 2_000);
-    let [entry, other] = report.not_evaluated.as_slice() else { panic!("{report:#?}") };
-    assert!(entry.reason.contains("(there are 1"), "{entry:#?}");
-    assert_eq!((entry.file.as_str(), other.file.as_str()), ("p.yaml", "p.yaml"));
-    let hides = [entry.hides, other.hides];
-    assert!(hides.contains(&Hides::Widening) && hides.contains(&Hides::Flow), "{hides:?}");
+    let found = [8_000, 12_000, 16_000, 24_000].into_iter().any(|budget| {
+        let report = isolating(3_000, budget);
+        let given_up = report.not_evaluated.iter().filter(|e| e.reason.contains("(there are "));
+        let hides: Vec<Hides> = given_up.map(|entry| entry.hides).collect();
+        // One for each side of the comparison.
+        assert!(hides.len() <= 2, "{budget}: {:#?}", report.not_evaluated);
+        hides.contains(&Hides::Widening) && hides.contains(&Hides::Flow)
+    });
+    assert!(found);
 }
