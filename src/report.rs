@@ -11,8 +11,8 @@ mod row;
 
 pub use row::{
     Admission, AdmittedBy, Assumption, Cause, CauseKind, DeclaredPeers, Exception, ExceptionKind,
-    ExternalPeers, Location, Peers, PodPeers, PortRange, Row, RowRule, RuleRef, Severity, Side,
-    Undeclared, Witness,
+    ExternalPeers, Listed, Location, Peers, PodPeers, PortRange, Row, RowRule, RuleRef, Severity,
+    Side, Undeclared, Witness,
 };
 
 pub use finding::{Finding, Fix, FixKind, Ignored, Message, Part, Persona};

@@ -7,8 +7,8 @@ use crate::parse::{Affects, InventoryRead, Parsed, Problem, parse_both};
 use crate::problems::{inventory, not_evaluated};
 use crate::reach::{Side as WorldSide, World};
 use crate::report::{
-    Environment, Hides, Lint, Listing, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Side,
-    Snapshot, Tool, Unisolated, Verdict,
+    Environment, Hides, Lint, Listed, Listing, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION,
+    Side, Snapshot, Tool, Unisolated, Verdict,
 };
 use crate::rules::{self, Found};
 use crate::tree::Tree;
@@ -44,6 +44,8 @@ pub fn review_in_steps(
 /// Turns what was found into the report.
 fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff, found: Found) -> Report {
     let [(before, parsed_before), (after, parsed_after)] = sides;
+    let mut diff = diff;
+    mark_listed(&mut diff, [parsed_before, parsed_after]);
     let mut entries = problems(&parsed_before.problems, &parsed_after.problems, &diff.touched);
     entries.extend(diff.not_evaluated);
     entries.extend(found.not_evaluated);
@@ -73,6 +75,27 @@ fn assemble(sides: [(&Tree, &Parsed); 2], diff: Diff, found: Found) -> Report {
         read: counts(&[(before, parsed_before), (after, parsed_after)]),
         inventory: inventory(&parsed_before.inventory, &parsed_after.inventory),
         isolation: None,
+    }
+}
+
+/// Says of the ends of witnesses which are workloads that only an inventory has: nobody finds them in the repository.
+fn mark_listed(diff: &mut diff::Diff, sides: [&Parsed; 2]) {
+    let mut listed: BTreeMap<String, Listed> = BTreeMap::new();
+    for parsed in sides {
+        for file in &parsed.inventory {
+            let of_it = parsed.cluster.workloads.iter().filter(|w| *w.origin.file == *file.file);
+            let here = Listed { file: file.file.to_string(), taken: file.taken };
+            listed.extend(of_it.map(|workload| (workload.id.to_string(), here.clone())));
+        }
+    }
+    if listed.is_empty() {
+        return;
+    }
+    // An assumed address may stand behind the name.
+    let of = |end: &str| listed.get(end.split_once(",ip:").map_or(end, |(name, _)| name)).cloned();
+    for row in diff.opened.iter_mut().chain(&mut diff.closed) {
+        let witness = &mut row.witness;
+        (witness.from_inventory, witness.to_inventory) = (of(&witness.from), of(&witness.to));
     }
 }
 

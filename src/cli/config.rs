@@ -5,8 +5,8 @@ use super::failure::Failure;
 use super::inventory;
 use crate::settings::{PATH, Settings, parse_bytes};
 use crate::source::git::{self, Range};
-use crate::source::{Loaded, MAX_SINGLE_BYTES, directory, limit};
-use crate::tree::{InventoryFile, Tree, declare};
+use crate::source::{Loaded, MAX_SINGLE_BYTES, Pair, directory, limit};
+use crate::tree::{Files, InventoryFile, Tree, declare};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -87,8 +87,19 @@ impl Configuration {
     }
 
     /// Gives both sides of a comparison what is declared elsewhere.
-    pub(super) fn declare(&self, before: &mut Tree, after: &mut Tree) {
-        declare(before, after, self.inventory.clone());
+    pub(super) fn declare(&self, pair: &mut Pair) {
+        let mut inventory = self.inventory.clone();
+        for file in &mut inventory {
+            // Its name may be none of a manifest.
+            let Some(path) = &file.path else { continue };
+            let [old, new] = [&pair.before, &pair.after].map(|side| side.files().read(path));
+            file.edited |= match (&old, &new) {
+                (Some(old), Some(new)) => !old.same(new),
+                (old, new) => old.is_some() != new.is_some(),
+            };
+        }
+        let (before, after) = (&mut pair.before.tree, &mut pair.after.tree);
+        declare(before, after, inventory);
         self.leave_out(before);
         self.leave_out(after);
     }

@@ -91,7 +91,7 @@ mod tests {
             exceptions: vec![],
             undeclared: Undeclared::None,
             assumes: None,
-            witness: Witness { from: String::new(), to: String::new(), protocol: "TCP", port: 1 },
+            witness: Witness { protocol: "TCP", port: 1, ..Witness::default() },
             rules: Vec::new(),
         });
         report.environments[0].opened = rows.collect();

@@ -327,7 +327,7 @@ fn compare(
         (options.urls, options.branches) = (about.urls, about.branches);
     }
     let mut pair = load(inputs, configuration, &progress.meter)?;
-    configuration.declare(&mut pair.before.tree, &mut pair.after.tree);
+    configuration.declare(&mut pair);
     something(&[&pair.before.tree, &pair.after.tree])?;
     timings.done("reading");
     let settings = &configuration.settings;

@@ -308,6 +308,10 @@ pub(super) mod tests {
         ("plain/more/b.yaml", ""),
         ("program/a.jsonnet", ""),
         ("overlays/prod/kustomization.yaml", "resources: [../../base]"),
+        (
+            "overlays/labels/kustomization.yaml",
+            "commonLabels: {a: b}\ncommonAnnotations: {note: b}\nlabels:\n- {pairs: {s: b}, includeSelectors: true}\n- {pairs: {c: d}}",
+        ),
         ("components/tls/kustomization.yaml", "kind: Component"),
         ("chart/Chart.yaml", "name: chart"),
         ("chart/prod.yaml", ""),
@@ -454,7 +458,7 @@ pub(super) mod tests {
             "patches": [{"patch": "[]", "target": {"kind": "Pod"}}],
         });
         let Some(fields) = fields.as_object().cloned() else { panic!("a map") };
-        let overlay = Overlay { fields: fields.into_iter().collect(), substitute: None };
+        let overlay = Overlay { fields: fields.into_iter().collect(), ..Overlay::default() };
         let directory = "overlays/prod".to_string();
         assert_eq!(one(&found).build, Build::Kustomize { directory, overlay });
         let found = source(
@@ -464,6 +468,26 @@ pub(super) mod tests {
         let labels =
             json!([{"pairs": {"a": "b"}, "includeSelectors": false, "includeTemplates": false}]);
         assert_eq!(overlay.fields.get("labels"), Some(&labels));
+    }
+
+    #[test]
+    fn labels_that_are_there_already() {
+        for (options, twice) in [
+            ("commonLabels: {a: x}", Some("`a`")),
+            ("commonLabels: {a: x}, forceCommonLabels: true", None),
+            ("commonLabels: {c: x, s: x}", None),
+            ("commonLabels: {c: x}, labelWithoutSelector: true", Some("`c`")),
+            ("commonLabels: {a: x, s: x}, labelWithoutSelector: true", None),
+            ("commonLabels: {c: x}, labelWithoutSelector: true, labelIncludeTemplates: true", None),
+            ("commonAnnotations: {note: x}", Some("`note`")),
+            ("commonAnnotations: {note: x}, forceCommonAnnotations: true", None),
+        ] {
+            let found = source(&format!("path: overlays/labels, kustomize: {{{options}}}"));
+            match twice {
+                None => drop(one(&found)),
+                Some(twice) => refused(&found, &format!("have {twice}, which its kustomization")),
+            }
+        }
     }
 
     #[test]

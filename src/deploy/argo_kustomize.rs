@@ -5,7 +5,7 @@ use super::argo::Source;
 use super::inputs::kustomization;
 use super::object::{Trouble, field, filled, flag, only, text, text_map, texts};
 use super::place::join;
-use crate::parse::{Field, Node, Value};
+use crate::parse::{Field, Node, Value, manifests};
 use crate::tree::Files;
 use serde_json::{Map, Value as Json, json};
 
@@ -56,12 +56,29 @@ pub(super) fn overlay(
         set("replicas", self::replicas(replicas)?);
     }
     let at = |key: &str| field(options, key).map_or(options, |field| &field.node);
+    let own = kustomization(&source.path, files).and_then(|path| files.read(&path));
+    let own = own.and_then(|own| manifests(own.bytes()).into_iter().next()?.ok());
+    let without_selector = flag(options, &["labelWithoutSelector"]);
+    let templates = flag(options, &["labelIncludeTemplates"]);
+    let like = |item: &&Node| {
+        !flag(item, &["includeSelectors"]) && flag(item, &["includeTemplates"]) == templates
+    };
+    let there = own.as_ref().and_then(|own| match without_selector {
+        true => own.get("labels")?.items().iter().find(like)?.get("pairs"),
+        false => own.get("commonLabels"),
+    });
+    if !flag(options, &["forceCommonLabels"]) {
+        are_new(options, "commonLabels", there)?;
+    }
+    if !flag(options, &["forceCommonAnnotations"]) {
+        let there = own.as_ref().and_then(|own| own.get("commonAnnotations"));
+        are_new(options, "commonAnnotations", there)?;
+    }
     let mut labels = Map::new();
     for (key, value) in text_map(options, "commonLabels")? {
         labels.insert(key.to_string(), source.expanded(value, at("commonLabels"))?.into());
     }
-    if !labels.is_empty() && flag(options, &["labelWithoutSelector"]) {
-        let templates = flag(options, &["labelIncludeTemplates"]);
+    if !labels.is_empty() && without_selector {
         set(
             "labels",
             json!([{"pairs": labels, "includeSelectors": false, "includeTemplates": templates}]),
@@ -86,6 +103,22 @@ pub(super) fn overlay(
         set("components", components.into());
     }
     Ok(overlay)
+}
+
+/// Labels or annotations that the kustomization has already stop Argo CD, whatever their values.
+fn are_new(options: &Node, field: &str, there: Option<&Node>) -> Result<(), Trouble> {
+    let (Some(own), Some(there)) = (filled(options, field), there) else { return Ok(()) };
+    match own.node.fields().iter().find(|field| there.get(&field.key).is_some()) {
+        None => Ok(()),
+        Some(twice) => {
+            let reason = format!(
+                "its `{field}` have `{}`, which its kustomization has, too, so Argo CD deploys nothing of it; keep it \
+                 in one of them, or force it",
+                twice.key
+            );
+            Err(Trouble::at(&twice.node, reason))
+        }
+    }
 }
 
 /// The `components` of an Application or a Flux Kustomization, from the root of the tree.

@@ -8,7 +8,7 @@ use super::object::{self, Context, Subject, Trouble, filled, only, text};
 use super::place::{is_directory, join};
 use super::{Build, Found, Overlay, Unit, flux_source};
 use crate::parse::Node;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 const KNOWN: &[&str] = &[
     "buildMetadata",
@@ -176,11 +176,8 @@ fn overlay(spec: &Node, directory: &str, context: &Context<'_>) -> Result<Overla
     // Annotations play no part. Labels are set on objects, not on what they select or make.
     if let Some(metadata) = filled(spec, "commonMetadata") {
         let labels = object::text_map(&metadata.node, "labels")?;
-        let pairs: Map<String, Value> =
-            labels.iter().map(|(key, value)| (key.to_string(), (*value).into())).collect();
-        if !pairs.is_empty() {
-            set("labels", json!([{"pairs": pairs, "includeSelectors": false}]));
-        }
+        overlay.labels =
+            labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     }
     Ok(overlay)
 }
@@ -385,8 +382,8 @@ mod tests {
             "patchesJson6902": [
                 {"target": {"kind": "Pod"}, "patch": "[{\"op\":\"remove\",\"path\":\"/a\"}]"},
             ],
-            "labels": [{"pairs": {"team": "a"}, "includeSelectors": false}],
         });
+        assert_eq!(overlay.labels, [("team".to_string(), "a".to_string())].into());
         assert_eq!(Value::Object(overlay.fields.into_iter().collect()), fields);
         assert_eq!(unit.namespace.as_deref(), Some("shop"));
         assert_eq!(unit.environment.as_deref(), Some("eu"));

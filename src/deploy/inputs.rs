@@ -73,6 +73,11 @@ pub fn beside(directory: &str, name: &str) -> String {
     }
 }
 
+/// The rest of a path inside a directory; "" is the root.
+pub fn inside<'p>(directory: &str, path: &'p str) -> &'p str {
+    path.strip_prefix(directory).unwrap_or(path).trim_start_matches('/')
+}
+
 /// The kustomizations that one builds on, as directories from the root.
 pub fn includes(path: &str, node: &Node, files: &dyn Files) -> Vec<String> {
     let lists = ["resources", "bases", "components", "transformers", "generators", "validators"];

@@ -20,7 +20,7 @@ pub mod layout;
 mod named;
 mod object;
 pub mod origin;
-mod overlay;
+pub mod overlay;
 pub mod place;
 mod plain;
 mod repository;
@@ -37,7 +37,7 @@ use crate::tree::{Files, Rendered};
 use known::Known;
 use memchr::memmem;
 use object::{Bounds, Context, Subject};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -98,8 +98,10 @@ pub struct Plain {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overlay {
     /// Fields for the directory's own kustomization, as both tools write them into it before they build:
-    /// [`Overlay::applied`] says how. `components` are paths from the root of the tree. Empty: none.
+    /// [`overlay::applied`] says how. `components` are paths from the root of the tree. Empty: none.
     pub fields: BTreeMap<String, Value>,
+    /// Labels that built objects are given at last, and nothing that they select or make (Flux's `commonMetadata`).
+    pub labels: BTreeMap<String, String>,
     /// Flux's `postBuild`: what is put into the built text ([`substitute`]).
     pub substitute: Option<Substitution>,
 }

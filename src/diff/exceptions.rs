@@ -78,7 +78,10 @@ fn already(
         for policy in encoder.policies_at(old, direction, flows)? {
             let Some(section) = policy.section(direction) else { continue };
             let subject = encoder.subject(old, direction, policy)?;
-            let cut = encoder.d.and(flows, subject)?;
+            let cut = encoder.cut(flows, subject)?;
+            if cut.is_empty() {
+                continue;
+            }
             for (index, rule) in section.rules.iter().enumerate() {
                 let matched = encoder.matched_by(old, direction, rule, cut)?;
                 if matched.is_empty() {
@@ -146,7 +149,7 @@ fn still(
         }
         for policy in encoder.policies_at(new, direction, denied)? {
             let subject = encoder.subject(new, direction, policy)?;
-            let cut = encoder.d.and(denied, subject)?;
+            let cut = encoder.cut(denied, subject)?;
             if cut.is_empty() {
                 continue;
             }

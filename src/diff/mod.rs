@@ -23,8 +23,10 @@ use edits::{About, Edit};
 use rows::Draft;
 pub use severity::not_public;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::ops::Range;
 
 /// What differs between two sides.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,9 @@ pub struct Touched {
 
 type Result<T> = std::result::Result<T, OverBudget>;
 
+/// How many steps may be taken for each node of the budget, by all tries of a side together.
+const STEPS_PER_NODE: usize = 200;
+
 /// Says more of a row that opened, from its exact flows.
 pub type Annotate<'n> = &'n dyn Fn(&mut Encoder<'_, '_>, Set, &mut Row);
 
@@ -68,11 +73,14 @@ pub fn diff(world: &World<'_>, config: &Config, annotate: Annotate<'_>) -> Diff 
     ];
     for (new, rows, annotate) in sides {
         // A store for each try, so that what one of them made takes no room from the next.
-        let mut gain = |only: Option<usize>| {
+        let steps = Cell::new(config.node_budget.saturating_mul(STEPS_PER_NODE));
+        let mut gain = |only: Option<&Range<usize>>| {
             let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
+            encoder.d.limit_steps(steps.get());
             let (touched, targets) = (&mut diff.touched, &mut targets);
-            let (found, mut failed) =
-                gained_rows(&mut encoder, config, new, only, touched, targets)?;
+            let found = gained_rows(&mut encoder, config, new, only, touched, targets);
+            steps.set(steps.get().saturating_sub(encoder.d.steps()));
+            let (found, mut failed) = found?;
             diff.not_evaluated.append(&mut failed);
             rows.extend(found.into_iter().map(|(mut row, flows)| {
                 annotate(&mut encoder, flows, &mut row);
@@ -80,18 +88,27 @@ pub fn diff(world: &World<'_>, config: &Config, annotate: Annotate<'_>) -> Diff 
             }));
             Ok(())
         };
-        match gain(None) {
-            Ok(()) => {}
-            // Together the edits need too much room: each one alone then, in a store of its own.
-            Err(OverBudget) => {
-                let count = edit_places(world, config, new);
-                for (index, place) in count.iter().enumerate() {
-                    if gain(Some(index)) == Err(OverBudget) {
-                        too_much.push(too_large(Some(place), new));
+        // Where edits need too much room together, each half of them is tried alone.
+        if gain(None) == Err(OverBudget) {
+            let places = edit_places(world, config, new);
+            let mut open = halves(&(0..places.len()));
+            if open.is_empty() {
+                too_much.push(too_large(places.first(), new));
+            }
+            while let Some(edits) = open.pop() {
+                match gain(Some(&edits)) {
+                    Ok(()) => {}
+                    Err(OverBudget) if steps.get() == 0 => {
+                        let rest = places.get(edits.start..).unwrap_or_default();
+                        too_much.extend(not_reached(rest, new));
+                        break;
                     }
-                }
-                if count.is_empty() {
-                    too_much.push(too_large(None, new));
+                    Err(OverBudget) => match halves(&edits) {
+                        none if none.is_empty() => {
+                            too_much.push(too_large(places.get(edits.start), new));
+                        }
+                        halves => open.extend(halves),
+                    },
                 }
             }
         }
@@ -114,8 +131,11 @@ pub fn diff(world: &World<'_>, config: &Config, annotate: Annotate<'_>) -> Diff 
     diff
 }
 
+/// The file and line of an edit, and what it is about.
+type EditPlace = (String, u32, String);
+
 /// Where each edit stands, for messages when the analysis itself is out of room.
-fn edit_places(world: &World<'_>, config: &Config, new: Side) -> Vec<(String, u32, String)> {
+fn edit_places(world: &World<'_>, config: &Config, new: Side) -> Vec<EditPlace> {
     let mut encoder = Encoder::new(world, Reading::KnownAddresses, config.node_budget);
     let edits = edits::edits(&mut encoder, new).unwrap_or_default();
     edits
@@ -134,7 +154,34 @@ fn edit_places(world: &World<'_>, config: &Config, new: Side) -> Vec<(String, u3
         .collect()
 }
 
-fn too_large(place: Option<&(String, u32, String)>, new: Side) -> NotEvaluated {
+/// The halves of a range, the second one first; none of what has none.
+fn halves(range: &Range<usize>) -> Vec<Range<usize>> {
+    let middle = range.start + range.len() / 2;
+    match range.len() {
+        0 | 1 => Vec::new(),
+        _ => vec![middle..range.end, range.start..middle],
+    }
+}
+
+/// One entry for each file: there may be many edits.
+fn not_reached(places: &[EditPlace], new: Side) -> Vec<NotEvaluated> {
+    let mut files: BTreeMap<&str, (u32, usize)> = BTreeMap::new();
+    for (file, line, _) in places {
+        let (first, count) = files.entry(file).or_insert((*line, 0));
+        (*first, *count) = ((*first).min(*line), *count + 1);
+    }
+    let entry = |(file, (line, count)): (&str, (u32, usize))| NotEvaluated {
+        name: None,
+        reason: format!(
+            "what the edits of this file can change (there are {count}) was not computed: all edits together take more \
+             work than the limits allow; split the change, or raise the node budget"
+        ),
+        ..too_large(Some(&(file.to_string(), line, String::new())), new)
+    };
+    files.into_iter().map(entry).collect()
+}
+
+fn too_large(place: Option<&EditPlace>, new: Side) -> NotEvaluated {
     let (file, line, name) = match place {
         Some((file, line, name)) => (file.clone(), Some(*line), Some(name.clone())),
         None => (String::new(), None, None),
@@ -166,12 +213,12 @@ pub fn rows_with_flows(
     Ok(gained_rows(encoder, config, new, None, touched, targets)?.0)
 }
 
-/// The rows of all edits, or of one of them, gained on a side; and what failed its check.
+/// The rows of all edits, or of some of them, gained on a side; and what failed its check.
 fn gained_rows(
     encoder: &mut Encoder<'_, '_>,
     config: &Config,
     new: Side,
-    only: Option<usize>,
+    only: Option<&Range<usize>>,
     touched: &mut Touched,
     targets: &mut BTreeSet<u32>,
 ) -> Result<(Vec<RowWithFlows>, Vec<NotEvaluated>)> {
@@ -182,7 +229,7 @@ fn gained_rows(
     let chosen: Vec<(usize, &Edit)> = edits
         .iter()
         .enumerate()
-        .filter(|(index, _)| only.is_none_or(|only| only == *index))
+        .filter(|(index, _)| only.is_none_or(|only| only.contains(index)))
         .collect();
     let always = config.ip_blocks_match_pods == IpBlocksMatchPods::Always;
     let mut drafts: Vec<(Draft, bool)> = Vec::new();
@@ -263,6 +310,7 @@ fn merge(encoder: &mut Encoder<'_, '_>, drafts: &mut Vec<(Draft, bool)>) -> Resu
 
 /// Does the second set hold all of the first?
 fn lies_within(encoder: &mut Encoder<'_, '_>, inner: Set, outer: Set) -> Result<bool> {
+    encoder.d.step(1)?;
     Ok(encoder.d.may_lie_within(inner, outer) && encoder.d.minus(inner, outer)?.is_empty())
 }
 

@@ -126,6 +126,7 @@ pub fn replay(
         to: name(End::Destination),
         protocol: protocol.as_str(),
         port,
+        ..Witness::default()
     };
     Replayed { witness, admitted_by, agrees }
 }

@@ -4,10 +4,11 @@ use super::bounds::Bounds;
 use super::kept::{Kept, Text};
 use super::plan::Part;
 use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Temporary, Tools, Unusable};
-use crate::deploy::inputs::{beside, generated, kustomization};
+use crate::deploy::inputs::{beside, kustomization};
 use crate::deploy::origin::{self, Origins, Wrapped};
+use crate::deploy::overlay::{applied, made};
 use crate::deploy::{self, Build, Fault, Overlay, Release, Substitution, substitute};
-use crate::parse::{Affects, Problem, Sort, is_kustomization};
+use crate::parse::{Affects, Node, Problem, Sort, is_kustomization, manifests};
 use crate::report::Isolation;
 use crate::settings::Settings;
 use crate::source::AllFiles;
@@ -172,7 +173,11 @@ impl<'a> Builder<'a> {
         let wrapper = wrapper(directory, overlay);
         let text = self.kept(part, &tool.version, || {
             let room = Room::new(part, files).map_err(|error| not_written(part, &error))?;
-            room.wrap(directory, &wrapper, files).map_err(|error| not_written(part, &error))?;
+            room.wrap(&wrapper).map_err(|error| not_written(part, &error))?;
+            if let Some((path, text)) = edited(directory, overlay, files) {
+                room.write(&format!("src/{path}"), text.as_bytes())
+                    .map_err(|error| not_written(part, &error))?;
+            }
             let (reach, helm) = match self.trusted() {
                 true => (Reach::Anywhere, self.options.tools.helm().ok()),
                 false => (Reach::Root, None),
@@ -200,6 +205,8 @@ impl<'a> Builder<'a> {
         let wrapped = Wrapped {
             root: "../src",
             kustomization: wrapper.as_bytes(),
+            directory,
+            overlay,
             origin: &part.unit.decided.origin,
         };
         let found = origin::of_kustomize(&text, &wrapped, files, other);
@@ -362,34 +369,62 @@ impl Room {
         fs::write(disk, bytes)
     }
 
-    /// Writes the wrapper, and a kustomization where the directory has none.
-    fn wrap(&self, directory: &str, wrapper: &str, files: &AllFiles<'_>) -> io::Result<()> {
-        if kustomization(directory, files).is_none() {
-            let inside = |path: String| {
-                let inside = path.strip_prefix(directory).unwrap_or(&path);
-                inside.trim_start_matches('/').to_string()
-            };
-            let resources: Vec<String> =
-                generated(directory, files).into_iter().map(inside).collect();
-            let text = json!({ "resources": resources }).to_string();
-            self.write(
-                &format!("src/{}", beside(directory, "kustomization.yaml")),
-                text.as_bytes(),
-            )?;
-        }
+    fn wrap(&self, wrapper: &str) -> io::Result<()> {
         self.write("build/kustomization.yaml", wrapper.as_bytes())
     }
 }
 
-/// A kustomization over the one to build: it asks for the origins, and holds what the deployer lays over.
+/// A kustomization around the one to build: it asks for the origins, and sets what is set at last.
 fn wrapper(directory: &str, overlay: &Overlay) -> String {
-    let mut fields = overlay.fields.clone();
-    if let Some(Value::Array(components)) = fields.get_mut("components") {
-        for component in components {
-            *component = format!("../src/{}", component.as_str().unwrap_or_default()).into();
-        }
+    let mut fields = json!({
+        "resources": [format!("../src/{directory}")],
+        "buildMetadata": ["originAnnotations", "transformerAnnotations"],
+    });
+    if !overlay.labels.is_empty() {
+        let labels = json!([{"pairs": overlay.labels, "includeSelectors": false}]);
+        fields["labels"] = labels;
     }
-    fields.insert("resources".into(), json!([format!("../src/{directory}")]));
-    fields.insert("buildMetadata".into(), json!(["originAnnotations", "transformerAnnotations"]));
-    json!(fields).to_string()
+    yaml(&fields)
+}
+
+/// The path and text of the kustomization that is built in place of a directory's own: one with the overlay in it,
+/// or one that is made where there is none. `None`: it is built as it stands.
+fn edited(directory: &str, overlay: &Overlay, files: &AllFiles<'_>) -> Option<(String, String)> {
+    let (path, own) = match kustomization(directory, files) {
+        Some(_) if overlay.fields.is_empty() => return None,
+        Some(path) => {
+            let content = files.read(&path)?;
+            let own = manifests(content.bytes()).into_iter().next().transpose().ok()?;
+            // An empty file is edited as any other.
+            (path, own.unwrap_or_else(|| Node::on_line(&Value::Null, 0)))
+        }
+        None => (beside(directory, "kustomization.yaml"), made(directory, files)),
+    };
+    let text = yaml(&applied(&own, &overlay.written(directory)).to_json());
+    Some((path, text))
+}
+
+/// A value in YAML that is ASCII, so that no character of it means anything else to a reader of YAML than to one of
+/// JSON.
+fn yaml(value: &Value) -> String {
+    let escaped = |char: char| match u32::from(char) {
+        0..=0x7e => char.to_string(),
+        code @ 0x7f..=0xffff => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    };
+    value.to_string().chars().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_as_it_was() {
+        let value = json!({"a\u{85}": "\u{2028}\u{7f}\u{feff}😀é\n\"", "b": [1, null, true]});
+        let text = yaml(&value);
+        assert!(text.is_ascii(), "{text}");
+        let read = manifests(text.as_bytes()).remove(0).expect("a document");
+        assert_eq!(read.to_json(), value);
+    }
 }

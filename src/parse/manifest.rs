@@ -163,6 +163,28 @@ impl Node {
         self.at(path)?.text()
     }
 
+    /// A value of which all stands on one line.
+    pub fn on_line(json: &serde_json::Value, line: u32) -> Self {
+        let value = match json {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(value) => Value::Bool(*value),
+            serde_json::Value::Number(value) => Value::Number(value.clone()),
+            serde_json::Value::String(text) => Value::Text(text.clone()),
+            serde_json::Value::Array(items) => {
+                Value::List(items.iter().map(|item| Self::on_line(item, line)).collect())
+            }
+            serde_json::Value::Object(fields) => {
+                let field = |(key, value): (&String, _)| Field {
+                    key: key.clone(),
+                    line,
+                    node: Self::on_line(value, line),
+                };
+                Value::Map(fields.iter().map(field).collect())
+            }
+        };
+        Self { start_line: line, end_line: line, value }
+    }
+
     /// The same without lines.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {

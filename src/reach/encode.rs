@@ -42,6 +42,7 @@ pub struct Encoder<'w, 'a> {
     pub(super) named: FxHashMap<(Side, Protocol, Box<str>), Set>,
     impossible: FxHashMap<Side, Set>,
     mentioned: FxHashSet<*const Policy>,
+    subjects: FxHashMap<(Side, Direction, *const Policy), Set>,
 }
 
 pub(super) type Result<T> = std::result::Result<T, OverBudget>;
@@ -60,6 +61,7 @@ impl<'w, 'a> Encoder<'w, 'a> {
             named: FxHashMap::default(),
             impossible: FxHashMap::default(),
             mentioned: FxHashSet::default(),
+            subjects: FxHashMap::default(),
         }
     }
 
@@ -139,7 +141,7 @@ impl<'w, 'a> Encoder<'w, 'a> {
                 continue;
             };
             let subject = self.subject(side, direction, policy)?;
-            let cut = self.d.and(region, subject)?;
+            let cut = self.cut(region, subject)?;
             if cut.is_empty() {
                 continue;
             }
@@ -154,12 +156,21 @@ impl<'w, 'a> Encoder<'w, 'a> {
         self.d.union(admitted)
     }
 
+    /// The points of both. Most policies have nothing to do with a region, which a glance tells.
+    pub fn cut(&mut self, region: Set, subject: Set) -> Result<Set> {
+        self.d.step(1)?;
+        match self.d.clearly_apart(region, subject) {
+            true => Ok(Set::EMPTY),
+            false => self.d.and(region, subject),
+        }
+    }
+
     /// The flows of `region` whose pod at the direction's end some policy isolates.
     pub fn isolated(&mut self, side: Side, direction: Direction, region: Set) -> Result<Set> {
         let mut isolated = Vec::new();
         for policy in self.policies_at(side, direction, region)? {
             let subject = self.subject(side, direction, policy)?;
-            isolated.push(self.d.and(region, subject)?);
+            isolated.push(self.cut(region, subject)?);
         }
         self.d.union(isolated)
     }
@@ -213,12 +224,18 @@ impl<'w, 'a> Encoder<'w, 'a> {
 
     /// The flows whose end in this direction is a pod that the policy selects.
     pub fn subject(&mut self, side: Side, direction: Direction, policy: &Policy) -> Result<Set> {
+        let key = (side, direction, std::ptr::from_ref(policy));
+        if let Some(set) = self.subjects.get(&key) {
+            return Ok(*set);
+        }
         // In what order a policy writes its rules must not decide which fields come first.
         if self.mentioned.insert(policy) {
             self.fields.mention(policy);
         }
         let Subject { namespaces, pods } = &policy.subject;
-        self.matching_pods(side, Self::subject_end(direction), namespaces, pods, None)
+        let set = self.matching_pods(side, Self::subject_end(direction), namespaces, pods, None)?;
+        self.subjects.insert(key, set);
+        Ok(set)
     }
 
     /// The flows of `region`, all of them of pods that the rule's policy selects, which the rule

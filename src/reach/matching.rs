@@ -179,7 +179,8 @@ impl Encoder<'_, '_> {
     ) -> Result<Set> {
         let few = within.filter(|slots| count(slots) <= FEW_SLOTS);
         let key = (side, end, namespaces.clone(), pods.clone());
-        if few.is_none()
+        // What names its namespaces is the same set wherever it is looked for.
+        if (few.is_none() || by_name(namespaces).is_some())
             && let Some(set) = self.pods.get(&key)
         {
             return Ok(*set);

@@ -276,8 +276,10 @@ fn sentences(
     all.push(vec![
         Words("Example: "),
         Name(witness.from.clone()),
+        Name(words::listed(witness.from_inventory.as_ref())),
         Words(" -> "),
         Name(witness.to.clone()),
+        Name(words::listed(witness.to_inventory.as_ref())),
         Words(", "),
         Words(witness.protocol),
         Words("/"),

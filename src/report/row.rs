@@ -292,7 +292,8 @@ pub enum Assumption {
 }
 
 /// One concrete flow. The ends are written as `query` reads them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Witness {
     /// The source.
     pub from: String,
@@ -302,4 +303,20 @@ pub struct Witness {
     pub protocol: &'static str,
     /// Destination port.
     pub port: u16,
+    /// The source is a workload that only an inventory has, and which one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_inventory: Option<Listed>,
+    /// So is the destination.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_inventory: Option<Listed>,
+}
+
+/// An inventory that lists something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Its file, as [`super::Inventory::file`].
+    pub file: String,
+    /// The day on which it was taken, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken: Option<chrono::NaiveDate>,
 }

@@ -38,6 +38,12 @@ const MAX_DEPTH: usize = 2_000;
 /// How many edges may be made for each node of the budget.
 const EDGES_PER_NODE: usize = 20;
 
+/// What an operation on two nodes costs, in steps; a step is to read a few edges.
+const OPERATION: usize = 8;
+
+/// Edges that are read to tell sets apart without an operation.
+const GLANCE: usize = 32;
+
 /// Values up to and including `last` (from the one after the edge before) lead to `child`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Edge {
@@ -78,6 +84,8 @@ pub struct Diagrams {
     results: FxHashMap<(Op, Set, Set), Set>,
     scratch: Vec<Edge>,
     budget: usize,
+    steps: usize,
+    most_steps: usize,
 }
 
 impl Diagrams {
@@ -91,7 +99,25 @@ impl Diagrams {
             results: FxHashMap::default(),
             scratch: Vec::new(),
             budget,
+            steps: 0,
+            most_steps: usize::MAX,
         }
+    }
+
+    /// From here on the operations fail once they took this many steps together.
+    pub fn limit_steps(&mut self, most: usize) {
+        (self.steps, self.most_steps) = (0, most);
+    }
+
+    /// How many steps were taken since [`Self::limit_steps`].
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Counts steps of work that is done outside, on sets of this store.
+    pub fn step(&mut self, steps: usize) -> Result<(), OverBudget> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > self.most_steps { Err(OverBudget) } else { Ok(()) }
     }
 
     /// How many nodes were made so far.
@@ -191,6 +217,37 @@ impl Diagrams {
         }
     }
 
+    /// True only if no point is in both: told from a few edges, without making or keeping anything.
+    pub fn clearly_apart(&self, a: Set, b: Set) -> bool {
+        self.glance(a, b, &mut GLANCE.clone())
+    }
+
+    fn glance(&self, a: Set, b: Set, left: &mut usize) -> bool {
+        if a.is_empty() || b.is_empty() {
+            return true;
+        }
+        let level = self.level_or_bottom(a).min(self.level_or_bottom(b));
+        if level == BOTTOM {
+            return false;
+        }
+        let (one, other) = (self.cursor(a, level), self.cursor(b, level));
+        let (mut i, mut j) = (0, 0);
+        loop {
+            let Some(less) = left.checked_sub(1) else { return false };
+            *left = less;
+            let (x, y) = (self.edge(one, i), self.edge(other, j));
+            if !self.glance(x.child, y.child, left) {
+                return false;
+            }
+            let last = x.last.min(y.last);
+            if last == u32::MAX {
+                return true;
+            }
+            i = self.advance(one, i, last);
+            j = self.advance(other, j, last);
+        }
+    }
+
     /// The points of any of these.
     pub fn union(&mut self, mut sets: Vec<Set>) -> Result<Set, OverBudget> {
         sets.retain(|set| !set.is_empty());
@@ -277,6 +334,7 @@ impl Diagrams {
             Op::Minus if a == b || a.is_empty() || b == Set::FULL => return Ok(Set::EMPTY),
             _ => {}
         }
+        self.step(OPERATION)?;
         let key = if op != Op::Minus && b < a { (op, b, a) } else { (op, a, b) };
         if let Some(&result) = self.results.get(&key) {
             return Ok(result);
@@ -431,125 +489,4 @@ enum Cursor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A formula over three fields of eight values, evaluated both ways.
-    #[derive(Clone, Debug)]
-    enum Formula {
-        Range(Level, u32, u32),
-        And(Box<Formula>, Box<Formula>),
-        Or(Box<Formula>, Box<Formula>),
-        Minus(Box<Formula>, Box<Formula>),
-    }
-
-    impl Formula {
-        fn build(&self, d: &mut Diagrams) -> Set {
-            match self {
-                Formula::Range(level, a, b) => {
-                    let last = if *b == 7 { u32::MAX } else { *b };
-                    d.node(*level, [(*a, last, Set::FULL)]).unwrap()
-                }
-                Formula::And(a, b) => {
-                    let (a, b) = (a.build(d), b.build(d));
-                    d.and(a, b).unwrap()
-                }
-                Formula::Or(a, b) => {
-                    let (a, b) = (a.build(d), b.build(d));
-                    d.or(a, b).unwrap()
-                }
-                Formula::Minus(a, b) => {
-                    let (a, b) = (a.build(d), b.build(d));
-                    d.minus(a, b).unwrap()
-                }
-            }
-        }
-
-        fn holds(&self, point: [u32; 3]) -> bool {
-            match self {
-                Formula::Range(level, a, b) => (*a..=*b).contains(&point[*level as usize]),
-                Formula::And(a, b) => a.holds(point) && b.holds(point),
-                Formula::Or(a, b) => a.holds(point) || b.holds(point),
-                Formula::Minus(a, b) => a.holds(point) && !b.holds(point),
-            }
-        }
-    }
-
-    fn member(d: &Diagrams, mut set: Set, point: [u32; 3]) -> bool {
-        while let Some(level) = d.level(set) {
-            let value = point[level as usize];
-            set = d.edges(set).iter().find(|edge| value <= edge.last).unwrap().child;
-        }
-        set == Set::FULL
-    }
-
-    fn formulas() -> impl Strategy<Value = Formula> {
-        let leaf = (0u32..3, 0u32..8, 0u32..8)
-            .prop_map(|(level, a, b)| Formula::Range(level, a.min(b), a.max(b)));
-        leaf.prop_recursive(6, 48, 2, |inner| {
-            (inner.clone(), inner, 0..3).prop_map(|(a, b, op)| {
-                let (a, b) = (Box::new(a), Box::new(b));
-                match op {
-                    0 => Formula::And(a, b),
-                    1 => Formula::Or(a, b),
-                    _ => Formula::Minus(a, b),
-                }
-            })
-        })
-    }
-
-    fn points() -> impl Iterator<Item = [u32; 3]> {
-        (0..512u32).map(|n| [n / 64, n / 8 % 8, n % 8])
-    }
-
-    proptest! {
-        #[test]
-        fn operations_mean_what_they_say(formula in formulas()) {
-            let mut d = Diagrams::new(10_000);
-            let set = formula.build(&mut d);
-            for point in points() {
-                prop_assert_eq!(member(&d, set, point), formula.holds(point));
-            }
-        }
-
-        #[test]
-        fn equal_sets_have_equal_handles(a in formulas(), b in formulas()) {
-            let mut d = Diagrams::new(10_000);
-            let (x, y) = (a.build(&mut d), b.build(&mut d));
-            prop_assert_eq!(x == y, points().all(|p| a.holds(p) == b.holds(p)));
-        }
-
-        #[test]
-        fn what_lies_within_may_do_so(a in formulas(), b in formulas()) {
-            let mut d = Diagrams::new(10_000);
-            let (x, y) = (a.build(&mut d), b.build(&mut d));
-            let (both, either) = (d.and(x, y).unwrap(), d.or(x, y).unwrap());
-            prop_assert!(d.may_lie_within(both, x) && d.may_lie_within(x, either));
-            if !d.may_lie_within(x, y) {
-                prop_assert!(!d.minus(x, y).unwrap().is_empty());
-            }
-            // One point decides where there is nothing in common.
-            let rest = d.minus(x, y).unwrap();
-            prop_assert_eq!(d.may_lie_within(rest, y), rest.is_empty());
-        }
-
-        #[test]
-        fn projection_forgets_the_other_fields(formula in formulas()) {
-            let mut d = Diagrams::new(10_000);
-            let set = formula.build(&mut d);
-            let projected = d.project(set, |level| level == 1).unwrap();
-            for value in 0..8 {
-                let expected = points().any(|p| p[1] == value && formula.holds(p));
-                prop_assert_eq!(member(&d, projected, [0, value, 0]), expected);
-            }
-        }
-    }
-
-    #[test]
-    fn running_out_is_an_error_and_not_an_answer() {
-        let mut d = Diagrams::new(3);
-        let a = d.node(1, [(1, 1, Set::FULL)]).unwrap();
-        assert_eq!(d.node(0, [(1, 1, a)]), Err(OverBudget));
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use crate::renderers::tool;
 use crate::sandbox::Sandbox;
 use serde_json::Value;
+use std::path::Path;
 use std::process::Command;
 
 const DIFF: &str = "diff --git HEAD~1..HEAD --repo r --format json";
@@ -75,6 +76,38 @@ fn a_dependency_by_path_counts() {
     assert!(!run.not_evaluated().contains("stands in"), "{run:#?}");
 }
 
+fn pack(sandbox: &Sandbox, helm: &Path) {
+    let packed = Command::new(helm)
+        .args(["package", "elsewhere/db", "--destination", "r/shop/charts"])
+        .current_dir(sandbox.path("."))
+        .env("HOME", sandbox.path("."))
+        .output()
+        .unwrap();
+    assert!(packed.status.success(), "{packed:?}");
+}
+
+/// What it opens stands in the archive.
+#[test]
+fn a_packed_subchart_that_is_replaced_counts() {
+    let Some(helm) = tool(&["helm"]) else { return };
+    for needs in ["", "dependencies: [{name: db, version: 1.0.0}]\n"] {
+        let sandbox = Sandbox::new();
+        sandbox.init("r");
+        chart(&sandbox, "r/shop", needs);
+        chart(&sandbox, "elsewhere/db", "");
+        sandbox.write("elsewhere/db/templates/policy.yaml", template("db", ""));
+        pack(&sandbox, &helm);
+        sandbox.commit("r", "one");
+        sandbox.write("elsewhere/db/values.yaml", "open: true\n");
+        pack(&sandbox, &helm);
+        sandbox.commit("r", "two");
+        assert_eq!(opened(&sandbox), 1);
+        let report = sandbox.run(DIFF).ends(0).json();
+        let cause = &report["environments"][0]["opened"][0]["causes"][0];
+        assert_eq!(cause["location"]["file"], "shop/charts/db-1.0.0.tgz", "{cause:#}");
+    }
+}
+
 #[test]
 fn a_packed_subchart_counts() {
     let Some(helm) = tool(&["helm"]) else { return };
@@ -83,13 +116,7 @@ fn a_packed_subchart_counts() {
     chart(&sandbox, "r/shop", "dependencies: [{name: db, version: 1.0.0}]\n");
     chart(&sandbox, "elsewhere/db", "");
     sandbox.write("elsewhere/db/templates/policy.yaml", template("db", ""));
-    let packed = Command::new(helm)
-        .args(["package", "elsewhere/db", "--destination", "r/shop/charts"])
-        .current_dir(sandbox.path("."))
-        .env("HOME", sandbox.path("."))
-        .output()
-        .unwrap();
-    assert!(packed.status.success(), "{packed:?}");
+    pack(&sandbox, &helm);
     sandbox.write("r/shop/values.yaml", "db: {open: false}\n");
     sandbox.commit("r", "one");
     sandbox.write("r/shop/values.yaml", "db: {open: true}\n");

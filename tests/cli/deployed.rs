@@ -90,6 +90,39 @@ fn two_applications_into_one_cluster_are_one_world_and_into_two_are_two() {
     }
 }
 
+/// A prefix that Argo CD is told takes the place of the kustomization's own, and the patches of either know names
+/// without any.
+#[test]
+fn what_an_application_says_is_written_into_the_kustomization() {
+    let Some(_) = tool(&["kustomize", "kubectl"]) else { return };
+    let own = "resources: [allow.yaml]\nnamePrefix: own-\n";
+    for (name, count) in [("web", 1), ("own-web", 0), ("eu-web", 0), ("eu-own-web", 0)] {
+        let sandbox = repository();
+        sandbox.write("r/shop/kustomization.yaml", own);
+        sandbox.write("r/shop/allow.yaml", allow("web", "{matchLabels: {app: front}}"));
+        let application = |patches: &str| {
+            let options = format!("kustomize: {{namePrefix: eu-, patches: [{patches}]}}");
+            application("shop", &format!("{}, {options}", here("shop")), "eu")
+        };
+        sandbox.write("r/argocd/shop.yaml", application(""));
+        sandbox.commit("r", "one");
+        let open = r#"[{"op": "add", "path": "/spec/ingress/-", "value": {}}]"#;
+        let patch = format!("{{target: {{kind: NetworkPolicy, name: {name}}}, patch: '{open}'}}");
+        sandbox.write("r/argocd/shop.yaml", application(&patch));
+        sandbox.commit("r", "two");
+        let report = sandbox.run(DIFF).ends(0).json();
+        assert_eq!(report["notEvaluated"], Value::Array(vec![]), "{name}: {report:#}");
+        is(&report, &[("eu", count)]);
+        if count > 0 {
+            let text = report.to_string();
+            assert!(text.contains("eu-web") && !text.contains("own-"), "{report:#}");
+            assert!(text.contains("argocd/shop.yaml"), "{report:#}");
+        }
+        let status = sandbox.git("r", "status --porcelain");
+        assert_eq!(status, "", "the checkout is as it was");
+    }
+}
+
 #[test]
 fn a_set_makes_an_environment_of_each_directory() {
     let Some(_) = kustomize() else { return };

@@ -82,6 +82,30 @@ fn one_that_can_not_be_read_ends_the_run() {
     sandbox.run("diff a b --inventory empty.yaml --fail-on any").ends(11);
 }
 
+/// Who looks for an example's workload in the repository does not find it: so its name is marked.
+#[test]
+fn an_example_from_it_is_marked() {
+    let sandbox = removal();
+    let (without_wall, _) = CLUSTER.split_once("- apiVersion: networking").unwrap();
+    sandbox.write("cluster.yaml", without_wall);
+    for format in ["text", "markdown", "sarif", "github"] {
+        let run = sandbox.run(&format!("diff a b --inventory cluster.yaml --format {format}"));
+        let words: Vec<&str> = run.stdout.split_whitespace().collect();
+        let marked = words.join(" ").contains("(inventory of 2001-02-03)");
+        assert!(marked, "{format}: {run:#?}");
+    }
+    let report = sandbox.run("diff a b --inventory cluster.yaml --format json").ends(0).json();
+    let witness = &report["environments"][0]["opened"][0]["witness"];
+    let listed = serde_json::json!({"file": "cluster.yaml", "taken": "2001-02-03"});
+    assert_eq!(witness["toInventory"], listed, "{witness:#}");
+    // What the repository has as well is found there.
+    let (_, items) = without_wall.split_once("items:\n- ").unwrap();
+    let own = items.replace("\n  ", "\n");
+    sandbox.write("a/api.yaml", own.as_str()).write("b/api.yaml", own);
+    let run = sandbox.run("diff a b --inventory cluster.yaml");
+    assert!(!run.ends(0).stdout.contains("(inventory"), "{run:#?}");
+}
+
 #[test]
 fn the_configuration_names_files_of_the_side_before() {
     let sandbox = removal();
@@ -141,6 +165,29 @@ fn in_a_repository_it_is_that_of_the_base() {
         .ends(2)
         .says("the side before of")
         .says("`cluster.yaml`");
+}
+
+/// Also where its name is none of a manifest, so that nothing else would read it.
+#[test]
+fn an_edit_of_it_is_noticed_whatever_its_name() {
+    let sandbox = Sandbox::new();
+    let names = "version: 1\ninventory: [cluster.dump]\n";
+    sandbox.init("r").write("r/p.yaml", DENY).write(&format!("r/{FILE}"), names);
+    sandbox.write("r/cluster.dump", CLUSTER);
+    let base = sandbox.commit("r", "base");
+    sandbox.write("r/cluster.dump", format!("{CLUSTER}# newer\n"));
+    let head = sandbox.commit("r", "edited");
+    let said = "after cluster.dump (nothing): the change edits the inventory; ";
+    for command in [
+        format!("--git {base}..{head} --repo r"),
+        format!("--git {base} --repo r"),
+        format!("--git {base}..{head} --repo r --inventory r/cluster.dump"),
+    ] {
+        let run = sandbox.run(&format!("diff {command} --format json"));
+        assert!(run.ends(0).not_evaluated().starts_with(said), "{command}: {run:#?}");
+        let run = sandbox.run(&format!("diff {} --format json", command.replace(&base, &head)));
+        assert_eq!(run.ends(0).not_evaluated(), "", "{command}: {run:#?}");
+    }
 }
 
 /// A file of the checkout that is typed is the same file in the commits.

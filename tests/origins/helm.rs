@@ -5,7 +5,7 @@ use super::{assert_places, at, built, causes, rules, run, with, write};
 use netpol_review::deploy::origin::of_helm;
 use netpol_review::deploy::{Release, Values};
 use netpol_review::model::Origin;
-use netpol_review::tree::Tree;
+use netpol_review::tree::{Content, Tree};
 
 /// Renders the chart `shop` of a tree.
 fn render(tree: &Tree, other: &Tree, values: &[Values]) -> Option<Tree> {
@@ -314,6 +314,43 @@ spec:
         first("shop/values.yaml", "enabled: true", "enabled: false", "sub ingress 0"),
         enabled
     );
+}
+
+/// Packs the chart `db` with a template.
+fn packed(template: &str) -> Option<Content> {
+    let helm = tool(&["helm"])?;
+    let place = tempfile::tempdir().unwrap();
+    let files = [
+        ("db/Chart.yaml", "apiVersion: v2\nname: db\nversion: 1.0.0\n"),
+        ("db/templates/np.yaml", template),
+    ];
+    write(place.path(), &Tree::from_texts("t", files));
+    run(&helm, &["package", "db"], place.path());
+    Some(Content::new(std::fs::read(place.path().join("db-1.0.0.tgz")).unwrap()))
+}
+
+/// Nobody edits a line of it: the archive as a whole stands for what is in it.
+#[test]
+fn a_packed_chart_is_one_file() {
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: db}\nspec:\n  podSelector: {}\n  ingress:\n  - from:\n    - podSelector: {matchLabels: {app: web}}\n";
+    let Some(old) = packed(policy) else { return };
+    let new = packed(&policy.replace("app: web", "tier: web")).unwrap();
+    let path = "shop/charts/db-1.0.0.tgz";
+    let with = |archive: Content| {
+        let mut tree = chart(&[("shop/values.yaml", "db: {}\n")]);
+        tree.files.insert(path.into(), archive);
+        tree
+    };
+    let (before, after) = (with(old), with(new));
+    let built = render(&after, &before, &[]).unwrap();
+    let archive = format!("{path}:1");
+    assert_places(
+        &rules(&built),
+        &[("db ingress 0", archive.clone()), ("db ingress 0.0", archive.clone())],
+    );
+    let rendered = &built.rendered["built.yaml"];
+    assert!(rendered.lines.iter().flatten().all(|source| source.changed), "{rendered:?}");
+    assert_eq!(causes(&render(&before, &after, &[]).unwrap(), &built), [archive]);
 }
 
 #[test]

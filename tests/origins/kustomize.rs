@@ -2,23 +2,51 @@
 
 use super::renderers::tool;
 use super::{assert_places, at, built, causes, cluster, rules, run, shown, with, write};
+use netpol_review::deploy::Overlay;
+use netpol_review::deploy::inputs::kustomization;
 use netpol_review::deploy::origin::{Wrapped, of_kustomize};
+use netpol_review::deploy::overlay::{applied, made};
 use netpol_review::model::Origin;
-use netpol_review::tree::Tree;
+use netpol_review::parse::{Node, manifests};
+use netpol_review::tree::{Files, Tree};
 
-/// Builds a directory of a tree as the orchestrator does, with fields of its own in the wrapper.
-fn build_with(tree: &Tree, other: &Tree, directory: &str, fields: &str) -> Option<Tree> {
+fn node(bytes: &[u8]) -> Node {
+    manifests(bytes).remove(0).unwrap()
+}
+
+/// Builds a directory of a tree as the orchestrator does, with fields that `app.yaml` lays over it.
+pub fn build_with(tree: &Tree, other: &Tree, directory: &str, fields: &str) -> Option<Tree> {
     let kubectl = tool(&["kubectl"])?;
     let place = tempfile::tempdir().unwrap();
     write(&place.path().join("src"), tree);
     let wrapper = format!(
-        "buildMetadata: [originAnnotations, transformerAnnotations]\nresources: [../src/{directory}]\n{fields}"
+        "buildMetadata: [originAnnotations, transformerAnnotations]\nresources: [../src/{directory}]\n"
     );
+    let mut overlay = Overlay::default();
+    for document in manifests(fields.as_bytes()) {
+        for field in document.unwrap().fields() {
+            overlay.fields.insert(field.key.clone(), field.node.to_json());
+        }
+    }
+    let own = kustomization(directory, tree);
+    let path = own.clone().unwrap_or_else(|| format!("{directory}/kustomization.yaml"));
+    let own = match own {
+        Some(path) => node(tree.read(&path).unwrap().bytes()),
+        None => made(directory, tree),
+    };
+    let edited = applied(&own, &overlay.written(directory)).to_json().to_string();
+    std::fs::write(place.path().join("src").join(path), edited).unwrap();
     std::fs::create_dir(place.path().join("build")).unwrap();
     std::fs::write(place.path().join("build/kustomization.yaml"), &wrapper).unwrap();
     let text = run(&kubectl, &["kustomize", "build"], place.path());
     let origin = Origin { file: "app.yaml".into(), start_line: 5, end_line: 9 };
-    let wrapped = Wrapped { root: "../src", kustomization: wrapper.as_bytes(), origin: &origin };
+    let wrapped = Wrapped {
+        root: "../src",
+        kustomization: wrapper.as_bytes(),
+        directory,
+        overlay: &overlay,
+        origin: &origin,
+    };
     let result = of_kustomize(&text, &wrapped, tree, other);
     let text = String::from_utf8(result.text.clone()).unwrap();
     assert!(!text.contains("config.kubernetes.io"), "{text}");
@@ -26,11 +54,11 @@ fn build_with(tree: &Tree, other: &Tree, directory: &str, fields: &str) -> Optio
     Some(built(&result.text, result.origins, &entry))
 }
 
-fn build(tree: &Tree, other: &Tree, directory: &str) -> Option<Tree> {
+pub fn build(tree: &Tree, other: &Tree, directory: &str) -> Option<Tree> {
     build_with(tree, other, directory, "")
 }
 
-const BASE: &str = "\
+pub const BASE: &str = "\
 # What the shop's pods talk to.
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -69,11 +97,11 @@ fn base() -> [(&'static str, &'static str); 2] {
     [("base/kustomization.yaml", "resources: [np.yaml]\n"), ("base/np.yaml", BASE)]
 }
 
-fn tree(files: &[(&str, &str)]) -> Tree {
+pub fn tree(files: &[(&str, &str)]) -> Tree {
     Tree::from_texts("t", base().into_iter().chain(files.iter().copied()))
 }
 
-fn base_rule(tree: &Tree, needle: &str) -> String {
+pub fn base_rule(tree: &Tree, needle: &str) -> String {
     at(tree, "base/np.yaml", needle)
 }
 

@@ -7,6 +7,7 @@ mod helm;
 mod kustomize;
 #[path = "../renderers/mod.rs"]
 mod renderers;
+mod overlays;
 
 use netpol_review::config::Config;
 use netpol_review::deploy::origin::Origins;

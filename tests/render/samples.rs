@@ -146,6 +146,7 @@ pub fn any_pod() -> Row {
             to: "payments/db".into(),
             protocol: "TCP",
             port: 5432,
+            ..Witness::default()
         },
         rules: vec![],
     }
@@ -194,6 +195,7 @@ pub fn default_deny_deleted() -> Row {
             to: "payments/db".into(),
             protocol: "TCP",
             port: 1,
+            ..Witness::default()
         },
         rules: vec![],
         undeclared: Undeclared::Also,
@@ -246,6 +248,7 @@ pub fn external_ranges() -> Row {
             to: "1.1.1.1".into(),
             protocol: "TCP",
             port: 443,
+            ..Witness::default()
         },
         rules: vec![],
     }
@@ -279,6 +282,7 @@ pub fn undeclared_with_assumption() -> Row {
             to: "namespace:team-b,pod:tier=cache".into(),
             protocol: "TCP",
             port: 8080,
+            ..Witness::default()
         },
         rules: vec![],
     }

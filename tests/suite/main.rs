@@ -1,5 +1,6 @@
 //! Every test that crosses modules, in one binary.
 
+mod bounds;
 mod cases;
 mod engine;
 mod facts;

@@ -11,7 +11,23 @@ use std::rc::Rc;
 pub(super) struct Charts {
     /// The directory of the one that is released.
     pub(super) root: String,
-    known: BTreeMap<String, Option<Rc<Chart>>>,
+    known: BTreeMap<String, Option<Inner>>,
+}
+
+/// A chart inside of another.
+#[derive(Clone)]
+enum Inner {
+    Directory(Rc<Chart>),
+    /// It is packed in this file.
+    Packed(String),
+}
+
+/// Where a template is.
+pub(super) enum Place {
+    /// In a file of a chart.
+    File(Rc<Chart>, String),
+    /// Somewhere in this archive.
+    Archive(String),
 }
 
 impl Charts {
@@ -20,38 +36,38 @@ impl Charts {
         Self { root: root.to_string(), known: BTreeMap::new() }
     }
 
-    /// The chart and the file of a template, by what `# Source:` calls it.
-    pub(super) fn place(
-        &mut self,
-        source: &str,
-        sources: &mut Sources<'_>,
-    ) -> Option<(Rc<Chart>, String)> {
+    /// The chart and the file of a template, by what `# Source:` calls it; of one that is packed, the archive.
+    pub(super) fn place(&mut self, source: &str, sources: &mut Sources<'_>) -> Option<Place> {
         let (_, path) = source.split_once('/')?;
         let mut rest = path;
         let mut key = String::new();
-        let mut chart = Some(Rc::new(Chart::released(&self.root)));
+        let mut chart = Rc::new(Chart::released(&self.root));
         while let Some((name, behind)) =
             rest.strip_prefix("charts/").and_then(|path| path.split_once('/'))
         {
             key = format!("{key}/{name}");
-            chart = match self.known.get(&key) {
+            let found = match self.known.get(&key) {
                 Some(known) => known.clone(),
                 None => {
-                    let found = chart.and_then(|chart| inner(&chart, name, sources)).map(Rc::new);
+                    let found = inner(&chart, name, sources);
                     self.known.insert(key.clone(), found.clone());
                     found
                 }
             };
+            match found? {
+                Inner::Directory(inner) => chart = inner,
+                // What else is inside of it is in the same file.
+                Inner::Packed(archive) => return Some(Place::Archive(archive)),
+            }
             rest = behind;
         }
-        let chart = chart?;
         let file = join(&chart.directory, rest);
-        Some((chart, file))
+        Some(Place::File(chart, file))
     }
 }
 
 /// A chart inside of another, by its name or by the other name that it is given there.
-fn inner(outer: &Chart, name: &str, sources: &mut Sources<'_>) -> Option<Chart> {
+fn inner(outer: &Chart, name: &str, sources: &mut Sources<'_>) -> Option<Inner> {
     let read = |path: &str, sources: &mut Sources<'_>| {
         sources.documents(path).and_then(|documents| documents.first().cloned())
     };
@@ -85,5 +101,22 @@ fn inner(outer: &Chart, name: &str, sources: &mut Sources<'_>) -> Option<Chart> 
             (node.text_at(&["name"]) == Some(real)).then(|| directory.to_string())
         }),
     };
-    Some(outer.inner(found?, name, conditions))
+    match found {
+        Some(found) => Some(Inner::Directory(Rc::new(outer.inner(found, name, conditions)))),
+        None => packed(&charts, real, sources).map(Inner::Packed),
+    }
+}
+
+/// The archive of a chart: `NAME-VERSION.tgz`. `None`: there is none, or several could be it.
+fn packed(charts: &str, name: &str, sources: &Sources<'_>) -> Option<String> {
+    let below = sources.below(charts);
+    let version = |path: &str| -> Option<String> {
+        let file = within(path, charts)?.strip_suffix(".tgz")?.strip_prefix(name)?;
+        Some(file.strip_prefix('-')?.to_string())
+    };
+    let is_version =
+        |text: &str| text.starts_with(|char: char| char.is_ascii_digit() || char == 'v');
+    let mut found = below.iter().filter(|path| version(path).is_some_and(|text| is_version(&text)));
+    let only = found.next()?;
+    found.next().is_none().then(|| only.to_string())
 }

@@ -3,7 +3,7 @@
 
 use super::Origins;
 use super::align::{LOOKS, Sink, align, equal};
-use super::charts::Charts;
+use super::charts::{Charts, Place};
 use super::part::{is_long, part};
 use super::scope::{Meaning, Scope, included};
 use super::sources::{Marks, Sources, renumber};
@@ -135,8 +135,18 @@ impl<'p> Printed<'p> {
 
 impl Rendering<'_> {
     fn document(&mut self, document: &Document<'_>, lines: &[&str]) {
-        let Some((chart, file)) = self.charts.place(document.source, &mut self.sources) else {
-            return;
+        let (chart, file) = match self.charts.place(document.source, &mut self.sources) {
+            Some(Place::File(chart, file)) => (chart, file),
+            // Its lines are those of no file in the repository: all of it stands for them.
+            Some(Place::Archive(archive)) => {
+                let start = self.sources.number(&archive, 1);
+                let lines = document.lines.clone().map(number);
+                start
+                    .into_iter()
+                    .for_each(|start| lines.clone().for_each(|line| self.marks.add(line, start)));
+                return;
+            }
+            None => return,
         };
         let Some((template, start)) = self.template(&file) else { return };
         let rows = lines.get(document.lines.clone()).unwrap_or_default();

@@ -15,6 +15,8 @@ use super::replace;
 use super::select::Identity;
 use super::sources::{Marks, Sources};
 use super::transformers::{at, generated, setters};
+use super::written;
+use crate::deploy::Overlay;
 use crate::model::Origin;
 use crate::parse::{Node, Value, is_kustomization, manifests};
 use crate::tree;
@@ -41,8 +43,12 @@ pub struct Wrapped<'a> {
     pub root: &'a str,
     /// Its text.
     pub kustomization: &'a [u8],
+    /// The directory that is deployed, from the root of the tree.
+    pub directory: &'a str,
+    /// What was written into its kustomization.
+    pub overlay: &'a Overlay,
     /// What decided on it: an Application with fields of its own, for example, whose lines stand for those of
-    /// the wrapper.
+    /// the wrapper and of the overlay.
     pub origin: &'a Origin,
 }
 
@@ -64,9 +70,9 @@ pub fn of_kustomize(
     other: &dyn tree::Files,
 ) -> Built {
     let mut sources = Sources::new(files, other);
-    let wrapper = wrapper(wrapped, &mut sources);
+    let written = written::of(wrapped, &mut sources);
     let mut build = Build {
-        files: Files::new(sources, wrapped.root, wrapper),
+        files: Files::new(sources, wrapped.root, written),
         histories: BTreeMap::new(),
         indexes: BTreeMap::new(),
         looks: LOOKS,
@@ -453,50 +459,6 @@ impl Sink for Marking<'_> {
             _ => (None, setters.into_iter().chain(source).collect()),
         };
         first.into_iter().chain(rest).for_each(|number| self.same(line, number));
-    }
-}
-
-/// The wrapper as a node whose lines are those of what decided on it.
-fn wrapper(wrapped: &Wrapped<'_>, sources: &mut Sources<'_>) -> Node {
-    let Origin { file, start_line, .. } = wrapped.origin;
-    let line = sources.number(file, *start_line).unwrap_or(0);
-    let mut node = manifests(wrapped.kustomization)
-        .into_iter()
-        .flatten()
-        .next()
-        .unwrap_or(at(line, Value::Null));
-    let mut texts = BTreeMap::new();
-    let documents = sources.documents(file).unwrap_or_default();
-    for document in documents.iter() {
-        if (document.start_line..=document.end_line).contains(&line) {
-            gather(document, &mut texts);
-        }
-    }
-    place(&mut node, line, &texts);
-    node
-}
-
-/// All texts of a node with their lines.
-fn gather<'n>(node: &'n Node, texts: &mut BTreeMap<&'n str, (u32, u32)>) {
-    if let Some(text) = node.text() {
-        texts.entry(text).or_insert((node.start_line, node.end_line));
-    }
-    node.items().iter().for_each(|item| gather(item, texts));
-    node.fields().iter().for_each(|field| gather(&field.node, texts));
-}
-
-fn place(node: &mut Node, line: u32, texts: &BTreeMap<&str, (u32, u32)>) {
-    let lines = node.text().and_then(|text| texts.get(text)).copied();
-    (node.start_line, node.end_line) = lines.unwrap_or((line, line));
-    match &mut node.value {
-        Value::List(items) => items.iter_mut().for_each(|item| place(item, line, texts)),
-        Value::Map(fields) => {
-            for field in fields {
-                place(&mut field.node, line, texts);
-                field.line = field.node.start_line;
-            }
-        }
-        _ => {}
     }
 }
 

@@ -21,6 +21,7 @@ mod touched;
 mod trace;
 mod transformers;
 mod values;
+mod written;
 
 pub use helm::of_helm;
 pub use kustomize::{Built, Wrapped, of_kustomize};

@@ -5,6 +5,7 @@ use super::merge::{self, Removed, Work};
 use super::paths::{directory, join, within};
 use super::select::Identity;
 use super::sources::{Sources, inside};
+use super::written::Written;
 use crate::parse::{Field, Node, Value, is_kustomization};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -38,9 +39,13 @@ pub(super) struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn new(sources: Sources<'a>, root: &str, wrapper: Node) -> Self {
-        let wrapper = Rc::new(Kustomization { node: wrapper, directory: String::new() });
-        let (known, patches) = (BTreeMap::new(), BTreeMap::new());
+    pub(super) fn new(sources: Sources<'a>, root: &str, written: Written) -> Self {
+        let wrapper = Rc::new(Kustomization { node: written.wrapper, directory: String::new() });
+        let (mut known, patches) = (BTreeMap::new(), BTreeMap::new());
+        if let Some((path, node)) = written.own {
+            let directory = directory(&path).to_string();
+            known.insert(path, Some(Rc::new(Kustomization { node, directory })));
+        }
         Self { sources, root: join("", root), wrapper, known, patches }
     }
 
@@ -84,7 +89,10 @@ impl<'a> Files<'a> {
     /// The path of the kustomization in a directory.
     pub(super) fn kustomization_in(&mut self, directory: &str) -> Option<String> {
         let paths = NAMES.map(|name| join(directory, name));
-        paths.into_iter().find(|path| self.number(path, 1).is_some())
+        let is_there = |path: &String| {
+            self.known.get(path).is_some_and(Option::is_some) || self.number(path, 1).is_some()
+        };
+        paths.into_iter().find(is_there)
     }
 
     /// The patches that a step of the build lays over objects: `kind` of the kustomization in a file.

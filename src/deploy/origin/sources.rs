@@ -42,6 +42,11 @@ impl<'a> Sources<'a> {
         Self { here, there, files, known, bytes_left: BYTES }
     }
 
+    /// The files of this side.
+    pub(super) fn files(&self) -> &'a dyn Files {
+        self.here
+    }
+
     /// The bytes of a file and the number of its line 0.
     pub(super) fn read(&mut self, path: &str) -> Option<(Content, u32)> {
         let index = self.index(path)?;
@@ -81,6 +86,11 @@ impl<'a> Sources<'a> {
         self.files.get(index).is_some_and(|file| {
             let touched = || {
                 let there = self.there.read(&file.path);
+                // One line stands for all of an archive.
+                if file.path.ends_with(".tgz") {
+                    let same = there.is_some_and(|there| there.same(&file.content));
+                    return if same { Touched::Nothing } else { Touched::Everything };
+                }
                 Touched::of(file.content.bytes(), there.as_ref().map(Content::bytes))
             };
             file.touched.get_or_init(touched).line(line)

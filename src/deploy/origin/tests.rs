@@ -1,7 +1,7 @@
 //! Built texts written by hand, for what no tool is needed, and such as nobody would write.
 
 use super::*;
-use crate::deploy::{Release, Values};
+use crate::deploy::{Overlay, Release, Values};
 use crate::model::Origin;
 use crate::tree::Tree;
 
@@ -21,8 +21,13 @@ const ANNOTATIONS: &str = "  annotations:
 
 fn kustomized(text: &str, tree: &Tree) -> Built {
     let origin = Origin { file: "o/kustomization.yaml".into(), start_line: 1, end_line: 1 };
-    let wrapped =
-        Wrapped { root: "../src", kustomization: b"{resources: [../src/o]}", origin: &origin };
+    let wrapped = Wrapped {
+        root: "../src",
+        kustomization: b"{resources: [../src/o]}",
+        directory: "o",
+        overlay: &Overlay::default(),
+        origin: &origin,
+    };
     of_kustomize(text.as_bytes(), &wrapped, tree, tree)
 }
 

@@ -217,28 +217,7 @@ fn inline(values: &serde_json::Value, origin: &Origin, sources: &mut Sources<'_>
         open.extend(node.items());
         open.extend(node.fields().iter().map(|field| &field.node));
     }
-    on_line(values, line)
-}
-
-fn on_line(value: &serde_json::Value, line: u32) -> Node {
-    let value = match value {
-        serde_json::Value::Null => Value::Null,
-        serde_json::Value::Bool(value) => Value::Bool(*value),
-        serde_json::Value::Number(value) => Value::Number(value.clone()),
-        serde_json::Value::String(value) => Value::Text(value.clone()),
-        serde_json::Value::Array(items) => {
-            Value::List(items.iter().map(|item| on_line(item, line)).collect())
-        }
-        serde_json::Value::Object(fields) => {
-            let field = |(key, value): (&String, _)| Field {
-                key: key.clone(),
-                line,
-                node: on_line(value, line),
-            };
-            Value::Map(fields.iter().map(field).collect())
-        }
-    };
-    at(line, value)
+    Node::on_line(values, line)
 }
 
 /// The values of `--set a.b[0].c=value`.

@@ -62,9 +62,11 @@ pub fn on_lines(notes: &[Note<'_>], options: &Options<'_>) -> String {
             text.push_str(&format!("  <br>*{}*\n", words::assumption(assumes)));
         }
         text.push_str(&format!(
-            "  <br>for example {} → {}, {}/{}\n",
+            "  <br>for example {}{} → {}{}, {}/{}\n",
             untrusted::markdown(&row.witness.from),
+            words::listed(row.witness.from_inventory.as_ref()),
             untrusted::markdown(&row.witness.to),
+            words::listed(row.witness.to_inventory.as_ref()),
             row.witness.protocol,
             row.witness.port
         ));

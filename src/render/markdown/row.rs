@@ -122,9 +122,11 @@ fn details(row: &Row, writer: Writer<'_>) -> Vec<String> {
     }
     let witness = &row.witness;
     lines.push(format!(
-        "Example: {} → {}, {}/{}",
+        "Example: {}{} → {}{}, {}/{}",
         untrusted::markdown(&witness.from),
+        words::listed(witness.from_inventory.as_ref()),
         untrusted::markdown(&witness.to),
+        words::listed(witness.to_inventory.as_ref()),
         witness.protocol,
         witness.port
     ));

@@ -126,9 +126,11 @@ pub fn exceptions(lines: &mut Lines, row: &Row, opened: bool, shown: usize) {
 pub fn example(row: &Row) -> String {
     let witness = &row.witness;
     format!(
-        "{} -> {}, {}/{}",
+        "{}{} -> {}{}, {}/{}",
         untrusted::plain(&witness.from),
+        words::listed(witness.from_inventory.as_ref()),
         untrusted::plain(&witness.to),
+        words::listed(witness.to_inventory.as_ref()),
         witness.protocol,
         witness.port
     )

@@ -1,7 +1,17 @@
 //! What came from an inventory, and how old that is.
 
 use super::count;
-use crate::report::Inventory;
+use crate::report::{Inventory, Listed};
+
+/// What stands behind the name of a workload that only an inventory has: ` (inventory of 2026-11-20)`. Nothing behind
+/// others.
+pub fn listed(listed: Option<&Listed>) -> String {
+    match listed.map(|listed| listed.taken) {
+        None => String::new(),
+        Some(None) => " (inventory)".into(),
+        Some(Some(day)) => format!(" (inventory of {day})"),
+    }
+}
 
 /// What is said of a file of an inventory, before its name and behind it: `3 workloads and 1 policy come from
 /// the inventory `, `, taken on 2026-11-20 (5 days ago)`. Holds no text out of manifests.

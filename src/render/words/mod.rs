@@ -10,7 +10,7 @@ mod isolation;
 
 pub use edit::{cause, remedy};
 pub use finding::{about, fix, message, older};
-pub use inventory::inventory;
+pub use inventory::{inventory, listed};
 pub use isolation::isolation;
 
 use crate::report::{
