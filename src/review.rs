@@ -35,7 +35,11 @@ pub fn review_in_steps(
         rules::annotate(encoder, config, flows, row);
     });
     done("analysis");
-    let found = rules::of_change(&world, config);
+    let found = rules::of_change(
+        &world,
+        config,
+        [read(before, &parsed_before), read(after, &parsed_after)],
+    );
     let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff, found);
     done("rules");
     report
@@ -118,7 +122,7 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
 pub fn lint(tree: &Tree, config: &Config) -> Lint {
     let (_, parsed) = parse_both(&Tree::default(), tree, config);
     let world = World::of(&parsed.cluster, &parsed.cluster, config);
-    let found = rules::of_snapshot(&world, config);
+    let found = rules::of_snapshot(&world, config, read(tree, &parsed));
     let mut entries = of_one(&parsed.problems);
     entries.extend(found.not_evaluated);
     sort(&mut entries);
@@ -130,6 +134,11 @@ pub fn lint(tree: &Tree, config: &Config) -> Lint {
         read: counts(&[(tree, &parsed)]),
         inventory: inventory(&parsed.inventory, &parsed.inventory),
     }
+}
+
+/// What was read of a side, for rules.
+fn read<'p>(tree: &'p Tree, parsed: &'p Parsed) -> rules::Read<'p> {
+    rules::Read { tree, problems: &parsed.problems }
 }
 
 /// What was not understood of a snapshot that stands alone.

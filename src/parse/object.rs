@@ -200,8 +200,9 @@ impl Reader<'_> {
         let place = Place::root(object.doc, object.node);
         let mut remarks = policy::Remarks::default();
         let identity = (&namespace, name);
-        let lowered =
+        let mut lowered =
             policy::lower(&policy, identity, &place, self.file, self.config, &mut remarks)?;
+        lowered.written.namespace = self.placed(object);
         self.read.policies.push(Arc::new(lowered));
         for warning in remarks.warnings {
             self.problem(object, &warning, warning.to_string(), Affects::Nothing);
@@ -274,6 +275,7 @@ impl Reader<'_> {
         let lowering = workload::Object {
             kind: object.kind,
             namespace: &namespace,
+            placed: self.placed(object),
             place: &place,
             file: self.file,
             host_network_pods: self.config.host_network_pods,
@@ -339,6 +341,14 @@ impl Reader<'_> {
             .unwrap_or(&self.config.default_namespace);
         let name = text("name").or_else(|| text("generateName"));
         (namespace.into(), name.unwrap_or_default().to_string())
+    }
+
+    /// Does somebody say which namespace an object is in: its manifest, or whoever deploys it?
+    fn placed(&self, object: &Object<'_>) -> bool {
+        let metadata = object.doc.get(object.node, "metadata");
+        let namespace = metadata.and_then(|node| object.doc.text(node, "namespace"));
+        let deployer = self.surroundings.rendered.is_some_and(|built| built.namespace.is_some());
+        deployer || namespace.is_some_and(|namespace| !namespace.is_empty())
     }
 
     /// The object is left out.

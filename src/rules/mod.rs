@@ -17,7 +17,7 @@ mod words;
 
 pub use draft::{About, Draft};
 pub use scope::Scope;
-pub use snapshot::{Matched, Snapshot};
+pub use snapshot::{Matched, Read, Snapshot};
 
 use crate::config::Config;
 use crate::reach::{Encoder, Side, World};
@@ -122,14 +122,13 @@ pub struct Found {
     pub not_evaluated: Vec<NotEvaluated>,
 }
 
-/// Everything that the rules find in a comparison.
-pub fn of_change(world: &World<'_>, config: &Config) -> Found {
+/// Everything that the rules find in a comparison, of the two sides that were read.
+pub fn of_change(world: &World<'_>, config: &Config, sides: [Read<'_>; 2]) -> Found {
+    // What was refused is in neither world, so rules are asked even where these are the same.
     let scope = Scope::of(world);
-    if scope.is_empty() {
-        return Found::default();
-    }
-    let before = Snapshot::new(world, Side::Before, config, &scope);
-    let after = Snapshot::new(world, Side::After, config, &scope);
+    let [before, after] = sides;
+    let before = Snapshot::new(world, Side::Before, config, &scope, before);
+    let after = Snapshot::new(world, Side::After, config, &scope, after);
     find(config, |rule| match rule.check {
         Check::Side(check) => {
             let now = check(&after)?;
@@ -147,9 +146,9 @@ pub fn of_change(world: &World<'_>, config: &Config) -> Found {
 }
 
 /// Everything that the rules find in one snapshot, of which both sides of the world are.
-pub fn of_snapshot(world: &World<'_>, config: &Config) -> Found {
+pub fn of_snapshot(world: &World<'_>, config: &Config, read: Read<'_>) -> Found {
     let scope = Scope::everything();
-    let snapshot = Snapshot::new(world, Side::After, config, &scope);
+    let snapshot = Snapshot::new(world, Side::After, config, &scope, read);
     find(config, |rule| match rule.check {
         Check::Side(check) => {
             Ok(check(&snapshot)?.into_iter().map(|draft| (true, draft)).collect())
