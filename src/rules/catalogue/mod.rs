@@ -1,5 +1,6 @@
 //! The rules, one file each.
 
+mod accidental_or;
 mod missing_default_deny;
 mod rule_without_peers;
 mod vague_name;
@@ -8,4 +9,34 @@ use super::Rule;
 
 /// All rules, in the order of the documentation.
 pub const RULES: &[Rule] =
-    &[rule_without_peers::RULE, missing_default_deny::RULE, vague_name::RULE];
+    &[rule_without_peers::RULE, missing_default_deny::RULE, accidental_or::RULE, vague_name::RULE];
+
+#[cfg(test)]
+mod testing {
+    use crate::config::Config;
+    use crate::report::{Finding, Persona};
+    use crate::review::review;
+    use crate::settings;
+    use crate::tree::Tree;
+
+    /// What a rule tells of manifests that are all new, whoever is shown it.
+    pub fn told(rule: &str, manifests: &str) -> Vec<Finding> {
+        told_with("", rule, manifests)
+    }
+
+    /// The same with a configuration, without its `version`.
+    pub fn told_with(configuration: &str, rule: &str, manifests: &str) -> Vec<Finding> {
+        let text = format!("version: 1\n{configuration}");
+        let mut config: Config = settings::parse(&text).expect("a configuration").config;
+        config.rules.persona = Persona::Auditor;
+        let after = Tree::from_texts("t", [("m.yaml", manifests)]);
+        let report = review(&Tree::default(), &after, &config);
+        let findings = report.environments.into_iter().flat_map(|one| one.findings);
+        findings.filter(|finding| finding.rule == rule).collect()
+    }
+
+    /// Does a rule say anything?
+    pub fn fires(rule: &str, manifests: &str) -> bool {
+        !told(rule, manifests).is_empty()
+    }
+}
