@@ -2,6 +2,7 @@
 
 mod accidental_or;
 mod missing_default_deny;
+mod name_contradicts_effect;
 mod rule_without_peers;
 mod vague_name;
 
