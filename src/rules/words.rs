@@ -123,7 +123,7 @@ pub fn yaml(selector: &Selector) -> String {
 
 /// The value of a label, in quotes where YAML could take it for something else. It holds letters, digits, `-`,
 /// `_` and `.`.
-fn quoted(value: &str) -> String {
+pub fn quoted(value: &str) -> String {
     let is_plain = value.len() > 5 && value.starts_with(|c: char| c.is_ascii_alphabetic());
     let is_word = !value.is_empty()
         && value.chars().all(|c| c.is_ascii_lowercase() || c == '-')

@@ -1,8 +1,10 @@
 //! The rules, one file each.
 
 mod accidental_or;
+mod label_near_miss;
 mod missing_default_deny;
 mod name_contradicts_effect;
+mod policy_types_mismatch;
 mod rule_without_peers;
 mod vague_name;
 
