@@ -38,7 +38,10 @@ pub fn review_in_steps(
     let found = rules::of_change(
         &world,
         config,
-        [read(before, &parsed_before), read(after, &parsed_after)],
+        [
+            read(before, &parsed_before, Some(&parsed_after)),
+            read(after, &parsed_after, Some(&parsed_before)),
+        ],
     );
     let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff, found);
     done("rules");
@@ -122,7 +125,7 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
 pub fn lint(tree: &Tree, config: &Config) -> Lint {
     let (_, parsed) = parse_both(&Tree::default(), tree, config);
     let world = World::of(&parsed.cluster, &parsed.cluster, config);
-    let found = rules::of_snapshot(&world, config, read(tree, &parsed));
+    let found = rules::of_snapshot(&world, config, read(tree, &parsed, None));
     let mut entries = of_one(&parsed.problems);
     entries.extend(found.not_evaluated);
     sort(&mut entries);
@@ -137,8 +140,9 @@ pub fn lint(tree: &Tree, config: &Config) -> Lint {
 }
 
 /// What was read of a side, for rules.
-fn read<'p>(tree: &'p Tree, parsed: &'p Parsed) -> rules::Read<'p> {
-    rules::Read { tree, problems: &parsed.problems }
+fn read<'p>(tree: &'p Tree, parsed: &'p Parsed, other: Option<&'p Parsed>) -> rules::Read<'p> {
+    let others = other.map_or(&[][..], |other| &other.problems);
+    rules::Read { tree, problems: &parsed.problems, others }
 }
 
 /// What was not understood of a snapshot that stands alone.

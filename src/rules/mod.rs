@@ -10,6 +10,7 @@
 
 pub mod catalogue;
 mod draft;
+mod nobody;
 pub mod page;
 mod scope;
 mod snapshot;

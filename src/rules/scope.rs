@@ -60,6 +60,11 @@ impl Scope {
         self.pods.extend(names.filter_map(|name| world.namespace(name)));
     }
 
+    /// Is the namespace of this name asked about, which the world need not know?
+    pub fn named(&self, world: &World<'_>, name: &str) -> bool {
+        self.all || world.namespace(name).is_some_and(|index| self.namespace(index))
+    }
+
     /// Is this namespace asked about?
     pub fn namespace(&self, index: usize) -> bool {
         self.all || self.namespaces.contains(&index)

@@ -34,6 +34,8 @@ pub struct Read<'s> {
     pub tree: &'s Tree,
     /// What of them was not understood.
     pub problems: &'s [Problem],
+    /// What of the other side was not understood; nothing where there is none.
+    pub others: &'s [Problem],
 }
 
 /// The declared workloads with a label, in the order of their identities.
@@ -79,6 +81,11 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
     pub fn namespaces(&self) -> impl Iterator<Item = (usize, &'w NamespaceSlot<'a>)> {
         let all = self.world.namespaces.iter().enumerate();
         all.filter(|(index, _)| self.scope.namespace(*index))
+    }
+
+    /// Is this namespace to be asked about, be there anything in it or not?
+    pub fn asked(&self, namespace: &str) -> bool {
+        self.scope.named(self.world, namespace)
     }
 
     /// The policies to ask about, by namespace and name.

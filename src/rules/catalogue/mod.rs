@@ -1,9 +1,13 @@
 //! The rules, one file each.
 
 mod accidental_or;
+mod invalid_policy;
 mod label_near_miss;
 mod missing_default_deny;
 mod name_contradicts_effect;
+mod obsolete_api;
+mod peer_matches_nothing;
+mod policy_selects_nothing;
 mod policy_types_mismatch;
 mod rule_without_peers;
 mod vague_name;
