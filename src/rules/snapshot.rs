@@ -4,7 +4,7 @@ use super::Scope;
 use crate::config::Config;
 use crate::model::{
     Cluster, Direction, NamespaceMatch, Operator, PeerKind, Policy, PolicyId, PortMatch, Ports,
-    Protocol, Rule, Section, Selector, Workload,
+    Protocol, Rule, Section, Selector, Service, Workload,
 };
 use crate::reach::{Encoder, NamespaceSlot, Reading, Side, World};
 use crate::tree::{Problem, Tree};
@@ -201,6 +201,14 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         candidates.retain(|workload| pods.matches(&workload.labels));
         candidates.sort_unstable_by_key(|workload| &workload.id);
         candidates
+    }
+
+    /// The Services of a namespace, by name.
+    pub fn services_in(&self, namespace: &str) -> &'a [Arc<Service>] {
+        let services = &self.cluster().evidence.services;
+        let start = services.partition_point(|service| *service.namespace < *namespace);
+        let end = services.partition_point(|service| *service.namespace <= *namespace);
+        services.get(start..end).unwrap_or_default()
     }
 
     /// May pods be in the namespace that no manifest here shows, and does a manifest say so?

@@ -1,16 +1,21 @@
 //! The rules, one file each.
 
 mod accidental_or;
+mod convention_namespace_label;
 mod invalid_policy;
+mod ip_block_covers_cluster;
 mod label_near_miss;
 mod missing_default_deny;
+mod missing_namespace;
 mod name_contradicts_effect;
 mod obsolete_api;
 mod peer_matches_nothing;
 mod policy_selects_nothing;
 mod policy_types_mismatch;
+mod port_matches_nothing;
 mod rule_without_peers;
 mod vague_name;
+mod volatile_selector_label;
 
 use super::Rule;
 
