@@ -1,7 +1,7 @@
 //! Blocks of addresses that hold some of the cluster's own.
 
 use crate::model::{Direction, IpBlock, PeerKind, Policy};
-use crate::report::{Message, Persona, Severity};
+use crate::report::{Persona, Severity};
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use ipnet::IpNet;
 

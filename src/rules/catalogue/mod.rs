@@ -20,8 +20,24 @@ mod volatile_selector_label;
 use super::Rule;
 
 /// All rules, in the order of the documentation.
-pub const RULES: &[Rule] =
-    &[rule_without_peers::RULE, missing_default_deny::RULE, accidental_or::RULE, vague_name::RULE];
+pub const RULES: &[Rule] = &[
+    rule_without_peers::RULE,
+    missing_default_deny::RULE,
+    policy_selects_nothing::RULE,
+    label_near_miss::RULE,
+    peer_matches_nothing::RULE,
+    accidental_or::RULE,
+    policy_types_mismatch::RULE,
+    port_matches_nothing::RULE,
+    ip_block_covers_cluster::RULE,
+    convention_namespace_label::RULE,
+    volatile_selector_label::RULE,
+    name_contradicts_effect::RULE,
+    invalid_policy::RULE,
+    vague_name::RULE,
+    missing_namespace::RULE,
+    obsolete_api::RULE,
+];
 
 #[cfg(test)]
 mod testing {
