@@ -29,7 +29,8 @@ const GIVEN: [&str; 6] = [
 ];
 
 /// Why a selector of a policy, of its subject or of a peer, matches no pod. `None`: it matches one, or it means
-/// every pod, or nothing is known of the namespaces that it looks in.
+/// every pod, or nothing is known of the namespaces that it looks in: no workload of theirs is, or something that is
+/// not in the manifests makes pods there.
 pub fn nobody(
     snapshot: &Snapshot<'_, '_, '_>,
     policy: &Policy,
@@ -55,14 +56,16 @@ pub fn nobody(
         return hosted.then_some(Nobody::OnHostNetwork);
     }
     let placed = |workload: &&Arc<Workload>| workload.placed;
-    if targets.is_empty() || !policy.written.namespace || !outside.iter().all(placed) {
-        return (!targets.is_empty()).then_some(Nobody::Unknown);
+    if targets.is_empty() {
+        return None;
     }
-    if targets.iter().all(|target| snapshot.closed(target)) {
+    let all_placed = policy.written.namespace && outside.iter().all(placed);
+    if all_placed && targets.iter().all(|target| snapshot.closed(target)) {
         return Some(Nobody::Closed);
     }
     let inhabited = |name: &Arc<str>| !snapshot.workloads_in(name).is_empty();
-    if !targets.iter().any(inhabited) {
+    let other_pods = |target: &Arc<str>| snapshot.deployed_elsewhere(target);
+    if !targets.iter().any(inhabited) || targets.iter().any(other_pods) {
         return None;
     }
     let elsewhere: BTreeSet<Arc<str>> =
@@ -73,9 +76,8 @@ pub fn nobody(
         there.iter().any(|other| other.id.name == policy.id.name)
     };
     let own = matches!(namespaces, NamespaceMatch::Name(_));
-    let other_pods = |target: &Arc<str>| snapshot.deployed_elsewhere(target);
-    let sure = own && !elsewhere.is_empty() && !elsewhere.iter().any(copied);
-    match sure && !targets.iter().any(other_pods) {
+    let sure = all_placed && own && !elsewhere.is_empty() && !elsewhere.iter().any(copied);
+    match sure {
         true => Some(Nobody::Elsewhere(elsewhere.into_iter().collect())),
         false => Some(Nobody::Unknown),
     }

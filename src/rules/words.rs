@@ -23,7 +23,10 @@ pub fn selected(namespaces: &NamespaceMatch, pods: &Selector) -> Message {
         NamespaceMatch::Labels(selector) if selector.is_everything() => {
             start.words(" of every namespace")
         }
-        NamespaceMatch::Labels(selector) => start.words(" of namespaces ").name(selector),
+        NamespaceMatch::Labels(selector) => match named(selector) {
+            Some(name) => start.words(" of ").name(name),
+            None => start.words(" of namespaces ").name(selector),
+        },
     }
 }
 
@@ -79,6 +82,14 @@ pub fn canonical_peers(rule: &Rule) -> String {
 /// A peer in its canonical spelling.
 pub fn canonical_peer(kind: &PeerKind) -> String {
     peer(kind).to_string()
+}
+
+/// The name of the one namespace that a selector matches by its name.
+fn named(selector: &Selector) -> Option<&str> {
+    let [requirement] = selector.requirements() else { return None };
+    let Operator::In(values) = &requirement.operator else { return None };
+    let one = values.first().filter(|_| values.len() == 1)?;
+    (&*requirement.key == NAMESPACE_NAME_LABEL).then_some(one)
 }
 
 /// The selector of the namespace of this name.

@@ -98,7 +98,7 @@ pub(super) fn explains(
     let around = [at.checked_sub(1), at.checked_add(1)].into_iter().flatten();
     around.filter_map(|other| Some((peers.get(at)?, peers.get(other)?))).any(|(one, other)| {
         let two = split(policy, one, other);
-        two.is_some_and(|two| matches!(evidence(snapshot, policy, two), Evidence::Apart))
+        two.is_some_and(|two| !matches!(evidence(snapshot, policy, two), Evidence::Here))
     })
 }
 
@@ -164,7 +164,9 @@ fn evidence(
     };
     // A workload without a namespace may be meant to run anywhere.
     let all_placed = policy.written.namespace && found.iter().all(|workload| workload.placed);
-    match all_placed && !snapshot.matched(&elsewhere).workloads.is_empty() {
+    // Nor is it known who runs where something else makes pods.
+    let sure = all_placed && !snapshot.deployed_elsewhere(own);
+    match sure && !snapshot.matched(&elsewhere).workloads.is_empty() {
         true => Evidence::Apart,
         false => Evidence::Nothing,
     }

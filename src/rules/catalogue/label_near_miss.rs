@@ -78,11 +78,12 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
         let subject = &policy.subject;
         if let Some(near) = near(snapshot, &subject.namespaces, &subject.pods) {
             let origin = &policy.subject_origin;
-            let message = near.message(" so the policy protects nothing", " so nobody is left out");
+            let message =
+                near.message(", so the policy protects nothing", ", so nobody is left out");
             let subject = format!("subject {}", near.subject());
             let mut draft = Draft::policy(policy, origin, subject, message).fix(near.fix());
             if !near.closed {
-                let persona = match selected_by_others(snapshot, &near, &policy.id) {
+                let persona = match near.open || selected_by_others(snapshot, &near, &policy.id) {
                     true => Persona::Auditor,
                     false => Persona::Regular,
                 };
@@ -97,17 +98,18 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
                 let others = rule.peers.iter().flatten().map(|peer| &peer.kind);
                 let message = match direction {
                     Direction::Ingress => {
-                        near.message(" so it is not let in", " so nobody is left out")
+                        near.message(", so this peer lets nobody in", ", so nobody is left out")
                     }
-                    Direction::Egress => {
-                        near.message(" so it cannot be reached", " so nobody is left out")
-                    }
+                    Direction::Egress => near.message(
+                        ", so this peer lets nobody be reached",
+                        ", so nobody is left out",
+                    ),
                 };
                 let subject = format!("{direction} {}", near.subject());
                 let mut draft =
                     Draft::policy(policy, &peer.origin, subject, message).fix(near.fix());
                 if !near.closed {
-                    let persona = match matched_by_others(snapshot, &near, others) {
+                    let persona = match near.open || matched_by_others(snapshot, &near, others) {
                         true => Persona::Auditor,
                         false => Persona::Regular,
                     };
@@ -151,6 +153,8 @@ pub(super) struct Near<'a> {
     excludes: bool,
     /// Every pod that the selector can match is known.
     closed: bool,
+    /// Something that is not in the manifests makes pods that the selector can match.
+    open: bool,
 }
 
 impl Near<'_> {
@@ -205,6 +209,7 @@ pub(super) fn near<'a>(
     let everybody = PeerKind::Pods { namespaces: namespaces.clone(), pods: Selector::default() };
     let target = snapshot.matched(&everybody);
     let closed = target.namespaces.iter().all(|namespace| snapshot.closed(namespace));
+    let open = target.namespaces.iter().any(|namespace| snapshot.deployed_elsewhere(namespace));
     let terms = unknown.iter().flat_map(|(requirement, values)| {
         values.iter().map(move |(value, excludes)| (*requirement, value, *excludes))
     });
@@ -220,7 +225,7 @@ pub(super) fn near<'a>(
         let best = meant.min_by_key(|(distance, workload, _)| (*distance, &workload.id));
         if let Some((_, workload, found)) = best {
             let term = (requirement.key.clone(), value.clone());
-            return Some(Near { term, found, workload, excludes, closed });
+            return Some(Near { term, found, workload, excludes, closed, open });
         }
     }
     None

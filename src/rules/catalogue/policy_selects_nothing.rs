@@ -82,6 +82,9 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
 fn draft(snapshot: &Snapshot<'_, '_, '_>, policy: &Policy) -> Option<Draft> {
     let subject = &policy.subject;
     let why = nobody(snapshot, policy, &subject.namespaces, &subject.pods)?;
+    if why == Nobody::Unknown && !others_select(snapshot, policy) {
+        return None;
+    }
     if why != Nobody::OnHostNetwork && near(snapshot, &subject.namespaces, &subject.pods).is_some()
     {
         return None;
@@ -115,6 +118,18 @@ fn draft(snapshot: &Snapshot<'_, '_, '_>, policy: &Policy) -> Option<Draft> {
         ),
     };
     Some(Draft::policy(policy, &policy.subject_origin, pods.to_string(), message).persona(persona))
+}
+
+/// Does at least one of two policies beside this one select a known pod? Otherwise whatever makes the pods is not in
+/// the manifests.
+fn others_select(snapshot: &Snapshot<'_, '_, '_>, policy: &Policy) -> bool {
+    let beside = snapshot.policies_in(policy.id.namespace.as_deref().unwrap_or_default());
+    let selective = beside.iter().filter(|other| !other.subject.pods.is_everything());
+    let found: Vec<bool> = selective
+        .filter(|other| other.id != policy.id)
+        .map(|other| !snapshot.selected(other).is_empty())
+        .collect();
+    found.iter().filter(|found| **found).count() * 2 >= found.len()
 }
 
 #[cfg(test)]
@@ -154,6 +169,14 @@ mod tests {
                 Some(Persona::Auditor),
             ),
             (vec![web.clone()], Some(Persona::Auditor)),
+            // The pods of its neighbour are not in the manifests either.
+            (
+                vec![
+                    web.clone(),
+                    policy("shop", "{matchLabels: {app: chart}}").replace("name: p", "name: q"),
+                ],
+                None,
+            ),
             (
                 vec![web.clone(), pod("database", "shop", "hostNetwork: true")],
                 Some(Persona::Regular),
