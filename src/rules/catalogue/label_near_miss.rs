@@ -141,12 +141,15 @@ fn matched_by_others<'p>(
     })
 }
 
+/// A key and a value.
+type Label = (Box<str>, Box<str>);
+
 /// A term that no pod satisfies, and a pod that nearly does.
 pub(super) struct Near<'a> {
     /// The term: key, value.
-    term: (Box<str>, Box<str>),
+    term: Label,
     /// What the pod has in its place.
-    found: (Box<str>, Box<str>),
+    found: Label,
     /// The pod.
     workload: &'a Arc<Workload>,
     /// The term is one of `NotIn`.
@@ -159,7 +162,7 @@ pub(super) struct Near<'a> {
 
 impl Near<'_> {
     fn message(&self, nothing: &'static str, everybody: &'static str) -> Message {
-        let pair = |(key, value): &(Box<str>, Box<str>)| format!("{key}={value}");
+        let pair = |(key, value): &Label| format!("{key}={value}");
         let message = Message::new("No pod has ")
             .name(pair(&self.term))
             .words(if self.excludes { everybody } else { nothing })
@@ -232,7 +235,7 @@ pub(super) fn near<'a>(
 }
 
 /// The label that is nearest to a term, and how far it is.
-fn nearest(key: &str, value: &str, labels: &Labels) -> Option<((Box<str>, Box<str>), usize)> {
+fn nearest(key: &str, value: &str, labels: &Labels) -> Option<(Label, usize)> {
     let of_key = labels.get(key).and_then(|found| Some((key, &**found, slip(value, found)?)));
     let of_value = labels
         .iter()
