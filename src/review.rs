@@ -35,7 +35,14 @@ pub fn review_in_steps(
         rules::annotate(encoder, config, flows, row);
     });
     done("analysis");
-    let found = rules::of_change(&world, [before, after], config);
+    let found = rules::of_change(
+        &world,
+        config,
+        [
+            read(before, &parsed_before, Some(&parsed_after)),
+            read(after, &parsed_after, Some(&parsed_before)),
+        ],
+    );
     let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff, found);
     done("rules");
     report
@@ -143,7 +150,7 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
 pub fn lint(tree: &Tree, config: &Config) -> Lint {
     let (_, parsed) = parse_both(&Tree::default(), tree, config);
     let world = World::of(&parsed.cluster, &parsed.cluster, config);
-    let found = rules::of_snapshot(&world, tree, config);
+    let found = rules::of_snapshot(&world, config, read(tree, &parsed, None));
     let mut entries = of_one(&parsed.problems);
     entries.extend(found.not_evaluated);
     sort(&mut entries);
@@ -156,6 +163,12 @@ pub fn lint(tree: &Tree, config: &Config) -> Lint {
         read: counts(&[(tree, &parsed)]),
         inventory: inventory(&parsed.inventory, &parsed.inventory),
     }
+}
+
+/// What was read of a side, for rules.
+fn read<'p>(tree: &'p Tree, parsed: &'p Parsed, other: Option<&'p Parsed>) -> rules::Read<'p> {
+    let others = other.map_or(&[][..], |other| &other.problems);
+    rules::Read { tree, problems: &parsed.problems, others }
 }
 
 /// What was not understood of a snapshot that stands alone.

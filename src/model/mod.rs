@@ -14,7 +14,7 @@ pub use evidence::{
 };
 pub use policy::{
     Action, Direction, IpBlock, NamespaceMatch, Peer, PeerKind, Policy, PolicyId, PolicyKind,
-    PortMatch, Ports, Protocol, Rule, Section, Subject, Tier,
+    PortMatch, Ports, Protocol, Rule, Section, Subject, Tier, Written,
 };
 pub use selector::{Labels, Operator, Requirement, Selector};
 pub use workload::{ContainerPort, Namespace, Workload, WorkloadId};

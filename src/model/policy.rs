@@ -33,6 +33,19 @@ pub struct Policy {
     pub dead: Vec<(Direction, Section)>,
     /// What it says of findings of rules.
     pub acceptance: Option<Acceptance>,
+    /// What its manifest says itself.
+    pub written: Written,
+}
+
+/// What a policy's manifest says itself and leaves to no default. No flow depends on it; rules ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The namespace; also where whoever deploys the policy says it (M1).
+    pub namespace: bool,
+    /// `policyTypes`, with something in it (N3).
+    pub directions: bool,
+    /// `ingress`, be it empty.
+    pub ingress: bool,
 }
 
 /// Identity of a policy, the same before and after.

@@ -23,6 +23,8 @@ pub struct Workload {
     pub node_address: bool,
     /// The addresses of the pod where they are known (`status.podIP`, `status.podIPs`).
     pub addresses: BTreeSet<IpAddr>,
+    /// Its namespace is written, or whoever deploys it says it; otherwise it is the default (M1). Rules ask.
+    pub placed: bool,
     /// True for a bare pod: it has no second replica that it could talk to (B3).
     pub single: bool,
     /// Lines of the whole object.

@@ -8,7 +8,7 @@ use super::place::Place;
 use super::scalar::Scalar;
 use super::workload::{self, Metadata};
 use super::{Affects, Problem, Sort, limits, meant, names, policy, selector, sniff};
-use crate::model::{ACCEPTANCE, Acceptance, Namespace, Policy, WorkloadId};
+use crate::model::{ACCEPTANCE, Acceptance, Namespace, WorkloadId};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -200,9 +200,10 @@ impl Reader<'_> {
         let place = Place::root(object.doc, object.node);
         let mut remarks = policy::Remarks::default();
         let identity = (&namespace, name);
-        let lowered =
+        let mut lowered =
             policy::lower(&policy, identity, &place, self.file, self.config, &mut remarks)?;
-        let lowered = Policy { acceptance: self.acceptance(object), ..lowered };
+        lowered.acceptance = self.acceptance(object);
+        lowered.written.namespace = self.placed(object);
         self.read.policies.push(Arc::new(lowered));
         for warning in remarks.warnings {
             self.problem(object, &warning, warning.to_string(), Affects::Nothing);
@@ -287,6 +288,7 @@ impl Reader<'_> {
         let lowering = workload::Object {
             kind: object.kind,
             namespace: &namespace,
+            placed: self.placed(object),
             place: &place,
             file: self.file,
             host_network_pods: self.config.host_network_pods,
@@ -352,6 +354,14 @@ impl Reader<'_> {
             .unwrap_or(&self.config.default_namespace);
         let name = text("name").or_else(|| text("generateName"));
         (namespace.into(), name.unwrap_or_default().to_string())
+    }
+
+    /// Does somebody say which namespace an object is in: its manifest, or whoever deploys it?
+    fn placed(&self, object: &Object<'_>) -> bool {
+        let metadata = object.doc.get(object.node, "metadata");
+        let namespace = metadata.and_then(|node| object.doc.text(node, "namespace"));
+        let deployer = self.surroundings.rendered.is_some_and(|built| built.namespace.is_some());
+        deployer || namespace.is_some_and(|namespace| !namespace.is_empty())
     }
 
     /// The object is left out.

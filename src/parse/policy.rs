@@ -9,7 +9,7 @@ use super::selector::{self, check};
 use crate::config::Config;
 use crate::model::{
     Action, Direction, IpBlock, NamespaceMatch, Origin, Peer, PeerKind, Policy, PolicyId,
-    PolicyKind, PortMatch, Ports, Protocol, Rule, Section, Selector, Subject, Tier,
+    PolicyKind, PortMatch, Ports, Protocol, Rule, Section, Selector, Subject, Tier, Written,
 };
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{
@@ -99,6 +99,11 @@ pub(super) fn lower(
         directions_origin,
         dead,
         acceptance: None,
+        written: Written {
+            namespace: false,
+            directions: spec.policy_types.as_ref().is_some_and(|types| !types.is_empty()),
+            ingress: spec.ingress.is_some(),
+        },
     })
 }
 

@@ -194,6 +194,8 @@ impl Metadata {
 pub(super) struct Object<'o> {
     pub kind: &'o str,
     pub namespace: &'o Arc<str>,
+    /// Somebody says that namespace.
+    pub placed: bool,
     pub place: &'o Place<'o, 'o>,
     pub file: &'o Arc<str>,
     pub host_network_pods: HostNetworkPods,
@@ -318,6 +320,7 @@ impl Object<'_> {
             host_network: spec.host_network && self.host_network_pods == HostNetworkPods::Node,
             node_address: spec.host_network,
             addresses: BTreeSet::new(),
+            placed: self.placed,
             single: false,
             labels_origin: labels_origin.unwrap_or_else(|| origin.clone()),
             origin,

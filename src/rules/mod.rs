@@ -12,6 +12,7 @@ mod addresses;
 pub mod catalogue;
 mod draft;
 mod ignore;
+mod nobody;
 pub mod page;
 pub mod repair;
 mod scope;
@@ -21,7 +22,7 @@ mod words;
 
 pub use draft::{About, Draft};
 pub use scope::Scope;
-pub use snapshot::{Matched, Snapshot};
+pub use snapshot::{Matched, Read, Snapshot};
 
 use crate::config::Config;
 use crate::model::Cluster;
@@ -140,14 +141,14 @@ pub struct Found {
     repairs: BTreeMap<String, Repair>,
 }
 
-/// Everything that the rules find in a comparison of two trees, of which the world is.
-pub fn of_change(world: &World<'_>, trees: [&Tree; 2], config: &Config) -> Found {
+/// Everything that the rules find in a comparison, of the two sides that were read.
+pub fn of_change(world: &World<'_>, config: &Config, sides: [Read<'_>; 2]) -> Found {
+    // What was refused is in neither world, so rules are asked even where these are the same.
     let scope = Scope::of(world);
-    if scope.is_empty() {
-        return Found::default();
-    }
-    let before = Snapshot::new(world, Side::Before, config, &scope);
-    let after = Snapshot::new(world, Side::After, config, &scope);
+    let [before, after] = sides;
+    let trees = [before.tree, after.tree];
+    let before = Snapshot::new(world, Side::Before, config, &scope, before);
+    let after = Snapshot::new(world, Side::After, config, &scope, after);
     let ignores = Ignores::of([(&before, trees[0]), (&after, trees[1])], config);
     let mut found = find(config, &ignores, |rule| match rule.check {
         Check::Side(check) => {
@@ -167,10 +168,11 @@ pub fn of_change(world: &World<'_>, trees: [&Tree; 2], config: &Config) -> Found
     found
 }
 
-/// Everything that the rules find in one tree, of which both sides of the world are.
-pub fn of_snapshot(world: &World<'_>, tree: &Tree, config: &Config) -> Found {
+/// Everything that the rules find in one snapshot, of which both sides of the world are.
+pub fn of_snapshot(world: &World<'_>, config: &Config, read: Read<'_>) -> Found {
     let scope = Scope::everything();
-    let snapshot = Snapshot::new(world, Side::After, config, &scope);
+    let tree = read.tree;
+    let snapshot = Snapshot::new(world, Side::After, config, &scope, read);
     let ignores = Ignores::of([(&snapshot, tree), (&snapshot, tree)], config);
     let mut found = find(config, &ignores, |rule| match rule.check {
         Check::Side(check) => {

@@ -1,8 +1,9 @@
 //! What of a repository a change can have altered for a rule.
 
-use crate::model::{NamespaceMatch, PeerKind, Policy};
+use crate::model::{NamespaceMatch, PeerKind, Policy, Service};
 use crate::reach::{Side, World};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The namespaces and policies that rules are asked about.
 ///
@@ -35,14 +36,33 @@ impl Scope {
         for slot in &world.changed_workloads {
             scope.pods.extend(world.workloads.get(*slot as usize).map(|w| w.namespace));
         }
+        scope.services(world);
         scope.pods.extend(&world.changed_namespaces);
         scope.namespaces.extend(&scope.pods);
         scope
     }
 
-    /// Nothing differs.
-    pub fn is_empty(&self) -> bool {
-        !self.all && self.namespaces.is_empty()
+    /// Namespaces in which a Service differs. Pods behind it are looked at like pods that differ.
+    fn services(&mut self, world: &World<'_>) {
+        let on = |side| world.cluster(side).evidence.services.as_slice();
+        let (before, after) = (on(Side::Before), on(Side::After));
+        let missing = |one: &Arc<Service>, others: &[Arc<Service>]| {
+            let order = |other: &Arc<Service>| {
+                (&other.namespace, &other.name).cmp(&(&one.namespace, &one.name))
+            };
+            let found = others.binary_search_by(order);
+            let same = found.ok().and_then(|index| others.get(index));
+            !same.is_some_and(|other| Arc::ptr_eq(one, other) || one == other)
+        };
+        let gone = before.iter().filter(|one| missing(one, after));
+        let here = after.iter().filter(|one| missing(one, before));
+        let names = gone.chain(here).map(|service| &service.namespace);
+        self.pods.extend(names.filter_map(|name| world.namespace(name)));
+    }
+
+    /// Is the namespace of this name asked about, which the world need not know?
+    pub fn named(&self, world: &World<'_>, name: &str) -> bool {
+        self.all || world.namespace(name).is_some_and(|index| self.namespace(index))
     }
 
     /// Is this namespace asked about?

@@ -3,11 +3,13 @@
 use super::Scope;
 use crate::config::Config;
 use crate::model::{
-    Cluster, Direction, NamespaceMatch, PeerKind, Policy, PolicyId, PortMatch, Ports, Protocol,
-    Rule, Section, Workload,
+    Cluster, Direction, NamespaceMatch, Operator, PeerKind, Policy, PolicyId, PortMatch, Ports,
+    Protocol, Rule, Section, Selector, Service, Workload,
 };
 use crate::reach::{Encoder, NamespaceSlot, Reading, Side, World};
+use crate::tree::{Problem, Tree};
 use std::cell::{OnceCell, RefCell, RefMut};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One side of a comparison, or the only one.
@@ -18,9 +20,26 @@ pub struct Snapshot<'s, 'w, 'a> {
     pub side: Side,
     /// What is known of the cluster, and what is set for rules.
     pub config: &'s Config,
+    /// What it was read from.
+    pub read: Read<'s>,
     scope: &'s Scope,
     encoder: OnceCell<RefCell<Encoder<'w, 'a>>>,
+    labelled: OnceCell<Labelled<'a>>,
 }
+
+/// What the model of a side was read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Read<'s> {
+    /// The files.
+    pub tree: &'s Tree,
+    /// What of them was not understood.
+    pub problems: &'s [Problem],
+    /// What of the other side was not understood; nothing where there is none.
+    pub others: &'s [Problem],
+}
+
+/// The declared workloads with a label, in the order of their identities.
+type Labelled<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Vec<&'a Arc<Workload>>>>;
 
 /// The declared workloads that a peer matches.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +52,15 @@ pub struct Matched<'a> {
 
 impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
     /// A side, of which only what lies in the scope is asked about.
-    pub fn new(world: &'w World<'a>, side: Side, config: &'s Config, scope: &'s Scope) -> Self {
-        Self { world, side, config, scope, encoder: OnceCell::new() }
+    pub fn new(
+        world: &'w World<'a>,
+        side: Side,
+        config: &'s Config,
+        scope: &'s Scope,
+        read: Read<'s>,
+    ) -> Self {
+        let (encoder, labelled) = (OnceCell::new(), OnceCell::new());
+        Self { world, side, config, read, scope, encoder, labelled }
     }
 
     /// All objects of this side.
@@ -57,6 +83,11 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         all.filter(|(index, _)| self.scope.namespace(*index))
     }
 
+    /// Is this namespace to be asked about, be there anything in it or not?
+    pub fn asked(&self, namespace: &str) -> bool {
+        self.scope.named(self.world, namespace)
+    }
+
     /// The policies to ask about, by namespace and name.
     pub fn policies(&self) -> impl Iterator<Item = &'a Policy> {
         let all = self.world.namespaces.iter().enumerate();
@@ -70,7 +101,7 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
     }
 
     /// The rules of a policy that take effect, by direction, each with its position in its section.
-    pub fn rules<'p>(policy: &'p Policy) -> impl Iterator<Item = (Direction, usize, &'p Rule)> {
+    pub fn rules(policy: &Policy) -> impl Iterator<Item = (Direction, usize, &Rule)> {
         Direction::BOTH.into_iter().flat_map(move |direction| {
             let rules = policy.section(direction).map(|section: &Section| section.rules.iter());
             let rules = rules.into_iter().flatten().enumerate();
@@ -135,6 +166,54 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
             );
         }
         matched
+    }
+
+    /// The declared workloads with a label, wherever they are, those on the host network too.
+    pub fn labelled(&self, key: &str, value: &str) -> &[&'a Arc<Workload>] {
+        let index = self.labelled.get_or_init(|| {
+            let mut index = Labelled::new();
+            for workload in &self.cluster().workloads {
+                for (key, value) in &workload.labels {
+                    let values = index.entry(key).or_default();
+                    values.entry(value).or_default().push(workload);
+                }
+            }
+            index
+        });
+        let found = index.get(key).and_then(|values| values.get(value));
+        found.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The declared workloads that a selector of pods matches, wherever they are, those on the host network
+    /// too, in the order of their identities.
+    pub fn anywhere(&self, pods: &Selector) -> Vec<&'a Arc<Workload>> {
+        let wanted =
+            pods.requirements().iter().find_map(|requirement| match &requirement.operator {
+                Operator::In(values) => Some((&*requirement.key, values)),
+                _ => None,
+            });
+        let mut candidates: Vec<&'a Arc<Workload>> = match wanted {
+            None => self.cluster().workloads.iter().collect(),
+            Some((key, values)) => {
+                values.iter().flat_map(|value| self.labelled(key, value)).copied().collect()
+            }
+        };
+        candidates.retain(|workload| pods.matches(&workload.labels));
+        candidates.sort_unstable_by_key(|workload| &workload.id);
+        candidates
+    }
+
+    /// The Services of a namespace, by name.
+    pub fn services_in(&self, namespace: &str) -> &'a [Arc<Service>] {
+        let services = &self.cluster().evidence.services;
+        let start = services.partition_point(|service| *service.namespace < *namespace);
+        let end = services.partition_point(|service| *service.namespace <= *namespace);
+        services.get(start..end).unwrap_or_default()
+    }
+
+    /// May pods be in the namespace that no manifest here shows, and does a manifest say so?
+    pub fn deployed_elsewhere(&self, namespace: &str) -> bool {
+        self.cluster().evidence.is_open(namespace)
     }
 
     /// Is every pod of the namespace known, so that "matches nothing" means nothing?

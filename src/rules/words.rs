@@ -1,6 +1,9 @@
 //! Phrases that rules have in common, and canonical spellings for fingerprints.
 
-use crate::model::{NamespaceMatch, Peer, PeerKind, PortMatch, Ports, Rule, Selector, Subject};
+use crate::model::{
+    NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, Peer, PeerKind, PortMatch, Ports, Rule,
+    Selector, Subject,
+};
 use crate::report::Message;
 
 /// The pods that a policy selects: `every pod of payments`, `payments app=db`.
@@ -20,7 +23,10 @@ pub fn selected(namespaces: &NamespaceMatch, pods: &Selector) -> Message {
         NamespaceMatch::Labels(selector) if selector.is_everything() => {
             start.words(" of every namespace")
         }
-        NamespaceMatch::Labels(selector) => start.words(" of namespaces ").name(selector),
+        NamespaceMatch::Labels(selector) => match named(selector) {
+            Some(name) => start.words(" of ").name(name),
+            None => start.words(" of namespaces ").name(selector),
+        },
     }
 }
 
@@ -113,4 +119,78 @@ pub fn canonical_peers(rule: &Rule) -> String {
 /// A peer in its canonical spelling.
 pub fn canonical_peer(kind: &PeerKind) -> String {
     peer(kind).to_string()
+}
+
+/// The name of the one namespace that a selector matches by its name.
+fn named(selector: &Selector) -> Option<&str> {
+    let [requirement] = selector.requirements() else { return None };
+    let Operator::In(values) = &requirement.operator else { return None };
+    let one = values.first().filter(|_| values.len() == 1)?;
+    (&*requirement.key == NAMESPACE_NAME_LABEL).then_some(one)
+}
+
+/// The selector of the namespace of this name.
+pub fn namespace_named(name: &str) -> Selector {
+    Selector::labels([(NAMESPACE_NAME_LABEL, name)])
+}
+
+/// A selector as manifests have it, on one line.
+pub fn yaml(selector: &Selector) -> String {
+    let (mut labels, mut expressions) = (Vec::new(), Vec::new());
+    for requirement in selector.requirements() {
+        let key = &requirement.key;
+        let expression = |operator: &str| format!("key: {key}, operator: {operator}");
+        let list = |values: &std::collections::BTreeSet<Box<str>>| {
+            let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+            values.join(", ")
+        };
+        match &requirement.operator {
+            Operator::In(values) if values.len() == 1 => {
+                labels.push(format!("{key}: {}", list(values)));
+            }
+            Operator::In(values) => {
+                expressions.push(format!("{}, values: [{}]", expression("In"), list(values)));
+            }
+            Operator::NotIn(values) => {
+                expressions.push(format!("{}, values: [{}]", expression("NotIn"), list(values)));
+            }
+            Operator::Exists => expressions.push(expression("Exists")),
+            Operator::DoesNotExist => expressions.push(expression("DoesNotExist")),
+        }
+    }
+    let mut parts = Vec::new();
+    if !labels.is_empty() {
+        parts.push(format!("matchLabels: {{{}}}", labels.join(", ")));
+    }
+    if !expressions.is_empty() {
+        let expressions: Vec<String> = expressions.iter().map(|one| format!("{{{one}}}")).collect();
+        parts.push(format!("matchExpressions: [{}]", expressions.join(", ")));
+    }
+    format!("{{{}}}", parts.join(", "))
+}
+
+/// The value of a label, in quotes where YAML could take it for something else. It holds letters, digits, `-`,
+/// `_` and `.`.
+pub fn quoted(value: &str) -> String {
+    let is_plain = value.len() > 5 && value.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_word = !value.is_empty()
+        && value.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+        && !matches!(value, "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n");
+    if is_plain || is_word { value.into() } else { format!("\"{value}\"") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{quoted, yaml};
+    use crate::model::Selector;
+
+    #[test]
+    fn selectors_as_manifests_have_them() {
+        assert_eq!(yaml(&Selector::default()), "{}");
+        let pair = Selector::labels([("app", "web"), ("tier", "1")]);
+        assert_eq!(yaml(&pair), "{matchLabels: {app: web, tier: \"1\"}}");
+        for value in ["true", "1.20", "", "no", "NO"] {
+            assert_eq!(quoted(value), format!("\"{value}\""));
+        }
+    }
 }

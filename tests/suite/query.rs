@@ -175,6 +175,7 @@ fn a_numbered_workload_is_found_by_its_number() {
             host_network: false,
             node_address: false,
             addresses: Default::default(),
+            placed: true,
             single: false,
             origin: layout::origin("", 1, 1),
             labels_origin: layout::origin("", 1, 1),

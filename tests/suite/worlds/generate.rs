@@ -120,6 +120,7 @@ pub fn workload() -> impl Strategy<Value = Workload> {
                 "Pod" => addresses.iter().map(|a| a.parse().expect("an address")).collect(),
                 _ => BTreeSet::new(),
             },
+            placed: true,
             single: kind == "Pod",
             origin: layout::origin("", 1, 1),
             labels_origin: layout::origin("", 1, 1),

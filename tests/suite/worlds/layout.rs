@@ -2,7 +2,7 @@
 
 use netpol_review::model::{
     Cluster, Direction, Labels, Namespace, NamespaceMatch, Origin, PeerKind, Policy, PolicyId,
-    PolicyKind, Section, Selector, Subject, Tier, Workload,
+    PolicyKind, Section, Selector, Subject, Tier, Workload, Written,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +51,7 @@ pub fn empty_policy(namespace: &str, name: &str, pods: Selector) -> Policy {
         directions_origin: origin("", 1, 1),
         dead: vec![],
         acceptance: None,
+        written: Written { namespace: true, directions: true, ingress: false },
     }
 }
 
