@@ -125,6 +125,22 @@ pub struct Problem {
     /// Identifies what was not read, apart from where it stands: equal before and after iff the change
     /// does not touch it. A digest of the document's bytes, for example.
     pub identity: u128,
+    /// What sort of problem it is.
+    pub sort: Sort,
+}
+
+/// What sort of problem something is. Rules ask for it; no output shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    /// The API server would refuse the object, which was left out.
+    Refused,
+    /// A field that the API does not have, which was dropped.
+    UnknownField,
+    /// Two objects of one identity that say different things, of which one was read.
+    Twice,
+    /// Anything else.
+    #[default]
+    Other,
 }
 
 /// What something that was not read could have changed.

@@ -3,7 +3,7 @@
 //! Nothing is built whose inputs are not all here, so no tool ever has a reason to reach for the network.
 
 use super::{Build, Release, Unit, Values};
-use crate::parse::{Affects, Node, Problem, Value, digest, directory, manifests, resolve};
+use crate::parse::{Affects, Node, Problem, Sort, Value, digest, directory, manifests, resolve};
 use crate::tree::{Files, Tree};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -117,6 +117,7 @@ impl Walk<'_> {
             reason,
             affects: Affects::Anything,
             identity: content.map_or(0, |content| digest(content.bytes())),
+            sort: Sort::Other,
         });
     }
 

@@ -5,7 +5,7 @@ use super::inputs::{Inputs, beside, includes, inputs, kustomizations};
 use super::place::path_environment;
 use super::{Build, Decision, Overlay, Release, Unit};
 use crate::model::Origin;
-use crate::parse::{Affects, Node, Problem, digest, directory, is_kustomization, manifests};
+use crate::parse::{Affects, Node, Problem, Sort, digest, directory, is_kustomization, manifests};
 use crate::tree::{Files, Tree};
 use memchr::memmem;
 use std::collections::{BTreeMap, BTreeSet};
@@ -209,6 +209,7 @@ impl Layout {
             reason: reason.to_string(),
             affects,
             identity: content.map_or(0, |content| digest(content.bytes())),
+            sort: Sort::Other,
         });
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Decision, Facts, Object, Told};
 use crate::model::Origin;
-use crate::parse::{Affects, Field, Node, Problem, Value, digest, source_of};
+use crate::parse::{Affects, Field, Node, Problem, Sort, Value, digest, source_of};
 use std::cell::Cell;
 
 /// What deciding looks at besides the object itself.
@@ -159,6 +159,7 @@ impl<'a> Subject<'a> {
             reason: format!("what it deploys was not evaluated: {}", trouble.reason),
             affects,
             identity,
+            sort: Sort::Other,
         };
         Told { environment, problem, elsewhere: trouble.elsewhere.is_some() }
     }

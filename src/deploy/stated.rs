@@ -4,7 +4,7 @@ use super::inputs::{beside, kustomization};
 use super::{Build, Decision, Found, Overlay, Plain, Release, Unit, Values};
 use crate::config::{Renderer, Stated};
 use crate::model::Origin;
-use crate::parse::{Affects, Problem, digest, manifests};
+use crate::parse::{Affects, Problem, Sort, digest, manifests};
 use crate::tree::Files;
 use std::sync::Arc;
 
@@ -88,5 +88,6 @@ pub fn unclaimed(path: &Arc<str>, bytes: &[u8]) -> Option<Problem> {
             .to_string(),
         affects: Affects::Perhaps,
         identity: digest(bytes),
+        sort: Sort::Other,
     })
 }

@@ -5,7 +5,7 @@ use crate::build::{self, Cache, Given, Key, Limits, Reach, Sandbox, Tools, Unusa
 use crate::deploy::inputs::{beside, generated, kustomization};
 use crate::deploy::origin::{self, Origins, Wrapped};
 use crate::deploy::{self, Build, Fault, Overlay, Release, Substitution, substitute};
-use crate::parse::{Affects, Problem, is_kustomization};
+use crate::parse::{Affects, Problem, Sort, is_kustomization};
 use crate::settings::Settings;
 use crate::source::AllFiles;
 use crate::tree::{Content, Files, Rendered, Tree};
@@ -233,6 +233,7 @@ fn refused(part: &Part, reason: String) -> Box<Problem> {
         reason,
         affects: Affects::Anything,
         identity: part.identity(),
+        sort: Sort::Other,
     })
 }
 

@@ -5,7 +5,7 @@ use crate::deploy::inputs::{Inputs, inputs};
 use crate::deploy::layout::{Layout, chart};
 use crate::deploy::{self, Build, Decision, Facts, Object, Plain, Told, Unit, Values};
 use crate::model::Origin;
-use crate::parse::{Affects, Problem, manifests};
+use crate::parse::{Affects, Problem, Sort, manifests};
 use crate::report::environments as report;
 use crate::settings::Settings;
 use crate::source::Loaded;
@@ -382,6 +382,7 @@ fn too_deep(part: &Part) -> Problem {
         ),
         affects: Affects::Anything,
         identity: part.identity(),
+        sort: Sort::Other,
     }
 }
 

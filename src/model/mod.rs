@@ -3,10 +3,15 @@
 //! Every object is held behind an `Arc`: a document whose bytes are the same before and after is
 //! one object on both sides, so that "did it change" is mostly a pointer comparison.
 
+mod evidence;
 mod policy;
 mod selector;
 mod workload;
 
+pub use evidence::{
+    Caller, DnsPolicy, Evidence, MonitorPort, Namespaces, Need, Obsolete, ObsoleteKind, PortRef,
+    Service, ServiceKind, ServicePort, Target,
+};
 pub use policy::{
     Action, Direction, IpBlock, NamespaceMatch, Peer, PeerKind, Policy, PolicyId, PolicyKind,
     PortMatch, Ports, Protocol, Rule, Section, Subject, Tier,
@@ -40,6 +45,8 @@ pub struct Cluster {
     pub workloads: Vec<Arc<Workload>>,
     /// Policies in the order of their identities; no identity twice.
     pub policies: Vec<Arc<Policy>>,
+    /// What the manifests say beside that; nothing that is evaluated depends on it.
+    pub evidence: Evidence,
 }
 
 impl Cluster {

@@ -1,6 +1,6 @@
 //! Workloads and namespaces.
 
-use super::{Labels, Origin, Protocol};
+use super::{DnsPolicy, Labels, Origin, Protocol};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
@@ -29,6 +29,16 @@ pub struct Workload {
     pub origin: Origin,
     /// Lines of the pods' labels (or of the object where it has none).
     pub labels_origin: Origin,
+    /// Images of the regular containers, as written. Evidence, as is all below: policies don't look at it.
+    pub images: BTreeSet<Box<str>>,
+    /// Ports of the nodes that the regular containers take (`hostPort`).
+    pub host_ports: BTreeSet<(Protocol, u16)>,
+    /// `serviceAccountName`; `None`: the namespace's default.
+    pub service_account: Option<Box<str>>,
+    /// A label or annotation of the pods has Istio or Linkerd add a sidecar, with ports of its own.
+    pub injected: bool,
+    /// Who resolves the names that the pods ask for.
+    pub dns_policy: DnsPolicy,
 }
 
 /// Identity of a workload, the same before and after.
@@ -72,7 +82,7 @@ pub struct Namespace {
 }
 
 impl Workload {
-    /// True iff nothing that policies look at differs; where the two stand plays no part.
+    /// True iff nothing that policies look at differs; where the two stand plays no part, and evidence neither.
     pub fn same_to_policies(&self, other: &Self) -> bool {
         self.labels == other.labels
             && self.ports == other.ports

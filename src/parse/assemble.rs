@@ -1,10 +1,11 @@
 //! The files of one side -> its [`crate::model::Cluster`]: one object for each identity, owners followed.
 
 use super::built::Built;
+use super::evidence::{self, Mentioned};
 use super::file::{FileRead, digest};
 use super::twice::Twice;
 use super::workload::Draft;
-use super::{Affects, Parsed, Problem, helm};
+use super::{Affects, Parsed, Problem, Sort, helm};
 use crate::model::{Namespace, Policy, Workload};
 use crate::tree::Tree;
 use rustc_hash::FxHashMap;
@@ -57,10 +58,19 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
             reason: format!("the file was not read: {}", skipped.reason),
             affects: Affects::Anything,
             identity: digest(skipped.identity.as_bytes()),
+            sort: Sort::Other,
         });
     }
     parsed.cluster.policies = policies.into_values().collect();
+    let mentioned: Mentioned = drafts
+        .iter()
+        .filter_map(|(id, draft)| Some((id.clone(), draft.mentions.clone()?)))
+        .collect();
     parsed.cluster.workloads = follow_owners(drafts.into_values().collect());
+    let read = built.all().map(|(_, file)| file);
+    let read: Vec<_> = read.collect();
+    parsed.cluster.evidence =
+        evidence::resolve(read.iter().copied(), &mentioned, &parsed.cluster.workloads);
     parsed.problems.sort();
     parsed.problems.dedup();
     parsed

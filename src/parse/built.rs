@@ -3,7 +3,7 @@
 
 use super::file::{FileRead, digest};
 use super::kustomize::{Kustomization, directory, list, resolve};
-use super::{Affects, Problem};
+use super::{Affects, Problem, Sort};
 use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -352,6 +352,7 @@ fn about(path: &Arc<str>) -> Problem {
         reason: String::new(),
         affects: Affects::Anything,
         identity: 0,
+        sort: Sort::Other,
     }
 }
 

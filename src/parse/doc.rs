@@ -22,6 +22,8 @@ pub(super) struct Doc<'a> {
     budget: Cell<usize>,
     /// How many more bytes of text reading may copy, for the same reason.
     byte_budget: Cell<usize>,
+    /// The same two for what is read aside: see [`Doc::aside`].
+    aside: (Cell<usize>, Cell<usize>),
 }
 
 #[derive(Debug)]
@@ -197,9 +199,12 @@ impl<'a> Builder<'a> {
         if self.nodes.is_empty() || !self.open.is_empty() {
             return None;
         }
+        let nodes = || Cell::new(self.nodes.len() * 8 + limits::ALIASED_NODES);
+        let bytes = || Cell::new(self.bytes * 8 + limits::ALIASED_BYTES);
         Some(Doc {
-            budget: Cell::new(self.nodes.len() * 8 + limits::ALIASED_NODES),
-            byte_budget: Cell::new(self.bytes * 8 + limits::ALIASED_BYTES),
+            budget: nodes(),
+            byte_budget: bytes(),
+            aside: (nodes(), bytes()),
             nodes: self.nodes,
             children: self.children,
         })
@@ -399,6 +404,27 @@ impl<'a> Doc<'a> {
             if follow || self.spend_bytes(id, text.len()).is_ok() {
                 hash.update(text);
             }
+        }
+    }
+
+    /// Reads something with a budget of its own, so that all else is read as if this had not been.
+    pub(super) fn aside<T>(&self, read: impl FnOnce() -> T) -> T {
+        let swap = || {
+            self.budget.swap(&self.aside.0);
+            self.byte_budget.swap(&self.aside.1);
+        };
+        swap();
+        let result = read();
+        swap();
+        result
+    }
+
+    /// How many keys a map has, or items a list, as they are written.
+    pub(super) fn size(&self, id: NodeId) -> usize {
+        match &self.target(id).value {
+            Value::Map { children, .. } => children.len as usize / 2,
+            Value::Seq(children) => children.len as usize,
+            _ => 0,
         }
     }
 

@@ -1,12 +1,13 @@
 //! One file -> the objects in it and what of it was not understood.
 
 use super::doc::{Doc, DocError};
+use super::evidence::FileEvidence;
 use super::inventory::Facts;
 use super::kustomize::{self, Kustomization};
 use super::object::Parameter;
 use super::split::{self, Breaks, Document, ODD_BREAKS};
 use super::workload::Draft;
-use super::{Affects, Problem, json, limits, object, relocate, sniff, yaml};
+use super::{Affects, Problem, Sort, json, limits, object, relocate, sniff, yaml};
 use crate::config::Config;
 use crate::model::{Namespace, Policy, WorkloadId};
 use crate::tree::Rendered;
@@ -38,6 +39,8 @@ pub(super) struct FileRead {
     pub without_pods: Vec<WorkloadId>,
     /// What an inventory says of itself.
     pub facts: Facts,
+    /// What stands beside what policies look at.
+    pub evidence: FileEvidence,
 }
 
 /// The documents of a chart's templates that need rendering.
@@ -207,10 +210,15 @@ impl Reader<'_> {
                 self.whole_file(bytes, reason, Affects::Anything);
                 return;
             }
-            if !document.skippable() || sniff::wholly_templated(document.bytes) {
-                self.document(&document);
-            } else if !sniff::can_name_kind(document.bytes) {
-                self.no_object(&document);
+            match document.passed_over() {
+                Some(_) if sniff::wholly_templated(document.bytes) => self.document(&document),
+                None => self.document(&document),
+                Some("") => {
+                    if !sniff::can_name_kind(document.bytes) {
+                        self.no_object(&document);
+                    }
+                }
+                Some(kind) => self.evidence_alone(&document, kind),
             }
         }
     }
@@ -232,6 +240,7 @@ impl Reader<'_> {
                     .into(),
                 affects: Affects::Perhaps,
                 identity: digest(document.bytes),
+                sort: Sort::Other,
             });
         }
         let text = match std::str::from_utf8(document.bytes) {
@@ -323,6 +332,7 @@ impl Reader<'_> {
             ),
             affects: Affects::Anything,
             identity: digest(document.bytes),
+            sort: Sort::Other,
         });
     }
 
@@ -373,6 +383,7 @@ impl Reader<'_> {
                 false => Affects::Nothing,
             },
             identity: digest(bytes),
+            sort: Sort::Other,
         });
     }
 
@@ -387,6 +398,7 @@ impl Reader<'_> {
                 name: None,
                 reason: format!("the file has more than {} such entries", limits::PROBLEMS),
                 affects: Affects::Anything,
+                sort: Sort::Other,
                 ..problem
             }),
             Ordering::Greater => {}
@@ -402,6 +414,7 @@ impl Reader<'_> {
             reason,
             affects,
             identity: digest(bytes),
+            sort: Sort::Other,
         });
     }
 }

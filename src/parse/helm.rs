@@ -2,7 +2,7 @@
 
 use super::doc::Doc;
 use super::file::{FileRead, digest};
-use super::{Affects, Problem, yaml};
+use super::{Affects, Problem, Sort, yaml};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -178,6 +178,7 @@ impl Chart {
             ),
             affects,
             identity: digest(&self.identity),
+            sort: Sort::Other,
         })
     }
 }

@@ -10,7 +10,7 @@ use super::doc::{Doc, NodeId};
 use super::file::{FileRead, Reader, digest};
 use super::twice::Twice;
 use super::workload::Draft;
-use super::{Affects, Parsed, Problem, assemble, limits};
+use super::{Affects, Parsed, Problem, Sort, assemble, limits};
 use crate::model::{Namespace, Origin, Policy, PolicyId, Workload, WorkloadId};
 use crate::tree::{InventoryFile, Tree};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -256,6 +256,7 @@ fn about(file: &InventoryFile, reason: String, affects: Affects) -> Problem {
         reason,
         affects,
         identity,
+        sort: Sort::Other,
     }
 }
 

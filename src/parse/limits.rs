@@ -25,3 +25,9 @@ pub(super) const PROBLEMS: usize = 1_000;
 
 /// Unknown and repeated fields that are reported of one object.
 pub(super) const NOTES: usize = 20;
+
+/// Bytes, about, that are kept of one file for the texts that mention Services.
+pub(super) const MENTIONS: usize = 16 << 20;
+
+/// Mentions that are looked up of one side: many workloads can take one ConfigMap.
+pub(super) const NEEDS: usize = 500_000;

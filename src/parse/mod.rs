@@ -8,6 +8,7 @@ mod built;
 mod cidr;
 mod de;
 mod doc;
+mod evidence;
 mod file;
 mod helm;
 mod inventory;
@@ -32,7 +33,7 @@ mod twice;
 mod workload;
 mod yaml;
 
-pub use crate::tree::{Affects, Problem};
+pub use crate::tree::{Affects, Problem, Sort};
 pub use file::digest;
 pub use inventory::{InventoryRead, TAKEN, UNREAD};
 pub use kinds::worth_parsing;

@@ -7,7 +7,7 @@ use super::kinds::{self, Kind};
 use super::place::Place;
 use super::scalar::Scalar;
 use super::workload::{self, Metadata};
-use super::{Affects, Problem, limits, meant, names, policy, selector, sniff};
+use super::{Affects, Problem, Sort, limits, meant, names, policy, selector, sniff};
 use crate::model::{Namespace, WorkloadId};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Deserialize;
@@ -44,7 +44,12 @@ impl Reader<'_> {
         };
         let kind = kinds::of(object.api_version, object.kind);
         match kind {
-            Kind::Other => return self.other(&object, &header),
+            Kind::Other => {
+                if header.items.is_none() {
+                    self.evidence(doc, node, object.api_version, object.kind);
+                }
+                return self.other(&object, &header);
+            }
             Kind::List => {
                 if self.surroundings.inventory {
                     self.facts(doc, node);
@@ -130,7 +135,7 @@ impl Reader<'_> {
         };
         self.read.relevant += 1;
         let fault = Place::root(doc, object.node).fault("");
-        self.problem(object, &fault, reason, affects);
+        self.sorted(object, &fault, reason, affects, Sort::Refused);
     }
 
     /// Programs read the object in different ways, so it is not read at all.
@@ -231,7 +236,7 @@ impl Reader<'_> {
                 "{fault}, so kubectl refuses the policy or the API server drops the field; read \
                  without it{advice}"
             );
-            self.problem(object, &fault, reason, affects(&fault));
+            self.sorted(object, &fault, reason, affects(&fault), Sort::UnknownField);
         }
         for fault in notes.duplicates.into_iter().take(limits::NOTES) {
             let reason = format!("{fault}; the last one was read, remove the others");
@@ -252,6 +257,7 @@ impl Reader<'_> {
         selector::check(names::dns_label(name), name, &metadata.key("name"))?;
         let (labels, _) = workload::lower_labels(&written.metadata.labels, &metadata, self.file)?;
         self.notes(object, notes, &name.into());
+        self.obsolete_annotation(object.doc, object.node, name);
         self.read.namespaces.push(Arc::new(Namespace {
             name: name.into(),
             labels,
@@ -273,7 +279,7 @@ impl Reader<'_> {
             host_network_pods: self.config.host_network_pods,
             inventory: self.surroundings.inventory,
         };
-        let (draft, notes) = match kind {
+        let (mut draft, notes) = match kind {
             Kind::Pod => {
                 let (pod, notes) = de::decode_part(object.doc, object.node)?;
                 (lowering.pod(&pod)?, notes)
@@ -293,6 +299,9 @@ impl Reader<'_> {
             let (name, kind) = (name.into(), object.kind.into());
             self.read.without_pods.push(WorkloadId { namespace, name, kind });
         }
+        if let Some(draft) = &mut draft {
+            self.evidence_of_pods(object.doc, object.node, object.kind, draft);
+        }
         self.read.workloads.extend(draft);
         Ok(())
     }
@@ -305,6 +314,8 @@ impl Reader<'_> {
         let place = Place::root(object.doc, object.node);
         let reason = match (object.api_version, object.kind) {
             (version, "NetworkPolicy") if kinds::group(version) == "extensions" => {
+                let (namespace, name) = self.identity(object);
+                self.obsolete_policy(object.doc, object.node, namespace, &name);
                 format!("`{version}` was removed from Kubernetes; write `networking.k8s.io/v1`")
             }
             (version, "NetworkPolicy") if kinds::group(version) == "networking.k8s.io" => {
@@ -341,16 +352,29 @@ impl Reader<'_> {
             }
             _ => Affects::Namespace(namespace),
         };
-        let reason = match sniff::placeholder(&fault.message) {
+        let placeholder = sniff::placeholder(&fault.message);
+        let reason = match placeholder {
             true => {
                 format!("{fault}; it holds a template's placeholder, render the template first")
             }
             false => format!("the API server would refuse it: {fault}"),
         };
-        self.problem(object, fault, reason, affects);
+        let sort = if placeholder || self.ytt { Sort::Other } else { Sort::Refused };
+        self.sorted(object, fault, reason, affects, sort);
     }
 
     fn problem(&mut self, object: &Object<'_>, fault: &Fault, reason: String, affects: Affects) {
+        self.sorted(object, fault, reason, affects, Sort::Other);
+    }
+
+    fn sorted(
+        &mut self,
+        object: &Object<'_>,
+        fault: &Fault,
+        reason: String,
+        affects: Affects,
+        sort: Sort,
+    ) {
         let (namespace, name) = self.identity(object);
         let kind = kinds::of(object.api_version, object.kind);
         let cluster = matches!(kind, Kind::Namespace | Kind::UnmodelledPolicy { cluster: true });
@@ -367,6 +391,7 @@ impl Reader<'_> {
             reason,
             affects,
             identity: self.identity_of(object),
+            sort,
         });
     }
 

@@ -1,5 +1,6 @@
 //! What was read of text that a tool built: its lines -> the lines of the files that people edit.
 
+use super::evidence::Mentions;
 use super::file::FileRead;
 use crate::model::{Origin, Section};
 use crate::tree::{Rendered, Source};
@@ -30,7 +31,10 @@ pub(super) fn relocate(read: &mut FileRead, rendered: &Rendered) {
         let workload = Arc::make_mut(&mut draft.workload);
         mover.origin(&mut workload.origin);
         mover.origin(&mut workload.labels_origin);
+        let mentions = draft.mentions.as_mut().map(Arc::make_mut);
+        mentions.into_iter().flat_map(Mentions::origins).for_each(|origin| mover.origin(origin));
     }
+    read.evidence.origins().for_each(|origin| mover.origin(origin));
     for problem in &mut read.problems {
         let place = problem.line.map(|line| mover.place(line, line));
         problem.file = place.as_ref().map_or(&rendered.entry, |place| &place.file).clone();

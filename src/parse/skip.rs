@@ -1,4 +1,5 @@
-//! Which documents need not be parsed: most bytes of a repository are of kinds that play no part.
+//! Which documents need not be parsed: most bytes of a repository are of kinds that play no part. (Those of
+//! them that may be evidence are parsed all the same, but nothing is said of them: see [`super::evidence`].)
 //!
 //! A document is passed over only if no reading of it, go-yaml's above all, can be an object that
 //! plays a part. That is so in either of two cases.
@@ -33,24 +34,32 @@ use super::sniff;
 use super::split::{Breaks, Document};
 use memchr::memmem;
 
-impl Document<'_> {
-    /// True iff the document certainly plays no part, so that it need not be parsed.
-    pub(super) fn skippable(&self) -> bool {
+impl<'a> Document<'a> {
+    /// The kind of a document that certainly plays no part, so that it need not be parsed; empty, if it has
+    /// none. `None`: it may play a part.
+    pub(super) fn passed_over(&self) -> Option<&'a str> {
         if self.text_on_marker {
-            return false;
+            return None;
         }
         if memmem::find(self.bytes, b"kind").is_none() {
             // Something with an API version may lack its kind by mistake.
-            return memmem::find(self.bytes, b"apiVersion").is_none()
+            let no_object = memmem::find(self.bytes, b"apiVersion").is_none()
                 && memchr::memchr(0, self.bytes).is_none()
                 && !sniff::can_name_kind(self.bytes);
+            return no_object.then_some("");
         }
-        Breaks::of(self.bytes) == Breaks::Usual && has_other_kind(self)
+        if Breaks::of(self.bytes) == Breaks::Usual { other_kind(self) } else { None }
+    }
+
+    /// True iff the document certainly plays no part.
+    #[cfg(test)]
+    fn skippable(&self) -> bool {
+        self.passed_over().is_some()
     }
 }
 
-/// The second case: the root is seen to be a map with one `kind`, which plays no part.
-fn has_other_kind(document: &Document<'_>) -> bool {
+/// The second case: the root is seen to be a map with one `kind`, which plays no part. That kind.
+fn other_kind<'a>(document: &Document<'a>) -> Option<&'a str> {
     let mut in_root = false;
     let mut kind = None;
     let mut may_continue = false;
@@ -63,7 +72,7 @@ fn has_other_kind(document: &Document<'_>) -> bool {
                 }
                 let content = line.trim_ascii_start();
                 if !content.is_empty() && !content.starts_with(b"#") {
-                    return false;
+                    return None;
                 }
                 continue;
             }
@@ -72,26 +81,26 @@ fn has_other_kind(document: &Document<'_>) -> bool {
                 in_root = in_root || starts_map(line);
             }
             b'0'..=b'9' | b'_' | b'/' | b'-' | b'}' | b']' => {}
-            _ => return false,
+            _ => return None,
         }
         if !in_root {
-            return false;
+            return None;
         }
         may_continue = false;
         if *first == b'i' && value_of(line, b"items").is_some() {
-            return false;
+            return None;
         }
         if *first == b'k'
             && let Some(value) = value_of(line, b"kind")
         {
             if kind.is_some() {
-                return false;
+                return None;
             }
             kind = Some(value);
             may_continue = true;
         }
     }
-    kind.is_some_and(plays_no_part)
+    kind.and_then(plays_no_part)
 }
 
 /// Is the line certainly a plain key and a colon?
@@ -107,16 +116,17 @@ fn value_of<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     line.strip_prefix(key)?.trim_ascii_start().strip_prefix(b":")
 }
 
-/// Is the value one word, and no kind that plays a part?
-fn plays_no_part(value: &[u8]) -> bool {
+/// The one word that the value is, if it is no kind that plays a part.
+fn plays_no_part(value: &[u8]) -> Option<&str> {
     let word = match memmem::find(value, b" #") {
         Some(at) => value.get(..at).unwrap_or(value).trim_ascii(),
         None => value.trim_ascii(),
     };
-    value.first().is_some_and(u8::is_ascii_whitespace)
+    let is_word = value.first().is_some_and(u8::is_ascii_whitespace)
         && word.first().is_some_and(u8::is_ascii_alphabetic)
-        && word.iter().all(u8::is_ascii_alphanumeric)
-        && std::str::from_utf8(word).is_ok_and(|word| !meant::worth_parsing(word))
+        && word.iter().all(u8::is_ascii_alphanumeric);
+    let word = std::str::from_utf8(word).ok().filter(|_| is_word)?;
+    (!meant::worth_parsing(word)).then_some(word)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::built::Built;
 use super::file::digest;
 use super::kustomize::directory;
-use super::{Affects, Problem};
+use super::{Affects, Problem, Sort};
 use crate::model::{Namespace, Origin, Policy, PolicyId, Workload};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -110,6 +110,7 @@ impl Twice {
                 reason,
                 affects: Affects::Namespace(namespace),
                 identity: digest(group.meanings.as_bytes()),
+                sort: Sort::Twice,
             }
         })
     }
@@ -166,6 +167,7 @@ pub(super) fn lost(before: &Built<'_>, after: &Built<'_>) -> Vec<Problem> {
             ),
             affects: Affects::Namespace(namespace),
             identity: digest(names.as_bytes()),
+            sort: Sort::Other,
         })
     };
     groups.into_iter().filter_map(problem).collect()

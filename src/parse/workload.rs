@@ -8,12 +8,13 @@
 //! uids and the job names of CronJobs can't be known from a manifest and are left off.
 
 use super::de::Fault;
+use super::evidence::Mentions;
 use super::names;
 use super::place::Place;
 use super::policy::{number, protocol};
 use super::selector::check_label;
 use crate::config::HostNetworkPods;
-use crate::model::{ContainerPort, Labels, Origin, Protocol, Workload, WorkloadId};
+use crate::model::{ContainerPort, DnsPolicy, Labels, Origin, Protocol, Workload, WorkloadId};
 use k8s_openapi::api::core::v1::ContainerPort as WrittenPort;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,8 @@ pub(super) struct Draft {
     pub owner: Option<(Box<str>, Box<str>)>,
     /// It has been scaled to nothing.
     pub no_replicas: bool,
+    /// What its containers mention.
+    pub mentions: Option<Arc<Mentions>>,
 }
 
 /// The parts of an object's metadata that are read.
@@ -223,7 +226,7 @@ impl Object<'_> {
             workload.single = owner.is_none();
             workload.addresses = addresses;
         }
-        Ok(Some(Draft { workload: draft, owner, no_replicas: false }))
+        Ok(Some(Draft { workload: draft, owner, no_replicas: false, mentions: None }))
     }
 
     /// A controller with `spec.template`. `None`: its pods belong to another object, or have ended.
@@ -259,6 +262,7 @@ impl Object<'_> {
             workload: self.draft(&object.metadata, &labels, &template.spec, &place)?,
             owner: object.metadata.owner(),
             no_replicas: object.spec.replicas == Some(0),
+            mentions: None,
         }))
     }
 
@@ -276,6 +280,7 @@ impl Object<'_> {
             workload: self.draft(&object.metadata, labels, &template.spec, &place)?,
             owner: object.metadata.owner(),
             no_replicas: false,
+            mentions: None,
         })
     }
 
@@ -316,6 +321,11 @@ impl Object<'_> {
             single: false,
             labels_origin: labels_origin.unwrap_or_else(|| origin.clone()),
             origin,
+            images: BTreeSet::new(),
+            host_ports: BTreeSet::new(),
+            service_account: None,
+            injected: false,
+            dns_policy: DnsPolicy::default(),
         }))
     }
 }

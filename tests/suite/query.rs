@@ -178,6 +178,11 @@ fn a_numbered_workload_is_found_by_its_number() {
             single: false,
             origin: layout::origin("", 1, 1),
             labels_origin: layout::origin("", 1, 1),
+            images: Default::default(),
+            host_ports: Default::default(),
+            service_account: None,
+            injected: false,
+            dns_policy: Default::default(),
         })
     };
     let cluster: Cluster = layout::cluster([], [workload("w#1"), workload("w#2")], []);

@@ -121,6 +121,11 @@ pub fn workload() -> impl Strategy<Value = Workload> {
             single: kind == "Pod",
             origin: layout::origin("", 1, 1),
             labels_origin: layout::origin("", 1, 1),
+            images: Default::default(),
+            host_ports: Default::default(),
+            service_account: None,
+            injected: false,
+            dns_policy: Default::default(),
         })
 }
 

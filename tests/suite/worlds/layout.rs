@@ -106,5 +106,6 @@ pub fn cluster(
         namespaces: namespaces.into_iter().map(|n| (n.name.clone(), n)).collect(),
         workloads: workloads.into_values().collect(),
         policies: policies.into_values().collect(),
+        ..Cluster::default()
     }
 }
