@@ -4,6 +4,7 @@ pub mod connections;
 mod describe;
 mod edits;
 mod exceptions;
+pub mod facts;
 pub mod port_list;
 mod rows;
 mod severity;
