@@ -1,11 +1,19 @@
 //! The rules, one file each.
 
+mod isolation_lost;
 mod missing_default_deny;
 mod rule_without_peers;
+#[cfg(test)]
+#[path = "tests.rs"]
+mod testing;
 mod vague_name;
 
 use super::Rule;
 
 /// All rules, in the order of the documentation.
-pub const RULES: &[Rule] =
-    &[rule_without_peers::RULE, missing_default_deny::RULE, vague_name::RULE];
+pub const RULES: &[Rule] = &[
+    rule_without_peers::RULE,
+    missing_default_deny::RULE,
+    isolation_lost::RULE,
+    vague_name::RULE,
+];
