@@ -1,5 +1,6 @@
 //! The rules, one file each.
 
+mod cloud_metadata_reachable;
 mod isolation_lost;
 mod missing_default_deny;
 mod rule_without_peers;
@@ -15,5 +16,6 @@ pub const RULES: &[Rule] = &[
     rule_without_peers::RULE,
     missing_default_deny::RULE,
     isolation_lost::RULE,
+    cloud_metadata_reachable::RULE,
     vague_name::RULE,
 ];
