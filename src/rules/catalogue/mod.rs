@@ -1,6 +1,7 @@
 //! The rules, one file each.
 
 mod cloud_metadata_reachable;
+mod internet_path_opened;
 mod isolation_lost;
 mod missing_default_deny;
 mod rule_without_peers;
@@ -17,5 +18,6 @@ pub const RULES: &[Rule] = &[
     missing_default_deny::RULE,
     isolation_lost::RULE,
     cloud_metadata_reachable::RULE,
+    internet_path_opened::RULE,
     vague_name::RULE,
 ];
