@@ -1,6 +1,7 @@
 //! The rules, one file each.
 
 mod cloud_metadata_reachable;
+mod control_plane_reachable;
 mod datastore_port_cross_namespace;
 mod internet_path_opened;
 mod isolation_lost;
@@ -20,6 +21,7 @@ pub const RULES: &[Rule] = &[
     isolation_lost::RULE,
     cloud_metadata_reachable::RULE,
     internet_path_opened::RULE,
+    control_plane_reachable::RULE,
     datastore_port_cross_namespace::RULE,
     vague_name::RULE,
 ];
