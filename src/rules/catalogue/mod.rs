@@ -6,6 +6,7 @@ mod datastore_port_cross_namespace;
 mod internet_path_opened;
 mod isolation_lost;
 mod missing_default_deny;
+mod new_path_opened;
 mod rule_without_peers;
 #[cfg(test)]
 #[path = "tests.rs"]
@@ -18,6 +19,7 @@ use super::Rule;
 pub const RULES: &[Rule] = &[
     rule_without_peers::RULE,
     missing_default_deny::RULE,
+    new_path_opened::RULE,
     isolation_lost::RULE,
     cloud_metadata_reachable::RULE,
     internet_path_opened::RULE,
