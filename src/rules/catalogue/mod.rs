@@ -4,6 +4,7 @@ mod cloud_metadata_reachable;
 mod control_plane_reachable;
 mod datastore_port_cross_namespace;
 mod dns_egress_blocked;
+mod effective_allow_all;
 mod internet_path_opened;
 mod isolation_lost;
 mod missing_default_deny;
@@ -22,6 +23,7 @@ pub const RULES: &[Rule] = &[
     missing_default_deny::RULE,
     new_path_opened::RULE,
     isolation_lost::RULE,
+    effective_allow_all::RULE,
     dns_egress_blocked::RULE,
     cloud_metadata_reachable::RULE,
     internet_path_opened::RULE,
