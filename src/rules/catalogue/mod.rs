@@ -9,6 +9,7 @@ mod internet_path_opened;
 mod isolation_lost;
 mod missing_default_deny;
 mod new_path_opened;
+mod redundant_rule;
 mod rule_without_peers;
 #[cfg(test)]
 #[path = "tests.rs"]
@@ -25,6 +26,7 @@ pub const RULES: &[Rule] = &[
     isolation_lost::RULE,
     effective_allow_all::RULE,
     dns_egress_blocked::RULE,
+    redundant_rule::RULE,
     cloud_metadata_reachable::RULE,
     internet_path_opened::RULE,
     control_plane_reachable::RULE,
