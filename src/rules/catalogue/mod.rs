@@ -5,6 +5,7 @@ mod control_plane_reachable;
 mod datastore_port_cross_namespace;
 mod dns_egress_blocked;
 mod effective_allow_all;
+mod ineffective_except;
 mod internet_path_opened;
 mod isolation_lost;
 mod missing_default_deny;
@@ -25,6 +26,7 @@ pub const RULES: &[Rule] = &[
     new_path_opened::RULE,
     isolation_lost::RULE,
     effective_allow_all::RULE,
+    ineffective_except::RULE,
     dns_egress_blocked::RULE,
     redundant_rule::RULE,
     cloud_metadata_reachable::RULE,
