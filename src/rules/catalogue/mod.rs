@@ -10,6 +10,7 @@ mod internet_path_opened;
 mod isolation_lost;
 mod missing_default_deny;
 mod new_path_opened;
+mod one_sided_grant;
 mod redundant_rule;
 mod rule_without_peers;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub const RULES: &[Rule] = &[
     new_path_opened::RULE,
     isolation_lost::RULE,
     effective_allow_all::RULE,
+    one_sided_grant::RULE,
     ineffective_except::RULE,
     dns_egress_blocked::RULE,
     redundant_rule::RULE,
