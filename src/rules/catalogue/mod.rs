@@ -16,6 +16,7 @@ mod rule_without_peers;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod testing;
+mod unused_grant;
 mod vague_name;
 
 use super::Rule;
@@ -27,6 +28,7 @@ pub const RULES: &[Rule] = &[
     new_path_opened::RULE,
     isolation_lost::RULE,
     effective_allow_all::RULE,
+    unused_grant::RULE,
     one_sided_grant::RULE,
     ineffective_except::RULE,
     dns_egress_blocked::RULE,
