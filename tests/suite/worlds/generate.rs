@@ -111,6 +111,8 @@ pub fn workload() -> impl Strategy<Value = Workload> {
         .prop_map(|(namespace, name, kind, labels, ports, host_network, addresses)| Workload {
             id: WorkloadId { namespace: namespace.into(), name: name.into(), kind: kind.into() },
             labels,
+            // One container for each port: see `text`.
+            images: ports.iter().map(|_| "i".into()).collect(),
             ports,
             host_network,
             node_address: host_network,
@@ -121,7 +123,6 @@ pub fn workload() -> impl Strategy<Value = Workload> {
             single: kind == "Pod",
             origin: layout::origin("", 1, 1),
             labels_origin: layout::origin("", 1, 1),
-            images: Default::default(),
             host_ports: Default::default(),
             service_account: None,
             injected: false,
