@@ -22,8 +22,9 @@ fn redundant(cluster: &Cluster) -> BTreeSet<(String, Direction, usize)> {
     for namespace in &world.namespaces {
         let policies = namespace.policies.on(Side::After);
         for direction in Direction::BOTH {
-            let grants = grants::grants(&mut encoder, Side::After, direction, policies).unwrap();
-            for index in grants::redundant(&mut encoder, &grants).unwrap() {
+            let grants =
+                grants::grants(&mut encoder, Side::After, direction, policies).expect("room");
+            for index in grants::redundant(&mut encoder, &grants).expect("room") {
                 let grant = &grants[index];
                 found.insert((grant.policy.id.to_string(), direction, grant.position));
             }
@@ -43,7 +44,7 @@ fn without(cluster: &Cluster, rules: &BTreeSet<(String, Direction, usize)>) -> C
             if let Some(section) = section {
                 let mut position = 0..;
                 section.rules.retain(|_| {
-                    !rules.contains(&(id.clone(), direction, position.next().unwrap()))
+                    !rules.contains(&(id.clone(), direction, position.next().unwrap_or(usize::MAX)))
                 });
             }
         }
@@ -60,7 +61,7 @@ fn without(cluster: &Cluster, rules: &BTreeSet<(String, Direction, usize)>) -> C
 fn nearly_everything() -> impl Strategy<Value = Policy> {
     let block = |cidr: &str| {
         PeerKind::Block(netpol_review::model::IpBlock {
-            cidr: cidr.parse().unwrap(),
+            cidr: cidr.parse().expect("a block"),
             except: vec![],
         })
     };
@@ -162,16 +163,16 @@ proptest! {
         let config = Config::default();
         let world = World::of(&cluster, &cluster, &config);
         let mut encoder = Encoder::new(&world, Reading::KnownAddresses, config.node_budget);
-        let namespace = added.id.namespace.as_deref().unwrap();
-        let slot = &world.namespaces[world.namespace(namespace).unwrap()];
+        let namespace = added.id.namespace.as_deref().expect("a namespace");
+        let slot = &world.namespaces[world.namespace(namespace).expect("a namespace")];
         let pair = Pair { before: cluster.clone(), after: cluster.clone(), edits: vec![] };
         for direction in Direction::BOTH {
             let policies = slot.policies.on(Side::After);
-            let all = grants::grants(&mut encoder, Side::After, direction, policies).unwrap();
-            let all = encoder.d.union(all.iter().map(|grant| grant.flows).collect()).unwrap();
+            let all = grants::grants(&mut encoder, Side::After, direction, policies).expect("room");
+            let all = encoder.d.union(all.iter().map(|grant| grant.flows).collect()).expect("room");
             let everything =
-                grants::everything(&mut encoder, Side::After, direction, &added).unwrap();
-            let void = encoder.d.minus(everything, all).unwrap().is_empty();
+                grants::everything(&mut encoder, Side::After, direction, &added).expect("room");
+            let void = encoder.d.minus(everything, all).expect("room").is_empty();
             let mut refused = false;
             for_each_flow(&pair, Names::Fresh, |flow, from, to| {
                 let (own, other, point) = match direction {
