@@ -4,6 +4,7 @@ pub mod connections;
 mod describe;
 mod edits;
 mod exceptions;
+pub mod facts;
 pub mod port_list;
 mod rows;
 mod severity;
@@ -20,8 +21,8 @@ use crate::report::{
 use crate::set::fields::End;
 use crate::set::{OverBudget, Set};
 use edits::{About, Edit};
+pub use facts::not_public;
 use rows::Draft;
-pub use severity::not_public;
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,6 +11,8 @@
 mod addresses;
 pub mod catalogue;
 mod draft;
+mod evidence;
+pub mod grants;
 mod ignore;
 mod nobody;
 pub mod page;
@@ -77,6 +79,11 @@ impl Example {
     pub const fn new(after: &'static str) -> Self {
         Self { before: "", after, configuration: "" }
     }
+
+    /// The same, after this.
+    pub const fn after(self, before: &'static str) -> Self {
+        Self { before, ..self }
+    }
 }
 
 /// What the checks answer with.
@@ -107,12 +114,13 @@ pub struct Opened<'r, 'w, 'a> {
 }
 
 /// Lets the rules say more of a row that opened. A rule that runs out of room says nothing: the row is told
-/// all the same.
+/// all the same. Each speaks to its readers only.
 pub fn annotate(encoder: &mut Encoder<'_, '_>, config: &Config, flows: Set, row: &mut Row) {
     for rule in RULES {
         let settings = config.rules.settings.get(rule.id);
         let Check::Row(check) = rule.check else { continue };
-        if settings.is_some_and(|settings| settings.disable) {
+        if settings.is_some_and(|settings| settings.disable) || rule.persona > config.rules.persona
+        {
             continue;
         }
         let mut opened = Opened { encoder: &mut *encoder, flows, row, config };

@@ -6,6 +6,7 @@ mod engine;
 mod facts;
 mod fixtures;
 mod gate;
+mod grants;
 mod hidden;
 mod inventory;
 mod laws;

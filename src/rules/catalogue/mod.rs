@@ -2,28 +2,43 @@
 
 mod accidental_or;
 mod any_namespace_peer;
+mod cloud_metadata_reachable;
+mod control_plane_reachable;
 mod convention_namespace_label;
 mod cross_product_rule;
+mod datastore_port_cross_namespace;
+mod dns_egress_blocked;
 mod dns_egress_unscoped;
+mod effective_allow_all;
 mod empty_pod_selector_allow;
+mod ineffective_except;
+mod internet_path_opened;
 mod invalid_policy;
 mod ip_block_covers_cluster;
+mod isolation_lost;
 mod label_near_miss;
 mod missing_default_deny;
 mod missing_namespace;
 mod mixed_concern_policy;
 mod name_contradicts_effect;
+mod new_path_opened;
 mod obsolete_api;
+mod one_sided_grant;
 mod peer_matches_nothing;
 mod policy_selects_nothing;
 mod policy_types_mismatch;
 mod port_matches_nothing;
+mod redundant_rule;
 mod rule_without_peers;
 mod unbounded_ports;
+mod unused_grant;
 mod unused_ignore;
 mod vague_name;
 mod volatile_selector_label;
 mod wide_ip_block;
+#[cfg(test)]
+#[path = "tests.rs"]
+mod testing;
 
 use super::Rule;
 
@@ -41,6 +56,12 @@ pub const RULES: &[Rule] = &[
     mixed_concern_policy::RULE,
     dns_egress_unscoped::RULE,
     missing_default_deny::RULE,
+    new_path_opened::RULE,
+    isolation_lost::RULE,
+    effective_allow_all::RULE,
+    unused_grant::RULE,
+    one_sided_grant::RULE,
+    ineffective_except::RULE,
     policy_selects_nothing::RULE,
     label_near_miss::RULE,
     peer_matches_nothing::RULE,
@@ -50,40 +71,16 @@ pub const RULES: &[Rule] = &[
     ip_block_covers_cluster::RULE,
     convention_namespace_label::RULE,
     volatile_selector_label::RULE,
+    dns_egress_blocked::RULE,
+    redundant_rule::RULE,
     name_contradicts_effect::RULE,
     invalid_policy::RULE,
+    cloud_metadata_reachable::RULE,
+    internet_path_opened::RULE,
+    control_plane_reachable::RULE,
+    datastore_port_cross_namespace::RULE,
     vague_name::RULE,
     missing_namespace::RULE,
     obsolete_api::RULE,
     unused_ignore::RULE,
 ];
-
-#[cfg(test)]
-mod testing {
-    use crate::config::Config;
-    use crate::report::{Finding, Persona};
-    use crate::review::review;
-    use crate::settings;
-    use crate::tree::Tree;
-
-    /// What a rule tells of manifests that are all new, whoever is shown it.
-    pub fn told(rule: &str, manifests: &str) -> Vec<Finding> {
-        told_with("", rule, manifests)
-    }
-
-    /// The same with a configuration, without its `version`.
-    pub fn told_with(configuration: &str, rule: &str, manifests: &str) -> Vec<Finding> {
-        let text = format!("version: 1\n{configuration}");
-        let mut config: Config = settings::parse(&text).expect("a configuration").config;
-        config.rules.persona = Persona::Auditor;
-        let after = Tree::from_texts("t", [("m.yaml", manifests)]);
-        let report = review(&Tree::default(), &after, &config);
-        let findings = report.environments.into_iter().flat_map(|one| one.findings);
-        findings.filter(|finding| finding.rule == rule).collect()
-    }
-
-    /// Does a rule say anything?
-    pub fn fires(rule: &str, manifests: &str) -> bool {
-        !told(rule, manifests).is_empty()
-    }
-}

@@ -1,0 +1,193 @@
+//! Exceptions that another rule lets in again.
+
+use super::super::grants::{self, Grant, addresses, container};
+use crate::model::{Direction, IpBlock, PeerKind};
+use crate::reach::Encoder;
+use crate::report::{Message, Persona, Severity};
+use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
+use crate::set::{OverBudget, Set};
+
+/// See [`Rule::catches`].
+pub const RULE: Rule = Rule {
+    id: "ineffective-except",
+    severity: Severity::Medium,
+    persona: Persona::Regular,
+    lesson: false,
+    catches: "An `except` whose addresses another rule admits for the same pods and ports.",
+    why: "An `except` denies nothing: it is only left out of its own block. Policies add up, so any other rule for the \
+          same pods can let it in again. It is told where all of the exception is admitted after all, for every pod of \
+          the policy and on all of the rule's ports; a smaller hole, fewer pods or fewer ports are taken for meant. Pods \
+          in the range that a selector admits are too.",
+    fix: "Give the other block the same `except`, or delete this one.",
+    bad: Example::new(
+        "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web-allow-egress-internet, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: allow-egress-private, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+  - to: [{ipBlock: {cidr: 10.0.0.0/8}}]
+",
+    ),
+    good: Example::new(
+        "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web-allow-egress-internet, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: allow-egress-private, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+  - to: [{ipBlock: {cidr: 10.0.0.0/8}}]
+    ports: [{port: 5432}]
+",
+    ),
+    check: Check::Side(check),
+};
+
+/// How many exceptions a message names.
+const NAMED: usize = 3;
+
+fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
+    let mut drafts = Vec::new();
+    for namespace in grants::namespaces(snapshot) {
+        for direction in Direction::BOTH {
+            let policies = snapshot.policies_in(namespace);
+            let excepts = |policy: &crate::model::Policy| {
+                Snapshot::rules(policy).any(|(d, _, rule)| {
+                    d == direction && blocks(rule).any(|block| !block.except.is_empty())
+                })
+            };
+            if !policies.iter().any(|policy| excepts(policy)) {
+                continue;
+            }
+            let mut encoder = snapshot.encoder();
+            let grants = grants::grants(&mut encoder, snapshot.side, direction, policies)?;
+            let all = encoder.d.union(grants.iter().map(|grant| grant.flows).collect())?;
+            for grant in &grants {
+                for block in blocks(grant.rule) {
+                    drafts.extend(of_block(snapshot, &mut encoder, grant, block, &grants, all)?);
+                }
+            }
+        }
+    }
+    Ok(drafts)
+}
+
+fn blocks(rule: &crate::model::Rule) -> impl Iterator<Item = &IpBlock> {
+    rule.peers.iter().flatten().filter_map(|peer| match &peer.kind {
+        PeerKind::Block(block) => Some(block),
+        PeerKind::Pods { .. } => None,
+    })
+}
+
+fn of_block(
+    snapshot: &Snapshot<'_, '_, '_>,
+    encoder: &mut Encoder<'_, '_>,
+    grant: &Grant<'_>,
+    block: &IpBlock,
+    grants: &[Grant<'_>],
+    all: Set,
+) -> Result<Option<Draft>, OverBudget> {
+    let other = Encoder::subject_end(grant.direction).other();
+    let outside = encoder.outside(other)?;
+    let mut left_out = encoder.d.and(grant.subject, outside)?;
+    if let Some(ports) = &grant.rule.ports {
+        let ports = encoder.ports(snapshot.side, ports, left_out)?;
+        left_out = encoder.d.and(left_out, ports)?;
+    }
+    let mut void = Vec::new();
+    let mut flows = Set::EMPTY;
+    for except in &block.except {
+        let there = addresses(encoder, other, except)?;
+        let there = encoder.d.and(left_out, there)?;
+        if !there.is_empty() && encoder.d.minus(there, all)?.is_empty() {
+            void.push(except);
+            flows = encoder.d.or(flows, there)?;
+        }
+    }
+    if void.is_empty() {
+        return Ok(None);
+    }
+    let by = container(encoder, grants, flows)?;
+    let message = Message::new("`except` ").names(&void, NAMED).words(" has no effect: ");
+    let message = match by {
+        Some(by) if by.policy.id == grant.policy.id && by.rule == grant.rule => {
+            message.words("another peer of this rule admits it")
+        }
+        Some(by) if by.policy.id == grant.policy.id => {
+            message.words("another rule of this policy admits it")
+        }
+        Some(by) => {
+            message.words("policy ").name(&by.policy.id).words(" admits it for the same pods")
+        }
+        None => message.words("other rules for these pods admit it"),
+    };
+    let direction = grant.direction;
+    let subject = format!("{direction} {} on {}", block.cidr, words::canonical_ports(grant.rule));
+    Ok(Some(Draft::policy(grant.policy, &grant.rule.origin, subject, message)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::catalogue::testing::fires;
+
+    fn egress(rules: &str) -> String {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: web, namespace: shop}}\nspec: \
+             {{podSelector: {{matchLabels: {{app: web}}}}, policyTypes: [Egress], egress: [{rules}]}}\n"
+        )
+    }
+
+    const INTERNET: &str = "{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}";
+
+    #[test]
+    fn another_peer_or_rule_lets_it_in() {
+        let block = "{ipBlock: {cidr: 10.0.0.0/8}}";
+        assert!(fires(RULE.id, &egress(&format!("{{to: [{INTERNET}, {block}]}}"))));
+        assert!(fires(RULE.id, &egress(&format!("{{to: [{INTERNET}]}}, {{to: [{block}]}}"))));
+        assert!(fires(RULE.id, &egress(&format!("{{to: [{INTERNET}]}}, {{}}"))));
+        let halves = "{ipBlock: {cidr: 10.0.0.0/9}}, {ipBlock: {cidr: 10.128.0.0/9}}";
+        assert!(fires(RULE.id, &egress(&format!("{{to: [{INTERNET}, {halves}]}}"))));
+    }
+
+    #[test]
+    fn holes_that_are_meant() {
+        for rule in [
+            "{to: [{ipBlock: {cidr: 10.1.2.3/32}}]}",
+            "{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 5432}]}",
+            "{to: [{namespaceSelector: {}}]}",
+            "{to: [{ipBlock: {cidr: 172.16.0.0/12}}]}",
+        ] {
+            assert!(!fires(RULE.id, &egress(&format!("{{to: [{INTERNET}]}}, {rule}"))), "{rule}");
+        }
+    }
+
+    #[test]
+    fn other_pods() {
+        let other = egress("{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}")
+            .replace("name: web", "name: db")
+            .replace("app: web", "app: db");
+        let both = format!("{}---\n{other}", egress(&format!("{{to: [{INTERNET}]}}")));
+        assert!(!fires(RULE.id, &both));
+    }
+}

@@ -1,0 +1,231 @@
+//! Rules that let pods out, or in, where the other end refuses every one of their flows.
+
+use super::super::grants;
+use crate::model::{Direction, PeerKind, Policy, Rule as PolicyRule, Workload};
+use crate::report::{Message, Persona, Severity};
+use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot};
+use crate::set::OverBudget;
+use std::sync::Arc;
+
+/// See [`Rule::catches`].
+pub const RULE: Rule = Rule {
+    id: "one-sided-grant",
+    severity: Severity::Medium,
+    persona: Persona::Regular,
+    lesson: false,
+    catches: "A rule that opens nothing, because the policies of the other end refuse all that it admits.",
+    why: "Where both ends are isolated a connection needs two rules: egress at the one, ingress at the other. A rule with \
+          nothing to meet it is half of a change, or what is left of one. It is only told where both ends have declared \
+          workloads and no pod, declared or not, gets through; peers that are addresses are left alone.",
+    fix: "Write the other half, as precise as this one, or delete this one.",
+    bad: Example::new(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec: {template: {metadata: {labels: {app: web}}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: payments}
+spec: {template: {metadata: {labels: {app: db}}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web-allow-egress-to-db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress:
+  - to:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: payments}}
+      podSelector: {matchLabels: {app: db}}
+    ports: [{port: 5432}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db-allow-ingress-from-api, namespace: payments}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Ingress]
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: api}}}]
+    ports: [{port: 5432}]
+",
+    ),
+    good: Example::new(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec: {template: {metadata: {labels: {app: web}}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: payments}
+spec: {template: {metadata: {labels: {app: db}}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web-allow-egress-to-db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress:
+  - to:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: payments}}
+      podSelector: {matchLabels: {app: db}}
+    ports: [{port: 5432}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db-allow-ingress-from-web, namespace: payments}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Ingress]
+  ingress:
+  - from:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}
+      podSelector: {matchLabels: {app: web}}
+    ports: [{port: 5432}]
+",
+    ),
+    check: Check::Side(check),
+};
+
+/// How many workloads, and policies, a message names.
+const NAMED: usize = 2;
+
+fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
+    let mut drafts = Vec::new();
+    for policy in snapshot.policies() {
+        let selected = snapshot.selected(policy);
+        if selected.is_empty() {
+            continue;
+        }
+        for (direction, _, rule) in Snapshot::rules(policy) {
+            let matched = pods(snapshot, rule);
+            if let Some(matched) = matched.filter(|matched| !matched.is_empty())
+                && is_refused(snapshot, direction, policy, rule)?
+            {
+                drafts.push(draft(snapshot, direction, policy, rule, &selected, &matched));
+            }
+        }
+    }
+    Ok(drafts)
+}
+
+/// The declared workloads of the peers, where all peers are pods.
+fn pods<'a>(snapshot: &Snapshot<'_, '_, 'a>, rule: &PolicyRule) -> Option<Vec<&'a Arc<Workload>>> {
+    let peers = rule.peers.as_ref()?;
+    let mut matched = Vec::new();
+    for peer in peers {
+        match &peer.kind {
+            PeerKind::Block(_) => return None,
+            kind => matched.extend(snapshot.matched(kind).workloads),
+        }
+    }
+    Some(matched)
+}
+
+/// Does the other end refuse all that the rule admits, whatever pods there are?
+fn is_refused(
+    snapshot: &Snapshot<'_, '_, '_>,
+    direction: Direction,
+    policy: &Policy,
+    rule: &PolicyRule,
+) -> Result<bool, OverBudget> {
+    let mut encoder = snapshot.encoder();
+    let subject = grants::subject(&mut encoder, snapshot.side, direction, policy)?;
+    let flows = encoder.matched_by(snapshot.side, direction, rule, subject)?;
+    let through = encoder.allowed_at(snapshot.side, other(direction), flows)?;
+    Ok(!flows.is_empty() && through.is_empty())
+}
+
+fn other(direction: Direction) -> Direction {
+    match direction {
+        Direction::Ingress => Direction::Egress,
+        Direction::Egress => Direction::Ingress,
+    }
+}
+
+fn draft(
+    snapshot: &Snapshot<'_, '_, '_>,
+    direction: Direction,
+    policy: &Policy,
+    rule: &PolicyRule,
+    selected: &[&Arc<Workload>],
+    matched: &[&Arc<Workload>],
+) -> Draft {
+    let names = |workloads: &[&Arc<Workload>]| {
+        let mut names: Vec<String> = workloads.iter().map(|w| w.id.to_string()).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    let mut refusing: Vec<String> = Vec::new();
+    for workload in matched {
+        let policies = snapshot.policies_in(&workload.id.namespace).iter();
+        let isolates = policies.filter(|policy| {
+            policy.section(other(direction)).is_some()
+                && policy.subject.pods.matches(&workload.labels)
+        });
+        refusing.extend(isolates.map(|policy| policy.id.to_string()));
+    }
+    refusing.sort();
+    refusing.dedup();
+    let (from, to) = match direction {
+        Direction::Egress => (names(selected), names(matched)),
+        Direction::Ingress => (names(matched), names(selected)),
+    };
+    let message = match direction {
+        Direction::Egress => Message::new("Lets ").names(from, NAMED).words(" out to "),
+        Direction::Ingress => Message::new("Lets ").names(from, NAMED).words(" in to "),
+    };
+    let message = message.names(to, NAMED).words(match direction {
+        Direction::Egress => ", where no ingress rule lets it in (policy ",
+        Direction::Ingress => ", but no egress rule lets it out (policy ",
+    });
+    let message = message.names(refusing, NAMED).words("): this opens no path");
+    let subject = format!("{direction} {}", grants::canonical(rule));
+    Draft::policy(policy, &rule.origin, subject, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::catalogue::testing::fires;
+
+    fn fires_after(from: &str, to: &str) -> bool {
+        assert!(RULE.bad.after.contains(from));
+        fires(RULE.id, &RULE.bad.after.replace(from, to))
+    }
+
+    #[test]
+    fn an_end_that_is_not_isolated_or_not_known() {
+        assert!(!fires_after("  policyTypes: [Ingress]\n", "  policyTypes: [Egress]\n"));
+        assert!(!fires_after(
+            "metadata: {name: db, namespace: payments}",
+            "metadata: {name: db, namespace: other}"
+        ));
+        let outside = "    - ipBlock: {cidr: 10.0.0.0/8}\n";
+        let pods = "    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: payments}}\n      podSelector: \
+                    {matchLabels: {app: db}}\n";
+        assert!(!fires_after(pods, outside));
+    }
+
+    #[test]
+    fn a_default_deny_is_no_answer_either() {
+        assert!(fires_after(
+            "  ingress:\n  - from: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: 5432}]\n",
+            ""
+        ));
+    }
+
+    #[test]
+    fn one_port_of_two_gets_through() {
+        let web = "  - from: [{namespaceSelector: {}}]\n    ports: [{port: 5432, endPort: 5440}]\n";
+        let api =
+            "  - from: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: 5432}]\n";
+        assert!(!fires_after(api, web));
+        assert!(fires_after(api, &web.replace("port: 5432, endPort: 5440", "port: 80")));
+    }
+}

@@ -1,0 +1,213 @@
+//! Rules that admit nothing that others do not.
+
+use super::super::grants::{self, Grant, canonical, container, redundant};
+use crate::model::Direction;
+use crate::report::{Message, Persona, Severity};
+use crate::rules::snapshot::is_dns_only;
+use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
+use std::collections::BTreeMap;
+
+/// See [`Rule::catches`].
+pub const RULE: Rule = Rule {
+    id: "redundant-rule",
+    severity: Severity::Info,
+    persona: Persona::Pedantic,
+    lesson: false,
+    catches: "A rule that can be taken away, and no flow changes, whatever pods there are.",
+    why: "Policies add up, so a rule that others contain only costs its readers. Worse is a precise rule beside one \
+          without peers: it looks like a limit and is none, and then the wide rule is what everybody is told of, once, \
+          where it stands. What is compared is what the rules of all policies of the same pods admit, for pods that are \
+          declared and for any other. Policies without rules are never meant: isolation is their effect.",
+    fix: "Delete the rule; where a wide rule makes precise ones useless, delete the wide one instead, once the precise \
+          ones are complete.",
+    bad: Example::new(
+        "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: collector, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: collector}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{podSelector: {matchLabels: {app: api}}}]
+    ports: [{port: 8443}]
+  - {}
+",
+    ),
+    good: Example::new(
+        "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny-all, namespace: shop}
+spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: collector, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: collector}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{podSelector: {matchLabels: {app: api}}}]
+    ports: [{port: 8443}]
+  - to: [{podSelector: {matchLabels: {app: api, tier: front}}}]
+    ports: [{port: 9090}]
+",
+    ),
+    check: Check::Side(check),
+};
+
+/// How many policies a message names.
+const NAMED: usize = 3;
+
+fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
+    let mut drafts = Vec::new();
+    for namespace in grants::namespaces(snapshot) {
+        for direction in Direction::BOTH {
+            of_namespace(snapshot, namespace, direction, &mut drafts)?;
+        }
+    }
+    Ok(drafts)
+}
+
+fn of_namespace(
+    snapshot: &Snapshot<'_, '_, '_>,
+    namespace: &str,
+    direction: Direction,
+    drafts: &mut Vec<Draft>,
+) -> Result<(), crate::set::OverBudget> {
+    let mut encoder = snapshot.encoder();
+    let policies = snapshot.policies_in(namespace);
+    let grants = grants::grants(&mut encoder, snapshot.side, direction, policies)?;
+    let found = redundant(&mut encoder, &grants)?;
+    // By the wide rule that makes them useless, in the order of the grants.
+    let mut beside: BTreeMap<usize, Vec<&Grant<'_>>> = BTreeMap::new();
+    for index in &found {
+        let Some(grant) = grants.get(*index) else { continue };
+        let kept = || grants.iter().enumerate().filter(|(other, _)| !found.contains(other));
+        let others = || kept().map(|(_, other)| other);
+        let wide = others().filter(|other| is_wide(other) && is_narrower(grant, other));
+        if let Some(wide) = container(&mut encoder, wide, grant.flows)? {
+            let place = kept().find(|(_, other)| std::ptr::eq(other.rule, wide.rule));
+            beside.entry(place.map_or(0, |(place, _)| place)).or_default().push(grant);
+            continue;
+        }
+        let one = container(&mut encoder, others(), grant.flows)?;
+        drafts.push(narrow(direction, grant, one));
+    }
+    for (place, dead) in beside {
+        drafts.extend(grants.get(place).map(|wide| dead_beside(direction, wide, &dead)));
+    }
+    Ok(())
+}
+
+/// A rule for everybody, and not only for DNS.
+fn is_wide(grant: &Grant<'_>) -> bool {
+    grant.rule.peers.is_none() && !is_dns_only(grant.rule)
+}
+
+/// Does the rule look like a limit beside that one?
+fn is_narrower(grant: &Grant<'_>, wide: &Grant<'_>) -> bool {
+    grant.rule.peers.is_some() || (wide.rule.ports.is_none() && grant.rule.ports.is_some())
+}
+
+fn narrow(direction: Direction, grant: &Grant<'_>, by: Option<&Grant<'_>>) -> Draft {
+    let message = Message::new("Adds nothing: ");
+    let message = match by {
+        Some(by) if by.policy.id == grant.policy.id => {
+            message.words("another rule of this policy admits all of it")
+        }
+        Some(by) => {
+            message.words("policy ").name(&by.policy.id).words(" admits all of it for these pods")
+        }
+        None => message.words("the other rules for these pods together admit all of it"),
+    };
+    let subject = format!("{direction} {}", canonical(grant.rule));
+    Draft::policy(grant.policy, &grant.rule.origin, subject, message)
+}
+
+fn dead_beside(direction: Direction, wide: &Grant<'_>, dead: &[&Grant<'_>]) -> Draft {
+    let mut names: Vec<String> = dead.iter().map(|grant| grant.policy.id.to_string()).collect();
+    names.sort();
+    names.dedup();
+    let peers = match direction {
+        Direction::Ingress => "This rule without `from` admits everybody on ",
+        Direction::Egress => "This rule without `to` admits everything on ",
+    };
+    let message = Message::new(peers)
+        .then(words::ports(wide.rule))
+        .words(", so ")
+        .count(dead.len(), "narrower rule has", "narrower rules have")
+        .words(" no effect for the same pods: in ")
+        .names(names, NAMED);
+    let subject = format!("wide {direction} {}", canonical(wide.rule));
+    Draft::policy(wide.policy, &wide.rule.origin, subject, message)
+        .severity(Severity::Medium)
+        .persona(Persona::Regular)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::report::Persona;
+    use crate::rules::catalogue::testing::findings;
+
+    fn personas(specs: &[&str]) -> Vec<Persona> {
+        let policies: Vec<String> = specs
+            .iter()
+            .enumerate()
+            .map(|(nth, spec)| {
+                format!(
+                    "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p{nth}, namespace: \
+                     shop}}\nspec: {spec}\n"
+                )
+            })
+            .collect();
+        findings(RULE.id, &policies.join("---\n"), "").iter().map(|f| f.persona).collect()
+    }
+
+    const WEB: &str = "{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{to: [{podSelector: \
+                       {matchLabels: {app: api}}}], ports: [{port: 80}]}]}";
+
+    #[test]
+    fn the_same_twice_is_told_once() {
+        assert_eq!(personas(&[WEB, WEB]), [Persona::Pedantic]);
+        let other_port = WEB.replace("80", "81");
+        assert!(personas(&[WEB, &other_port]).is_empty());
+    }
+
+    #[test]
+    fn of_other_pods_or_fewer() {
+        let all = WEB.replace("{matchLabels: {app: web}}", "{}");
+        assert_eq!(personas(&[WEB, &all]), [Persona::Pedantic]);
+        let other = WEB.replace("app: web", "app: shop");
+        assert!(personas(&[WEB, &other]).is_empty());
+    }
+
+    #[test]
+    fn a_deny_and_dns_beside_narrow_rules() {
+        let deny = "{podSelector: {}, policyTypes: [Ingress, Egress]}";
+        let dns = "{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}]}]}";
+        assert!(personas(&[deny, deny, WEB, dns]).is_empty());
+        let precise = WEB.replace("port: 80", "port: 53, protocol: UDP");
+        assert_eq!(personas(&[&precise, dns]), [Persona::Pedantic]);
+    }
+
+    #[test]
+    fn many_beside_one_wide_rule_are_one_finding() {
+        let all = "{podSelector: {}, policyTypes: [Egress], egress: [{}]}";
+        let other = WEB.replace("80", "81");
+        assert_eq!(personas(&[WEB, &other, all]), [Persona::Regular]);
+    }
+
+    #[test]
+    fn ports_alone_are_a_limit_too() {
+        let both = "{podSelector: {}, policyTypes: [Egress], egress: [{}, {ports: [{port: 443}]}]}";
+        assert_eq!(personas(&[both]), [Persona::Regular]);
+    }
+
+    #[test]
+    fn together_they_contain_it() {
+        let range = |ports| WEB.replace("port: 80", ports);
+        let (low, high) = (range("port: 70, endPort: 80"), range("port: 81, endPort: 90"));
+        assert_eq!(personas(&[&low, &high, &range("port: 75, endPort: 85")]), [Persona::Pedantic]);
+    }
+}

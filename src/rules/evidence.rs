@@ -1,0 +1,140 @@
+//! What manifests say of a workload beside what policies look at: what it is, and through what it is reached.
+
+use crate::model::{Cluster, ContainerPort, PortRef, Protocol, Service, ServiceKind, Workload};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a data store's image is called, or begins with up to a hyphen.
+const STORES: [&str; 26] = [
+    "cassandra",
+    "clickhouse",
+    "cockroach",
+    "couchbase",
+    "couchdb",
+    "elasticsearch",
+    "etcd",
+    "influxdb",
+    "kafka",
+    "mariadb",
+    "memcached",
+    "minio",
+    "mongo",
+    "mongodb",
+    "mssql",
+    "mysql",
+    "neo4j",
+    "opensearch",
+    "percona",
+    "postgis",
+    "postgres",
+    "postgresql",
+    "rabbitmq",
+    "redis",
+    "timescaledb",
+    "valkey",
+];
+
+/// What an image is called that only goes with a data store.
+const BESIDE_STORES: [&str; 10] = [
+    "adapter",
+    "admin",
+    "backup",
+    "commander",
+    "dashboard",
+    "exporter",
+    "gui",
+    "operator",
+    "proxy",
+    "ui",
+];
+
+/// Does some container run a data store? `None`: the manifests don't say what the containers run.
+pub fn is_store(workload: &Workload) -> Option<bool> {
+    let mut images = workload.images.iter().peekable();
+    images.peek()?;
+    Some(images.any(|image| is_store_image(image)))
+}
+
+/// Is that the image of a data store?
+pub fn is_store_image(image: &str) -> bool {
+    let mut parts = image_name(image).split(['-', '_']);
+    let is_one = parts.next().is_some_and(|first| STORES.contains(&first));
+    is_one && !parts.any(|part| BESIDE_STORES.contains(&part))
+}
+
+/// `postgres` of `registry.example/library/postgres:15@sha256:...`.
+pub fn image_name(image: &str) -> &str {
+    let path = image.split('@').next().unwrap_or(image);
+    let last = path.rsplit('/').next().unwrap_or(path);
+    last.split(':').next().unwrap_or(last)
+}
+
+/// The Services of a workload's namespace that stand for its pods.
+pub fn services_of<'a>(
+    cluster: &'a Cluster,
+    workload: &Workload,
+) -> impl Iterator<Item = &'a Arc<Service>> {
+    let namespace = workload.id.namespace.clone();
+    let labels = workload.labels.clone();
+    cluster.evidence.services.iter().filter(move |service| {
+        service.namespace == namespace
+            && service.kind != ServiceKind::ExternalName
+            && !service.selector.is_empty()
+            && service.selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    })
+}
+
+/// The ports of a workload's pods to which its Services lead, as far as their numbers are known.
+pub fn targets(workload: &Workload, service: &Service) -> BTreeSet<(Protocol, u16)> {
+    let numbers = service.ports.iter().flat_map(|port| {
+        let named = |declared: &&ContainerPort| match &port.target {
+            PortRef::Name(name) => {
+                declared.protocol == port.protocol && declared.name.as_ref() == Some(name)
+            }
+            PortRef::Number(_) => false,
+        };
+        let number = match port.target {
+            PortRef::Number(number) => Some(number),
+            PortRef::Name(_) => None,
+        };
+        let found = workload.ports.iter().filter(named).map(|declared| declared.number);
+        found.chain(number).map(move |number| (port.protocol, number))
+    });
+    numbers.collect()
+}
+
+/// How a Service lets clients from outside the cluster in, if it does.
+pub fn exposure(service: &Service) -> Option<&'static str> {
+    match service.kind {
+        ServiceKind::LoadBalancer => Some("LoadBalancer"),
+        ServiceKind::NodePort => Some("NodePort"),
+        _ if service.external_ips => Some("externalIPs"),
+        _ => None,
+    }
+}
+
+/// Does the workload let requests of the Internet into the cluster, as its trade?
+pub fn is_edge(workload: &Workload) -> bool {
+    let names = [&*workload.id.namespace, &*workload.id.name];
+    let images = workload.images.iter().map(|image| image_name(image));
+    names.into_iter().chain(images).any(|name| {
+        name.contains("ingress") || name.contains("gateway") || name.contains("traefik")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_images() {
+        for (image, name) in [
+            ("postgres", "postgres"),
+            ("postgres:15", "postgres"),
+            ("localhost:5000/library/postgres", "postgres"),
+            ("registry.example/a/redis-cluster:7@sha256:00", "redis-cluster"),
+        ] {
+            assert_eq!(image_name(image), name);
+        }
+    }
+}
