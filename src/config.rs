@@ -1,5 +1,9 @@
 //! Settings that change what a review means.
 
+mod guardrail;
+
+pub use guardrail::{Demand, Ends, Guardrail, PortSpan, Who};
+
 use crate::report::{CauseKind, Persona, Severity};
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -33,6 +37,8 @@ pub struct Config {
     pub least_severity: BTreeMap<CauseKind, Severity>,
     /// What is set for rules.
     pub rules: Rules,
+    /// What must never, or must always, be reachable.
+    pub guardrails: Vec<Guardrail>,
     /// How much the symbolic engine may build before it gives up, in nodes of its diagrams.
     pub node_budget: usize,
     /// Add the concrete table of declared workloads to a report.
@@ -150,6 +156,7 @@ impl Default for Config {
             protected: Protected::default(),
             least_severity: BTreeMap::new(),
             rules: Rules::default(),
+            guardrails: Vec::new(),
             node_budget: 1_000_000,
             connections: false,
         }

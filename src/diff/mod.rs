@@ -7,7 +7,7 @@ mod exceptions;
 pub mod port_list;
 mod rows;
 mod severity;
-mod witness;
+pub mod witness;
 mod words;
 
 use crate::config::{Config, IpBlocksMatchPods};

@@ -17,6 +17,7 @@ mod serves;
 mod snapshot;
 mod words;
 
+pub use crate::diff::not_public;
 pub use draft::{About, Draft};
 pub use scope::Scope;
 pub use snapshot::{Matched, Snapshot};
