@@ -142,6 +142,16 @@ pub struct Protected {
     pub ranges: Vec<IpNet>,
 }
 
+impl Config {
+    /// The same for one environment, with the guardrails that hold there.
+    #[must_use]
+    pub fn in_environment(&self, name: &str) -> Self {
+        let mut config = self.clone();
+        config.guardrails.retain(|guardrail| guardrail.holds_in(name));
+        config
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

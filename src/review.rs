@@ -10,6 +10,7 @@ use crate::report::{
     Environment, Hides, Lint, Listing, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Side,
     Snapshot, Tool, Unisolated, Verdict,
 };
+use crate::rules::guardrail::Unmodelled;
 use crate::rules::{self, Found};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ pub fn review_in_steps(
         rules::annotate(encoder, config, flows, row);
     });
     done("analysis");
-    let found = rules::of_change(&world, config);
+    let found = rules::of_change(&world, config, &unmodelled(&parsed_after.problems));
     let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff, found);
     done("rules");
     report
@@ -118,7 +119,7 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
 pub fn lint(tree: &Tree, config: &Config) -> Lint {
     let (_, parsed) = parse_both(&Tree::default(), tree, config);
     let world = World::of(&parsed.cluster, &parsed.cluster, config);
-    let found = rules::of_snapshot(&world, config);
+    let found = rules::of_snapshot(&world, config, &unmodelled(&parsed.problems));
     let mut entries = of_one(&parsed.problems);
     entries.extend(found.not_evaluated);
     sort(&mut entries);
@@ -130,6 +131,23 @@ pub fn lint(tree: &Tree, config: &Config) -> Lint {
         read: counts(&[(tree, &parsed)]),
         inventory: inventory(&parsed.inventory, &parsed.inventory),
     }
+}
+
+/// The policies that are there and not evaluated.
+fn unmodelled(problems: &[Problem]) -> Vec<Unmodelled> {
+    let policies = problems.iter().filter_map(|problem| {
+        let namespace = match &problem.affects {
+            Affects::Namespace(name) => Some(name.clone()),
+            Affects::Anything => None,
+            Affects::Nothing | Affects::Perhaps => return None,
+        };
+        let kind = problem.kind.clone().filter(|kind| {
+            kind.contains("Policy") || matches!(&**kind, "EgressFirewall" | "NetNamespace")
+        })?;
+        let (name, file) = (problem.name.clone(), problem.file.to_string());
+        Some(Unmodelled { namespace, kind, name, file, line: problem.line })
+    });
+    policies.collect()
 }
 
 /// What was not understood of a snapshot that stands alone.

@@ -21,6 +21,8 @@ pub struct Guardrail {
     pub ports: Vec<PortSpan>,
     /// The level of its findings.
     pub severity: Severity,
+    /// The environments in which it holds, by name; empty: all.
+    pub environments: Vec<String>,
     /// The file that states it, and the line.
     pub file: Arc<str>,
     /// From 1.
@@ -94,6 +96,13 @@ impl Guardrail {
             Who::Internet { without: blocks } | Who::Addresses(blocks) => blocks.as_slice(),
             Who::Any | Who::Pods { .. } => &[],
         })
+    }
+
+    /// Does it hold in an environment? One that is several names for one cluster has them with ` + ` between.
+    pub fn holds_in(&self, environment: &str) -> bool {
+        let mut names = environment.split(" + ").chain([environment]);
+        self.environments.is_empty()
+            || names.any(|name| self.environments.iter().any(|known| known == name))
     }
 
     /// Does it count what was there before the change?

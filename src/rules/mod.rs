@@ -11,6 +11,7 @@
 mod addresses;
 pub mod catalogue;
 mod draft;
+pub mod guardrail;
 pub mod page;
 mod scope;
 mod serves;
@@ -29,6 +30,7 @@ use crate::report::{
 };
 use crate::set::{OverBudget, Set};
 use catalogue::RULES;
+use guardrail::{Guarded, Unmodelled};
 use std::collections::BTreeSet;
 
 /// One rule: its page and its check.
@@ -83,6 +85,8 @@ pub enum Check {
     Change(fn(&Snapshot<'_, '_, '_>, &Snapshot<'_, '_, '_>) -> Drafts),
     /// By looking at a row that opened, of which it says more. The row itself is what was found.
     Row(fn(&mut Opened<'_, '_, '_>) -> Result<Option<Message>, OverBudget>),
+    /// By asking about the guardrails of the configuration. The drafts say what counts against the change.
+    Guardrail(fn(&mut Guarded<'_, '_, '_>) -> Drafts),
 }
 
 /// A row that opened, as rules ask about it.
@@ -125,15 +129,20 @@ pub struct Found {
     pub not_evaluated: Vec<NotEvaluated>,
 }
 
-/// Everything that the rules find in a comparison.
-pub fn of_change(world: &World<'_>, config: &Config) -> Found {
+/// Everything that the rules find in a comparison. Policies of the side after that are not evaluated leave
+/// guardrails undecided.
+pub fn of_change(world: &World<'_>, config: &Config, unmodelled: &[Unmodelled]) -> Found {
     let scope = Scope::of(world);
-    if scope.is_empty() {
+    let touched = !scope.is_empty();
+    if !touched && !config.guardrails.iter().any(|guardrail| guardrail.always()) {
         return Found::default();
     }
+    let not_evaluated = Vec::new();
+    let guarded = Guarded { world, config, compare: true, touched, unmodelled, not_evaluated };
     let before = Snapshot::new(world, Side::Before, config, &scope);
     let after = Snapshot::new(world, Side::After, config, &scope);
-    find(config, |rule| match rule.check {
+    find(config, guarded, |rule| match rule.check {
+        _ if !touched => Ok(Vec::new()),
         Check::Side(check) => {
             let now = check(&after)?;
             // The side before is only asked where there is something to compare.
@@ -145,25 +154,29 @@ pub fn of_change(world: &World<'_>, config: &Config) -> Found {
             .into_iter()
             .map(|draft| (draft.introduced.unwrap_or(true), draft))
             .collect()),
-        Check::Row(_) => Ok(Vec::new()),
+        Check::Row(_) | Check::Guardrail(_) => Ok(Vec::new()),
     })
 }
 
 /// Everything that the rules find in one snapshot, of which both sides of the world are.
-pub fn of_snapshot(world: &World<'_>, config: &Config) -> Found {
+pub fn of_snapshot(world: &World<'_>, config: &Config, unmodelled: &[Unmodelled]) -> Found {
+    let not_evaluated = Vec::new();
+    let guarded =
+        Guarded { world, config, compare: false, touched: true, unmodelled, not_evaluated };
     let scope = Scope::everything();
     let snapshot = Snapshot::new(world, Side::After, config, &scope);
-    find(config, |rule| match rule.check {
+    find(config, guarded, |rule| match rule.check {
         Check::Side(check) => {
             Ok(check(&snapshot)?.into_iter().map(|draft| (true, draft)).collect())
         }
-        Check::Change(_) | Check::Row(_) => Ok(Vec::new()),
+        Check::Change(_) | Check::Row(_) | Check::Guardrail(_) => Ok(Vec::new()),
     })
 }
 
 /// Asks each rule that is not switched off, and makes findings of the answers.
 fn find(
     config: &Config,
+    mut guarded: Guarded<'_, '_, '_>,
     mut ask: impl FnMut(&Rule) -> Result<Vec<(bool, Draft)>, OverBudget>,
 ) -> Found {
     let mut found = Found::default();
@@ -172,7 +185,14 @@ fn find(
         if settings.is_some_and(|settings| settings.disable) {
             continue;
         }
-        match ask(rule) {
+        let asked = match rule.check {
+            Check::Guardrail(check) => check(&mut guarded).map(|drafts| {
+                let counts = |draft: &Draft| draft.introduced.unwrap_or(true);
+                drafts.into_iter().map(|draft| (counts(&draft), draft)).collect()
+            }),
+            _ => ask(rule),
+        };
+        match asked {
             Ok(drafts) => {
                 for (introduced, draft) in drafts {
                     let mut finding = draft.finding(rule, introduced);
@@ -191,6 +211,7 @@ fn find(
             Err(OverBudget) => found.not_evaluated.push(too_large(rule)),
         }
     }
+    found.not_evaluated.append(&mut guarded.not_evaluated);
     let mut seen = BTreeSet::new();
     found.findings.retain(|finding| seen.insert(finding.fingerprint.clone()));
     found.findings.sort_by_cached_key(|finding| {

@@ -174,10 +174,7 @@ pub(super) fn label(key: &str, value: &str) -> Checked<()> {
     let inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let ends = |text: &str| {
         let bytes = text.as_bytes();
-        [bytes.first(), bytes.last()]
-            .into_iter()
-            .flatten()
-            .all(|byte| byte.is_ascii_alphanumeric())
+        [bytes.first(), bytes.last()].into_iter().flatten().all(|byte| byte.is_ascii_alphanumeric())
     };
     let word = |text: &str| text.len() <= 63 && text.bytes().all(inside) && ends(text);
     let (prefix, name) = key.rsplit_once('/').unwrap_or(("", key));

@@ -24,6 +24,9 @@ pub(super) struct Guardrail {
     pub id: Spanned<String>,
     /// The level of its findings. Default: `high`.
     pub severity: Option<Severity>,
+    /// The environments in which it holds, by name. Default: all.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub environments: Option<Vec<Spanned<String>>>,
     /// What must never be allowed.
     #[serde(default, deserialize_with = "some")]
     #[schemars(with = "Deny")]
@@ -39,7 +42,9 @@ pub(super) struct Guardrail {
 }
 
 /// A key that is there has a value.
-fn some<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+fn some<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
 
@@ -186,7 +191,9 @@ impl Reader {
                 let message = format!("there are two guardrails {}; give each a name", shown(id));
                 self.errors.push(at(value.id.defined, message));
             }
-            let Some((demand, (from, to, ports))) = self.demand(value.deny, value.must_reach, value.frozen) else {
+            let Some((demand, (from, to, ports))) =
+                self.demand(value.deny, value.must_reach, value.frozen)
+            else {
                 let message = "a guardrail has one of `deny`, `must-reach` and `frozen`";
                 self.errors.push(at(defined, message.into()));
                 continue;
@@ -202,10 +209,22 @@ impl Reader {
             let from = self.ends(from, &without);
             let to = self.ends(to, &without);
             let ports: Vec<PortSpan> = self.all(&ports, check::ports);
+            let environments =
+                self.all(&value.environments, |text| check::words(text, "environments"));
             let (Some(id), Some(from), Some(to)) = (id, from, to) else { continue };
             let severity = value.severity.unwrap_or(Severity::High);
             let (file, line) = (super::PATH.into(), at(defined, String::new()).line);
-            guardrails.push(config::Guardrail { id, demand, from, to, ports, severity, file, line });
+            guardrails.push(config::Guardrail {
+                id,
+                demand,
+                from,
+                to,
+                ports,
+                severity,
+                environments,
+                file,
+                line,
+            });
         }
         guardrails
     }

@@ -5,6 +5,8 @@ mod engine;
 mod facts;
 mod fixtures;
 mod gate;
+mod guardrail_worlds;
+mod guardrails;
 mod hidden;
 mod inventory;
 mod laws;

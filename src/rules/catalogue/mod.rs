@@ -4,6 +4,9 @@ mod any_namespace_peer;
 mod cross_product_rule;
 mod dns_egress_unscoped;
 mod empty_pod_selector_allow;
+mod guardrail_deny;
+mod guardrail_frozen;
+mod guardrail_must_reach;
 mod missing_default_deny;
 mod mixed_concern_policy;
 mod rule_without_peers;
@@ -25,4 +28,7 @@ pub const RULES: &[Rule] = &[
     dns_egress_unscoped::RULE,
     missing_default_deny::RULE,
     vague_name::RULE,
+    guardrail_deny::RULE,
+    guardrail_must_reach::RULE,
+    guardrail_frozen::RULE,
 ];
