@@ -70,7 +70,7 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
     }
 
     /// The rules of a policy that take effect, by direction, each with its position in its section.
-    pub fn rules<'p>(policy: &'p Policy) -> impl Iterator<Item = (Direction, usize, &'p Rule)> {
+    pub fn rules(policy: &Policy) -> impl Iterator<Item = (Direction, usize, &Rule)> {
         Direction::BOTH.into_iter().flat_map(move |direction| {
             let rules = policy.section(direction).map(|section: &Section| section.rules.iter());
             let rules = rules.into_iter().flatten().enumerate();

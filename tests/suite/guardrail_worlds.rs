@@ -213,6 +213,9 @@ impl Guardrail {
     }
 }
 
+/// A point, what it is on each side, and whether it is meant there.
+type Chosen<'p> = (&'p Point, [Option<End>; 2], [bool; 2]);
+
 /// A flow as the specification sees it.
 struct Seen {
     itself: bool,
@@ -240,19 +243,18 @@ fn any(
             end.as_ref()
                 .is_some_and(|end| means(who, end) && !except.iter().any(|who| means(who, end)))
         };
-        let chosen =
-            |side: &(Who, Vec<Who>), to: bool| -> Vec<(&Point, [Option<End>; 2], [bool; 2])> {
-                let points = universe.points().iter().filter(here);
-                let points = points.filter(|point| needed(&side.0, point));
-                let points = points.map(|point| (point, sides.map(|cluster| point.on(cluster))));
-                points
-                    .map(|(point, ends)| {
-                        let is = [meant(side, &ends[0], 0, to), meant(side, &ends[1], 1, to)];
-                        (point, ends, is)
-                    })
-                    .filter(|(_, _, is)| is[0] || is[1])
-                    .collect()
-            };
+        let chosen = |side: &(Who, Vec<Who>), to: bool| -> Vec<Chosen<'_>> {
+            let points = universe.points().iter().filter(here);
+            let points = points.filter(|point| needed(&side.0, point));
+            let points = points.map(|point| (point, sides.map(|cluster| point.on(cluster))));
+            points
+                .map(|(point, ends)| {
+                    let is = [meant(side, &ends[0], 0, to), meant(side, &ends[1], 1, to)];
+                    (point, ends, is)
+                })
+                .filter(|(_, _, is)| is[0] || is[1])
+                .collect()
+        };
         let (from, to) = (chosen(&guardrail.from, false), chosen(&guardrail.to, true));
         let spans = guardrail.spans();
         let atoms = universe.atoms().iter().filter(|atom| {
