@@ -1,5 +1,9 @@
 //! Settings that change what a review means.
 
+mod guardrail;
+
+pub use guardrail::{Demand, Ends, Guardrail, PortSpan, Who};
+
 use crate::report::{CauseKind, Persona, Severity};
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -33,6 +37,8 @@ pub struct Config {
     pub least_severity: BTreeMap<CauseKind, Severity>,
     /// What is set for rules.
     pub rules: Rules,
+    /// What must never, or must always, be reachable.
+    pub guardrails: Vec<Guardrail>,
     /// How much the symbolic engine may build before it gives up, in nodes of its diagrams.
     pub node_budget: usize,
     /// Add the concrete table of declared workloads to a report.
@@ -136,6 +142,16 @@ pub struct Protected {
     pub ranges: Vec<IpNet>,
 }
 
+impl Config {
+    /// The same for one environment, with the guardrails that hold there.
+    #[must_use]
+    pub fn in_environment(&self, name: &str) -> Self {
+        let mut config = self.clone();
+        config.guardrails.retain(|guardrail| guardrail.holds_in(name));
+        config
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -150,6 +166,7 @@ impl Default for Config {
             protected: Protected::default(),
             least_severity: BTreeMap::new(),
             rules: Rules::default(),
+            guardrails: Vec::new(),
             node_budget: 1_000_000,
             connections: false,
         }

@@ -10,6 +10,7 @@ use crate::report::{
     Environment, Hides, Lint, Listed, Listing, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION,
     Side, Snapshot, Tool, Unisolated, Verdict,
 };
+use crate::rules::guardrail::Unmodelled;
 use crate::rules::{self, Found};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub fn review_in_steps(
             read(before, &parsed_before, Some(&parsed_after)),
             read(after, &parsed_after, Some(&parsed_before)),
         ],
+        &unmodelled(&parsed_after.problems),
     );
     let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff, found);
     done("rules");
@@ -150,7 +152,12 @@ pub fn list(tree: &Tree, config: &Config) -> Listing {
 pub fn lint(tree: &Tree, config: &Config) -> Lint {
     let (_, parsed) = parse_both(&Tree::default(), tree, config);
     let world = World::of(&parsed.cluster, &parsed.cluster, config);
-    let found = rules::of_snapshot(&world, config, read(tree, &parsed, None));
+    let found = rules::of_snapshot(
+        &world,
+        config,
+        read(tree, &parsed, None),
+        &unmodelled(&parsed.problems),
+    );
     let mut entries = of_one(&parsed.problems);
     entries.extend(found.not_evaluated);
     sort(&mut entries);
@@ -169,6 +176,23 @@ pub fn lint(tree: &Tree, config: &Config) -> Lint {
 fn read<'p>(tree: &'p Tree, parsed: &'p Parsed, other: Option<&'p Parsed>) -> rules::Read<'p> {
     let others = other.map_or(&[][..], |other| &other.problems);
     rules::Read { tree, problems: &parsed.problems, others }
+}
+
+/// The policies that are there and not evaluated.
+fn unmodelled(problems: &[Problem]) -> Vec<Unmodelled> {
+    let policies = problems.iter().filter_map(|problem| {
+        let namespace = match &problem.affects {
+            Affects::Namespace(name) => Some(name.clone()),
+            Affects::Anything => None,
+            Affects::Nothing | Affects::Perhaps => return None,
+        };
+        let kind = problem.kind.clone().filter(|kind| {
+            kind.contains("Policy") || matches!(&**kind, "EgressFirewall" | "NetNamespace")
+        })?;
+        let (name, file) = (problem.name.clone(), problem.file.to_string());
+        Some(Unmodelled { namespace, kind, name, file, line: problem.line })
+    });
+    policies.collect()
 }
 
 /// What was not understood of a snapshot that stands alone.

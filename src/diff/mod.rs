@@ -8,7 +8,7 @@ pub mod facts;
 pub mod port_list;
 mod rows;
 mod severity;
-mod witness;
+pub mod witness;
 mod words;
 
 use crate::config::{Config, IpBlocksMatchPods};

@@ -70,12 +70,7 @@ pub fn replay(
 ) -> Replayed {
     let (protocol, port) = ports::port(point.value(PORT));
     let party = |side, end| party(encoder, point, side, end, pods_have_addresses);
-    let decide = |side| {
-        let (from, to) = (party(side, End::Source)?, party(side, End::Destination)?);
-        let flow = Flow { from: &from, to: &to, protocol, port };
-        let policies = policies_of(encoder, side, [&from, &to]);
-        Some((eval::evaluate(&policies, &flow), policies))
-    };
+    let decide = |side| decision(encoder, point, side, pods_have_addresses);
     let (now, then) = (decide(new), decide(new.other()));
     let agrees =
         now.as_ref().is_some_and(|(d, _)| d.allowed) && !then.is_some_and(|(d, _)| d.allowed);
@@ -129,6 +124,22 @@ pub fn replay(
         ..Witness::default()
     };
     Replayed { witness, admitted_by, agrees }
+}
+
+/// What the specification says of a point on one side, with the policies that it speaks of. `None`: an end of
+/// it does not exist there.
+pub fn decision(
+    encoder: &Encoder<'_, '_>,
+    point: &Point,
+    side: Side,
+    pods_have_addresses: bool,
+) -> Option<(eval::Decision, Cluster)> {
+    let (protocol, port) = ports::port(point.value(PORT));
+    let party = |end| party(encoder, point, side, end, pods_have_addresses);
+    let (from, to) = (party(End::Source)?, party(End::Destination)?);
+    let flow = Flow { from: &from, to: &to, protocol, port };
+    let policies = policies_of(encoder, side, [&from, &to]);
+    Some((eval::evaluate(&policies, &flow), policies))
 }
 
 /// The policies of a side that could say something of a flow between these ends: those of their

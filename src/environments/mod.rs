@@ -92,7 +92,7 @@ pub fn review(
                     tree.problems.extend(told[side].iter().cloned());
                     tree
                 });
-                crate::review(&before, &after, &settings.config)
+                crate::review(&before, &after, &settings.config.in_environment(name))
             });
             merge::Reviewed { name: name.to_string(), report, told }
         })

@@ -175,6 +175,7 @@ impl<'a> World<'a> {
         let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut blocks: BTreeSet<IpNet> =
             config.pod_ranges.iter().chain(&config.node_ranges).copied().collect();
+        blocks.extend(config.guardrails.iter().flat_map(|guardrail| guardrail.blocks()));
         for cluster in [before, after] {
             names.extend(cluster.namespaces.keys().cloned());
             names.extend(cluster.workloads.iter().map(|w| w.id.namespace.clone()));

@@ -15,7 +15,7 @@ pub struct Finding {
     pub severity: Severity,
     /// Who is shown it.
     pub persona: Persona,
-    /// It is not there before the change.
+    /// It counts against the change: it is not there before it, or a guardrail counts it all the same.
     pub introduced: bool,
     /// What is wrong.
     pub message: Message,

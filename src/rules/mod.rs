@@ -13,6 +13,7 @@ pub mod catalogue;
 mod draft;
 mod evidence;
 pub mod grants;
+pub mod guardrail;
 mod ignore;
 mod nobody;
 pub mod page;
@@ -22,6 +23,7 @@ mod serves;
 mod snapshot;
 mod words;
 
+pub use crate::diff::not_public;
 pub use draft::{About, Draft};
 pub use scope::Scope;
 pub use snapshot::{Matched, Read, Snapshot};
@@ -36,6 +38,7 @@ use crate::report::{
 use crate::set::{OverBudget, Set};
 use crate::tree::Tree;
 use catalogue::RULES;
+use guardrail::{Guarded, Unmodelled};
 use ignore::Ignores;
 use repair::Repair;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,6 +102,8 @@ pub enum Check {
     Row(fn(&mut Opened<'_, '_, '_>) -> Result<Option<Message>, OverBudget>),
     /// By looking at what accepts the findings of the others.
     Acceptances,
+    /// By asking about the guardrails of the configuration. The drafts say what counts against the change.
+    Guardrail(fn(&mut Guarded<'_, '_, '_>) -> Drafts),
 }
 
 /// A row that opened, as rules ask about it.
@@ -149,16 +154,26 @@ pub struct Found {
     repairs: BTreeMap<String, Repair>,
 }
 
-/// Everything that the rules find in a comparison, of the two sides that were read.
-pub fn of_change(world: &World<'_>, config: &Config, sides: [Read<'_>; 2]) -> Found {
+/// Everything that the rules find in a comparison, of the two sides that were read. Policies of the side after that
+/// are not evaluated leave guardrails undecided.
+pub fn of_change(
+    world: &World<'_>,
+    config: &Config,
+    sides: [Read<'_>; 2],
+    unmodelled: &[Unmodelled],
+) -> Found {
     // What was refused is in neither world, so rules are asked even where these are the same.
     let scope = Scope::of(world);
     let [before, after] = sides;
     let trees = [before.tree, after.tree];
+    let touched = !scope.is_empty();
+    let not_evaluated = Vec::new();
+    let mut guarded = Guarded { world, config, compare: true, touched, unmodelled, not_evaluated };
     let before = Snapshot::new(world, Side::Before, config, &scope, before);
     let after = Snapshot::new(world, Side::After, config, &scope, after);
     let ignores = Ignores::of([(&before, trees[0]), (&after, trees[1])], config);
     let mut found = find(config, &ignores, |rule| match rule.check {
+        Check::Guardrail(check) => Ok(counted(check(&mut guarded)?)),
         Check::Side(check) => {
             let now = check(&after)?;
             // The side before is only asked where there is something to compare.
@@ -172,23 +187,39 @@ pub fn of_change(world: &World<'_>, config: &Config, sides: [Read<'_>; 2]) -> Fo
             .collect()),
         Check::Row(_) | Check::Acceptances => Ok(Vec::new()),
     });
+    found.not_evaluated.append(&mut guarded.not_evaluated);
     found.offer(trees[1], after.cluster(), config);
     found
 }
 
+/// Drafts that say themselves what counts against the change; where they don't, it does.
+fn counted(drafts: Vec<Draft>) -> Vec<(bool, Draft)> {
+    drafts.into_iter().map(|draft| (draft.introduced.unwrap_or(true), draft)).collect()
+}
+
 /// Everything that the rules find in one snapshot, of which both sides of the world are.
-pub fn of_snapshot(world: &World<'_>, config: &Config, read: Read<'_>) -> Found {
+pub fn of_snapshot(
+    world: &World<'_>,
+    config: &Config,
+    read: Read<'_>,
+    unmodelled: &[Unmodelled],
+) -> Found {
     let scope = Scope::everything();
     let tree = read.tree;
+    let not_evaluated = Vec::new();
+    let mut guarded =
+        Guarded { world, config, compare: false, touched: true, unmodelled, not_evaluated };
     let snapshot = Snapshot::new(world, Side::After, config, &scope, read);
     let ignores = Ignores::of([(&snapshot, tree), (&snapshot, tree)], config);
     let mut found = find(config, &ignores, |rule| match rule.check {
+        Check::Guardrail(check) => Ok(counted(check(&mut guarded)?)),
         Check::Side(check) => {
             // There is no change that could introduce anything.
             Ok(check(&snapshot)?.into_iter().map(|draft| (false, draft)).collect())
         }
         Check::Change(_) | Check::Row(_) | Check::Acceptances => Ok(Vec::new()),
     });
+    found.not_evaluated.append(&mut guarded.not_evaluated);
     found.offer(tree, snapshot.cluster(), config);
     found
 }

@@ -56,7 +56,7 @@ fn body(rule: &Rule) -> String {
         rule.fix
     );
     match rule.check {
-        Check::Side(_) | Check::Acceptances => {}
+        Check::Side(_) | Check::Acceptances | Check::Guardrail(_) => {}
         Check::Change(_) => out.push_str("It compares two sides, so `lint` does not tell it.\n\n"),
         Check::Row(_) => out.push_str(
             "It says more of a path that opened, which is what counts; it is no finding of its own, and `lint` does \

@@ -25,6 +25,11 @@ impl Scope {
         Self { all: true, ..Self::default() }
     }
 
+    /// Nothing differs.
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.namespaces.is_empty()
+    }
+
     /// What differs between the sides, and what looks at that.
     pub fn of(world: &World<'_>) -> Self {
         let mut scope = Self::default();

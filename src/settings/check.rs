@@ -1,6 +1,8 @@
 //! What single values must be like. Each function gives the value as it is used, or what is wrong and what
 //! to write.
 
+use crate::config::PortSpan;
+use crate::model::Protocol;
 use chrono::NaiveDate;
 use ipnet::IpNet;
 use std::str::FromStr;
@@ -132,6 +134,56 @@ fn is_login(text: &str) -> bool {
     (1..=100).contains(&text.len())
         && text.bytes().all(inside)
         && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A guardrail's name.
+pub(super) fn guardrail(text: &str) -> Checked<String> {
+    namespace(text).map_err(|_| {
+        "a guardrail's name has 1 to 63 of a-z, 0-9 and `-`, and neither begins nor ends with `-`"
+            .into()
+    })
+}
+
+/// Who may accept what a guardrail holds back: a login, or `organisation/team`.
+pub(super) fn approver(text: &str) -> Checked<String> {
+    if text.contains('/') { team(text) } else { user(text) }
+}
+
+/// Ports of one protocol: `TCP/5432`, `TCP/8000-8100`.
+pub(super) fn ports(text: &str) -> Checked<PortSpan> {
+    let wrong = || format!("{} is no port; write `TCP/5432` or `UDP/8000-8100`", shown(text));
+    let (protocol, numbers) = text.split_once('/').ok_or_else(wrong)?;
+    let mut known = Protocol::ALL.into_iter();
+    let protocol = known.find(|known| known.as_str() == protocol).ok_or_else(|| {
+        format!("{} is no protocol; write `TCP`, `UDP` or `SCTP`", shown(protocol))
+    })?;
+    let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+    let number = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u16>().ok().filter(|number| digits && *number > 0).ok_or_else(wrong)
+    };
+    let (first, last) = (number(first)?, number(last)?);
+    if first > last {
+        return Err(format!("{} ends before it begins; write the lower port first", shown(text)));
+    }
+    Ok(PortSpan { protocol, first, last })
+}
+
+/// A label's key and its value.
+pub(super) fn label(key: &str, value: &str) -> Checked<()> {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let ends = |text: &str| {
+        let bytes = text.as_bytes();
+        [bytes.first(), bytes.last()].into_iter().flatten().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let word = |text: &str| text.len() <= 63 && text.bytes().all(inside) && ends(text);
+    let (prefix, name) = key.rsplit_once('/').unwrap_or(("", key));
+    let good = prefix.len() <= 253 && prefix.bytes().all(inside) && ends(prefix);
+    match (good && !name.is_empty() && word(name), word(value)) {
+        (false, _) => Err(format!("{} is no key of a label", shown(key))),
+        (_, false) => Err(format!("{} is no value of a label", shown(value))),
+        _ => Ok(()),
+    }
 }
 
 /// A value that someone wrote, for a message: in backticks, on one line, not endless.

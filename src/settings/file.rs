@@ -3,6 +3,7 @@
 //! The types are the contract: the reader refuses what they do not know, and the schema that editors use
 //! is made from them. Their comments are what editors show.
 
+use super::guardrail::Guardrail;
 use super::profile::Profile;
 use super::{CommentWhen, FailOn, Mode};
 use crate::config::{HostNetworkPods, IpBlocksMatchPods, Renderer};
@@ -46,6 +47,9 @@ pub(super) struct File {
     /// What is set for rules, by their ids; `netpol-review rules` lists them.
     #[schemars(with = "Option<BTreeMap<String, RuleSettings>>")]
     pub rules: Option<Spanned<BTreeMap<String, Spanned<RuleSettings>>>>,
+    /// What must never, or must always, be reachable.
+    #[schemars(with = "Option<Vec<Guardrail>>")]
+    pub guardrails: Option<Vec<Spanned<Guardrail>>>,
     /// What is worth more than the rest: rows that lead there are one level more severe.
     pub protected: Option<Protected>,
     /// Facts about the cluster.
@@ -244,7 +248,7 @@ pub(super) const MOST_NODES: u64 = 10_000_000;
 #[derive(JsonSchema)]
 #[schemars(inline)]
 #[allow(dead_code, reason = "only its schema is used")]
-struct Namespace(
+pub(super) struct Namespace(
     #[schemars(length(max = 63), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))] String,
 );
 

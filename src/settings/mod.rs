@@ -1,11 +1,12 @@
 //! What a team decides: `.github/netpol-review.yml` as data.
 //!
 //! [`Settings`] is what the rest of the program sees. Reading order: `file` (what can be written,
-//! strictly, and the JSON Schema of it), `read` (text to that, or errors that name the line), `check`
+//! strictly, and the JSON Schema of it), `guardrail` (the part of it that is about guardrails), `read` (text to that, or errors that name the line), `check`
 //! (what single values must be like), `profile` (what is known of network plugins).
 
 mod check;
 pub mod file;
+mod guardrail;
 pub mod profile;
 mod read;
 

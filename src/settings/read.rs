@@ -82,7 +82,7 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Settings, Vec<SettingsError>> {
     }
 }
 
-fn at(location: Location, message: String) -> SettingsError {
+pub(super) fn at(location: Location, message: String) -> SettingsError {
     let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
     SettingsError { line: number(location.line()), column: number(location.column()), message }
 }
@@ -156,18 +156,19 @@ fn elsewhere(key: &str) -> Option<&'static str> {
         "users" | "teams" | "codeowners" | "author" => "approvers",
         "when" | "inline" => "comment",
         "nodes" => "limits",
+        "deny" | "must-reach" | "frozen" => "guardrails",
         _ => return None,
     })
 }
 
 #[derive(Default)]
-struct Reader {
-    errors: Vec<SettingsError>,
+pub(super) struct Reader {
+    pub(super) errors: Vec<SettingsError>,
 }
 
 impl Reader {
     /// The value if it is good; notes what is wrong otherwise.
-    fn check<T>(
+    pub(super) fn check<T>(
         &mut self,
         written: &Spanned<String>,
         check: impl FnOnce(&str) -> Result<T, String>,
@@ -175,7 +176,7 @@ impl Reader {
         check(&written.value).map_err(|message| self.errors.push(at(written.defined, message))).ok()
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &mut self,
         written: &Option<Vec<Spanned<String>>>,
         check: impl Fn(&str) -> Result<T, String>,
@@ -201,17 +202,19 @@ impl Reader {
         let (environments, environment_fail_on) =
             self.environments(file.environments.unwrap_or_default());
         let rules = self.rules(file.persona, file.rules);
+        let mut config = self.config(
+            file.default_namespace,
+            file.protected.unwrap_or_default(),
+            file.cluster.unwrap_or_default(),
+            file.limits.unwrap_or_default(),
+            severity.iter().map(|(kind, _, level)| (*kind, *level)).collect(),
+            rules,
+        );
+        config.guardrails = self.guardrails(file.guardrails.unwrap_or_default(), &config);
         Settings {
             paths,
             inventory: self.all(&file.inventory, check::file),
-            config: self.config(
-                file.default_namespace,
-                file.protected.unwrap_or_default(),
-                file.cluster.unwrap_or_default(),
-                file.limits.unwrap_or_default(),
-                severity.iter().map(|(kind, _, level)| (*kind, *level)).collect(),
-                rules,
-            ),
+            config,
             mode: file.mode.unwrap_or_default(),
             fail_on: file.fail_on,
             environments,
@@ -272,6 +275,7 @@ impl Reader {
             },
             least_severity,
             rules,
+            guardrails: default.guardrails,
             node_budget: nodes.unwrap_or(default.node_budget),
             connections: default.connections,
         }

@@ -7,6 +7,8 @@ mod facts;
 mod fixtures;
 mod gate;
 mod grants;
+mod guardrail_worlds;
+mod guardrails;
 mod hidden;
 mod inventory;
 mod laws;

@@ -70,6 +70,18 @@ fn reader_and_schema_agree() {
         (waiver("fingerprint: abcdef012345, reason: x, expires: tomorrow"), false),
         (waiver("fingerprint: abcdef012345, reason: x, owner: ada"), false),
     ];
+    let guardrail = |text: &str| format!("version: 1\nguardrails: [{{id: a, {text}}}]\n");
+    texts.extend([
+        (guardrail("deny: {to: {namespace: a}}"), true),
+        (guardrail("severity: low"), false),
+        (guardrail("deny: {to: {any: true}}, frozen: {to: {any: true}}"), false),
+        (guardrail("deny: {to: {any: false}}"), false),
+        (guardrail("deny: {to: {any: true}, enforce: sometimes}"), false),
+        (guardrail("deny: {to: {any: true}, ports: [5432]}"), false),
+        (guardrail("deny: {to: {any: true}, ports: [tcp/5432]}"), false),
+        (guardrail("must-reach: {to: {any: true}}"), false),
+        (guardrail("frozen: {to: {namespaces: [a]}}"), false),
+    ]);
     // Every key with a letter more is unknown, wherever it stands.
     for key in keys().into_iter().filter(|key| FULL.contains(&format!("{key}:"))) {
         texts.push((FULL.replacen(&format!("{key}:"), &format!("{key}x:"), 1), false));

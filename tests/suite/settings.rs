@@ -1,6 +1,6 @@
 //! `.github/netpol-review.yml`: what it means, and what is said of mistakes.
 
-use netpol_review::config::{HostNetworkPods, IpBlocksMatchPods};
+use netpol_review::config::{Demand, HostNetworkPods, IpBlocksMatchPods, Who};
 use netpol_review::report::{CauseKind, Severity};
 use netpol_review::settings::profile::Profile;
 use netpol_review::settings::{
@@ -42,6 +42,20 @@ waivers:
   - {fingerprint: 0123456789abcdef0123456789abcdef, reason: \" for ever \"}
 comment: {when: on-failure, inline: false}
 limits: {nodes: 2000000}
+guardrails:
+  - id: payments-never-from-internet
+    severity: critical
+    deny: {from: {internet: true}, to: {namespace: payments}, enforce: always}
+  - id: db-only-from-api
+    deny:
+      from: {any: true, except: [{namespace: shop, labels: {app: api}}]}
+      to: {namespace-labels: {team: pay}, labels: {app: db}}
+      ports: [TCP/5432, TCP/8000-8100]
+  - id: web-must-reach-api
+    must-reach: {from: {labels: {app: web}}, to: {addresses: [203.0.113.0/24]}}
+  - id: pci-frozen
+    frozen: {to: {namespace: pci}, approvers: [ada, example/security]}
+    environments: [production]
 ";
 
 fn errors(text: &str) -> Vec<SettingsError> {
@@ -79,6 +93,82 @@ fn everything_that_can_be_written_counts() {
     assert_eq!((first.by.as_deref(), second.expires), (Some("ada"), None));
     assert_eq!((second.reason.as_str(), second.line), ("for ever", 30));
     assert_eq!((settings.comment.when, settings.comment.inline), (CommentWhen::OnFailure, false));
+}
+
+#[test]
+fn guardrails_are_read() {
+    let config = parse(FULL).expect("a good file").config;
+    let [never, only, reach, frozen] = config.guardrails.as_slice() else {
+        panic!("{:?}", config.guardrails)
+    };
+    let severities = (never.severity, only.severity);
+    assert_eq!(severities, (Severity::Critical, Severity::High));
+    assert_eq!(never.demand, Demand::Deny { always: true });
+    assert_eq!((&*never.file, never.line), (".github/netpol-review.yml", 34));
+    // What the cluster uses itself is no Internet.
+    let Who::Internet { without } = &never.from.who else { panic!("{:?}", never.from) };
+    for range in ["10.0.0.0/8", "10.244.0.0/16", "10.96.0.0/12", "192.168.0.0/24"] {
+        assert!(without.contains(&range.parse().expect("a range")), "{range}");
+    }
+    assert_eq!(only.demand, Demand::Deny { always: false });
+    assert_eq!(only.from.who, Who::Any);
+    assert_eq!(only.from.except[0].to_string(), "namespace shop, labels app=api");
+    assert_eq!(only.to.who.to_string(), "namespace-labels team=pay, labels app=db");
+    let ports = only.ports.iter().map(|span| (span.protocol.as_str(), span.first, span.last));
+    assert_eq!(ports.collect::<Vec<_>>(), [("TCP", 5432, 5432), ("TCP", 8000, 8100)]);
+    assert_eq!(reach.demand, Demand::MustReach);
+    assert_eq!(reach.from.who.to_string(), "labels app=web");
+    assert_eq!(reach.to.who.to_string(), "addresses 203.0.113.0/24");
+    let approvers = vec!["ada".to_string(), "example/security".to_string()];
+    assert_eq!((&frozen.demand, &frozen.from.who), (&Demand::Frozen { approvers }, &Who::Any));
+    // Of an environment that is several names for one cluster, one of them will do.
+    let of = |name: &str| config.in_environment(name).guardrails.len();
+    assert_eq!([of("production"), of("blue + production"), of("staging")], [4, 4, 3]);
+}
+
+#[test]
+fn mistakes_in_guardrails_are_said_with_their_place() {
+    let cases = [
+        ("{deny: {to: {any: true}}}", (3, 6), "`id` is missing"),
+        ("{id: a b, deny: {to: {any: true}}}", (3, 10), "1 to 63"),
+        ("{id: a}", (3, 5), "one of `deny`"),
+        ("{id: a, deny: {to: {any: true}}, frozen: {to: {any: true}}}", (3, 5), "one of `deny`"),
+        ("{id: a, deny: {}}", (3, 5), "`from`, `to` or both"),
+        ("{id: a, must-reach: {to: {any: true}}}", (3, 26), "`from` is missing"),
+        ("{id: a, deny: {to: {}}}", (3, 24), "it names nobody"),
+        ("{id: a, deny: {to: {any: false}}}", (3, 24), "write `true`"),
+        ("{id: a, deny: {to: {any: true, internet: true}}}", (3, 24), "not several"),
+        ("{id: a, deny: {to: {internet: true, labels: {a: b}}}}", (3, 24), "not several"),
+        ("{id: a, deny: {to: {namespace: A}}}", (3, 36), "1 to 63"),
+        ("{id: a, deny: {to: {namespace: a, namespace-labels: {a: b}}}}", (3, 24), "not both"),
+        ("{id: a, deny: {to: {labels: {}}}}", (3, 33), "no label"),
+        ("{id: a, deny: {to: {labels: {-a: b}}}}", (3, 33), "no key of a label"),
+        ("{id: a, deny: {to: {labels: {a: b c}}}}", (3, 33), "no value of a label"),
+        ("{id: a, deny: {to: {addresses: []}}}", (3, 24), "`addresses` is empty"),
+        ("{id: a, deny: {to: {addresses: [10.0.0.1]}}}", (3, 37), "write `10.0.0.1/32`"),
+        ("{id: a, deny: {to: {namespce: a}}}", (3, 25), "did you mean `namespace`?"),
+        ("{id: a, deny: {to: {any: true, except: [{any: true}]}}}", (3, 46), "no key `any`"),
+        ("{id: a, deny: {to: {any: true}, ports: []}}", (3, 5), "`ports` is empty"),
+        ("{id: a, deny: {to: {any: true}, ports: [5432]}}", (3, 45), "write `TCP/5432`"),
+        ("{id: a, deny: {to: {any: true}, ports: [tcp/5432]}}", (3, 45), "no protocol"),
+        ("{id: a, deny: {to: {any: true}, ports: [TCP/0]}}", (3, 45), "no port"),
+        ("{id: a, deny: {to: {any: true}, ports: [TCP/65536]}}", (3, 45), "no port"),
+        ("{id: a, deny: {to: {any: true}, ports: [TCP/9-8]}}", (3, 45), "ends before it begins"),
+        ("{id: a, deny: {to: {any: true}, enforce: never}}", (3, 46), "`always`"),
+        ("{id: a, frozen: {to: {any: true}, approvers: [\"@ada\"]}}", (3, 51), "write `ada`"),
+        ("{id: a, must_reach: {}}", (3, 13), "did you mean `must-reach`?"),
+    ];
+    for (guardrail, place, words) in cases {
+        let text = format!("version: 1\nguardrails:\n  - {guardrail}\n");
+        let found = errors(&text);
+        let first = &found[0];
+        assert!(first.message.contains(words), "{guardrail}: {first}");
+        assert_eq!((first.line, first.column), place, "{guardrail}: {first}");
+    }
+    let one = "  - {id: a, deny: {to: {any: true}}}\n";
+    let twice = errors(&format!("version: 1\nguardrails:\n{one}{one}"));
+    assert!(twice[0].message.contains("two guardrails `a`"), "{twice:?}");
+    assert_eq!((twice[0].line, twice[0].column), (4, 10));
 }
 
 #[test]

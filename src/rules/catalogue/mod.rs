@@ -11,6 +11,9 @@ mod dns_egress_blocked;
 mod dns_egress_unscoped;
 mod effective_allow_all;
 mod empty_pod_selector_allow;
+mod guardrail_deny;
+mod guardrail_frozen;
+mod guardrail_must_reach;
 mod ineffective_except;
 mod internet_path_opened;
 mod invalid_policy;
@@ -82,5 +85,8 @@ pub const RULES: &[Rule] = &[
     vague_name::RULE,
     missing_namespace::RULE,
     obsolete_api::RULE,
+    guardrail_deny::RULE,
+    guardrail_must_reach::RULE,
+    guardrail_frozen::RULE,
     unused_ignore::RULE,
 ];

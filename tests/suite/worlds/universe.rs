@@ -168,6 +168,11 @@ impl<'a> Universe<'a> {
         &self.points
     }
 
+    /// Every port.
+    pub fn atoms(&self) -> &[Atom] {
+        &self.atoms
+    }
+
     /// All pairs of ends with all ports, without external to external and without a bare pod to itself.
     pub fn flows(&self) -> impl Iterator<Item = UniverseFlow<'_>> {
         let stride = (self.points.len().pow(2) * self.atoms.len() / self.budget.max(1)).max(1);
