@@ -5,6 +5,7 @@ mod describe;
 mod edits;
 mod exceptions;
 pub mod facts;
+mod figures;
 pub mod port_list;
 mod rows;
 mod severity;
@@ -15,7 +16,7 @@ use crate::config::{Config, IpBlocksMatchPods};
 use crate::model::{Direction, Origin};
 use crate::reach::{Encoder, Reading, Side, World};
 use crate::report::{
-    Assumption, Cause, CauseKind, Change, Hides, NotEvaluated, Peers, ReachCount, Row, Severity,
+    Assumption, Cause, CauseKind, Change, Hides, NotEvaluated, Peers, Row, Severity,
     Side as ReportSide, Summary,
 };
 use crate::set::fields::End;
@@ -121,7 +122,7 @@ pub fn diff(world: &World<'_>, config: &Config, annotate: Annotate<'_>) -> Diff 
         opened_rows: diff.opened.len(),
         closed_rows: diff.closed.len(),
         without_effect: without_effect(world, &diff),
-        reach: reach(&mut encoder, &targets).unwrap_or_default(),
+        reach: figures::reach(&mut encoder, &targets).unwrap_or_default(),
     };
     if config.connections {
         match connections::changes(world, config) {
@@ -269,7 +270,7 @@ fn gained_rows(
     let mut failed = Vec::new();
     for (draft, assumed) in drafts {
         if !assumed {
-            targets.extend(few_destinations(encoder, draft.flows)?);
+            targets.extend(figures::few_destinations(encoder, draft.flows)?);
         }
         let flows = draft.flows;
         rows.push((finish(encoder, config, new, &edits, draft, assumed, &mut failed)?, flows));
@@ -525,51 +526,6 @@ fn without_effect(world: &World<'_>, diff: &Diff) -> Vec<String> {
         }
     }
     remarks
-}
-
-/// How many destinations get figures.
-const COUNTED: usize = 10;
-
-/// The declared workloads that a set of flows leads to, if it leads to few.
-fn few_destinations(encoder: &mut Encoder<'_, '_>, flows: Set) -> Result<Vec<u32>> {
-    let workloads = encoder.world.workloads.len() as u32;
-    let mut found = Vec::new();
-    for (first, last) in encoder.slots(flows, End::Destination)? {
-        for slot in first..workloads.min(last.saturating_add(1)) {
-            if found.len() == rows::SAMPLE {
-                return Ok(Vec::new());
-            }
-            found.push(slot);
-        }
-    }
-    Ok(found)
-}
-
-/// From how many declared workloads each of these can be reached, on both sides.
-fn reach(encoder: &mut Encoder<'_, '_>, targets: &BTreeSet<u32>) -> Result<Vec<ReachCount>> {
-    let world = encoder.world;
-    let declared = world.workloads.len() as u32;
-    let mut counts = Vec::new();
-    for &slot in targets.iter().take(COUNTED) {
-        let Some(workload) = world.workloads.get(slot as usize) else { continue };
-        let to = encoder.in_slots(End::Destination, &[(slot, slot)])?;
-        let from = encoder.in_slots(End::Source, &[(0, declared - 1)])?;
-        let own = encoder.in_slots(End::Source, &[(slot, slot)])?;
-        let region = encoder.d.and(to, from)?;
-        let region = encoder.d.minus(region, own)?;
-        let mut on = |side| -> Result<Option<usize>> {
-            let allowed = encoder.allowed(side, region)?;
-            let slots = encoder.slots(allowed, End::Source)?;
-            let count = slots.iter().map(|(a, b)| (b - a) as usize + 1).sum();
-            Ok(workload.on.on(side).map(|_| count))
-        };
-        let (before, after) = (on(Side::Before)?, on(Side::After)?);
-        if before != after {
-            counts.push(ReachCount { workload: workload.id.to_string(), before, after });
-        }
-    }
-    counts.sort_by(|a, b| a.workload.cmp(&b.workload));
-    Ok(counts)
 }
 
 /// The declared workloads of one side that nothing isolates in a direction.
