@@ -2,8 +2,10 @@
 
 use chrono::NaiveDate;
 use netpol_review::config::Config;
-use netpol_review::gate::{Gate, GateVerdict, judge};
-use netpol_review::report::{Hides, NotEvaluated, Report, Side};
+use netpol_review::gate::{Gate, GateVerdict, Thresholds, judge};
+use netpol_review::report::{
+    Finding, Hides, Location, Message, NotEvaluated, Persona, Report, Severity, Side,
+};
 use netpol_review::review;
 use netpol_review::settings::{FailOn, Inputs, Mode, Settings, Waiver};
 use netpol_review::tree::Tree;
@@ -22,6 +24,8 @@ fn report() -> Report {
     let mut report = review(&policy(""), &policy("{}"), &Config::default());
     let [row] = report.environments[0].opened.as_mut_slice() else { panic!("one row") };
     row.fingerprint = FINGERPRINT.into();
+    // Findings have tests of their own.
+    report.environments[0].findings.clear();
     report
 }
 
@@ -149,4 +153,44 @@ fn inputs_fill_and_tighten_and_never_loosen() {
     let settings = Settings { paths: vec!["a".into()], ..Settings::default() };
     assert_eq!(settings.tightened_by(&inputs).paths, ["a"]);
     assert_eq!(Settings::default().tightened_by(&inputs).paths, ["b"]);
+}
+
+/// Findings count like rows: at their level, with waivers, and only those of the change.
+#[test]
+fn findings_count() {
+    let location =
+        Location { side: Side::After, file: "p.yaml".into(), start_line: 1, end_line: 1 };
+    let finding = |introduced| Finding {
+        rule: "vague-name",
+        severity: Severity::Medium,
+        persona: Persona::Regular,
+        introduced,
+        message: Message::new("m"),
+        policy: None,
+        object: None,
+        location: location.clone(),
+        fix: None,
+        fingerprint: FINGERPRINT.into(),
+        witness: None,
+        accepted_by_change: None,
+    };
+    let report = |introduced| {
+        let mut report = report();
+        report.environments[0].opened.clear();
+        report.environments[0].findings = vec![finding(introduced)];
+        report
+    };
+    for (introduced, fail_on, waivers, verdict) in [
+        (true, FailOn::Medium, vec![], GateVerdict::Fail),
+        (true, FailOn::High, vec![], GateVerdict::Pass),
+        (false, FailOn::Any, vec![], GateVerdict::Pass),
+        (true, FailOn::Any, vec![waiver(FINGERPRINT, None)], GateVerdict::Pass),
+    ] {
+        let gate = judged(&report(introduced), waivers, fail_on);
+        assert_eq!(gate.verdict, verdict, "{introduced} {fail_on:?}");
+        assert_eq!(gate.blocking_findings.is_empty(), verdict == GateVerdict::Pass);
+    }
+    let thresholds = Thresholds { rows: FailOn::Any, findings: FailOn::High };
+    let gate = judge(&report(true), &Settings::default(), thresholds, day("2027-01-31"));
+    assert_eq!(gate.verdict, GateVerdict::Pass);
 }

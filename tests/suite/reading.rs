@@ -3,7 +3,7 @@
 use crate::worlds::{layout, manifests, pair, text, world};
 use crate::yaml;
 use netpol_review::config::Config;
-use netpol_review::model::{Cluster, Policy, Section};
+use netpol_review::model::{Cluster, Policy, Section, Written};
 use netpol_review::parse::{Parsed, parse_both};
 use netpol_review::tree::Tree;
 use proptest::prelude::*;
@@ -46,6 +46,8 @@ fn without_lines(cluster: &Cluster) -> Cluster {
         for (_, dead) in &mut policy.dead {
             *dead = section(&Some(dead.clone())).expect("there is one");
         }
+        // A world does not say what of it would be written.
+        policy.written = Written::default();
         layout::policy(policy)
     };
     layout::cluster(

@@ -39,15 +39,15 @@ pub struct Options<'a> {
 
 /// How many bytes each section may use; together they stay under [`LIMIT`].
 mod share {
-    pub const OPENED: usize = 22_000;
+    pub const OPENED: usize = 25_000;
     pub const FINDINGS: usize = 6_000;
     pub const NOT_EVALUATED: usize = 8_000;
     pub const WAIVERS: usize = 3_000;
     pub const NOTES: usize = 2_000;
     pub const WITHOUT_EFFECT: usize = 2_000;
     pub const REACH: usize = 3_000;
-    pub const PICTURE: usize = 6_000;
-    pub const CLOSED: usize = 6_000;
+    pub const PICTURE: usize = 5_000;
+    pub const CLOSED: usize = 4_000;
     pub const CONNECTIONS: usize = 3_000;
     pub const INVENTORY: usize = 1_000;
 }

@@ -5,7 +5,7 @@
 
 mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -38,14 +38,22 @@ const FINGERPRINT: &str = "netpolReview/v1";
 pub fn report(report: &Report, gate: Option<&Gate>) -> String {
     let report = &merged(report);
     let annotations = annotation::annotations(report, gate);
-    let results: Vec<SarifResult> = annotations.iter().take(MOST_RESULTS).map(result).collect();
+    let used: BTreeSet<&str> = annotations
+        .iter()
+        .filter_map(|annotation| match annotation.about {
+            About::Finding { finding, .. } => Some(finding.rule),
+            About::Opened { .. } | About::Hidden(_) => None,
+        })
+        .collect();
+    let results = annotations.iter().take(MOST_RESULTS).map(|annotation| result(annotation, &used));
+    let results: Vec<SarifResult> = results.collect();
     let left_out = annotations.len() - results.len();
     let driver = ToolComponent::builder()
         .name(report.tool.name)
         .version(report.tool.version)
         .semantic_version(report.tool.version)
         .information_uri(env!("CARGO_PKG_REPOSITORY"))
-        .rules(rules::all())
+        .rules(rules::all(&used))
         .build();
     let root =
         ArtifactLocation::builder().description(message("The root of what was compared.".into()));
@@ -67,7 +75,7 @@ fn pretty(log: &impl Serialize) -> String {
     untrusted::json(&json)
 }
 
-fn result(annotation: &Annotation<'_>) -> SarifResult {
+fn result(annotation: &Annotation<'_>, used: &BTreeSet<&str>) -> SarifResult {
     let rule = match annotation.about {
         About::Finding { finding, .. } => finding.rule,
         about => about.kind().map_or(rules::NOT_EVALUATED, rules::id),
@@ -80,7 +88,7 @@ fn result(annotation: &Annotation<'_>) -> SarifResult {
         .collect();
     let mut result = SarifResult::builder()
         .rule_id(rule)
-        .rule_index(rules::index(rule))
+        .rule_index(rules::index(rule, used))
         .level(level(annotation.about.severity()))
         .message(message(text))
         .locations(vec![location(&annotation.place, None)])

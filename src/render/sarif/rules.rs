@@ -9,6 +9,7 @@ use crate::report::CauseKind;
 use crate::rules::Rule;
 use crate::rules::catalogue::RULES;
 use crate::rules::page::PAGES;
+use std::collections::BTreeSet;
 
 /// Where the words of a row are explained.
 const HELP: &str = "https://github.com/netpol-review/netpol-review#how-to-read-a-row";
@@ -45,8 +46,9 @@ pub fn id(kind: CauseKind) -> &'static str {
     }
 }
 
-/// All rules, always the same and in the same order.
-pub fn all() -> Vec<ReportingDescriptor> {
+/// The kinds of edit and of entry, always the same and in the same order, and behind them those rules of the
+/// catalogue that `used` names.
+pub fn all(used: &BTreeSet<&str>) -> Vec<ReportingDescriptor> {
     let edits = KINDS.iter().map(|kind| {
         let (name, short, full) = edit(*kind);
         let help = format!("To take it back: {}.", words::remedy(*kind));
@@ -60,7 +62,7 @@ pub fn all() -> Vec<ReportingDescriptor> {
          what the change touches. Whether more opens than the other results say is not known.",
         "Make what the message names readable, or check by hand what it allows before and after the change.",
     );
-    edits.chain([hidden]).chain(RULES.iter().map(catalogued)).collect()
+    edits.chain([hidden]).chain(named(used).map(catalogued)).collect()
 }
 
 /// A rule of the catalogue, with its page as help.
@@ -79,8 +81,12 @@ fn capital(word: &str) -> String {
     first + letters.as_str()
 }
 
+fn named<'u>(used: &'u BTreeSet<&str>) -> impl Iterator<Item = &'static Rule> + 'u {
+    RULES.iter().filter(|rule| used.contains(rule.id))
+}
+
 /// The position of a rule in [`all`].
-pub fn index(id: &str) -> i64 {
+pub fn index(id: &str, used: &BTreeSet<&str>) -> i64 {
     let kinds = KINDS.iter().map(|kind| self::id(*kind)).chain([NOT_EVALUATED]);
     kinds
         .chain(RULES.iter().map(|rule| rule.id))
