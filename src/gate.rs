@@ -1,6 +1,6 @@
 //! A report and the settings -> does it pass: severities, thresholds, waivers.
 
-use crate::report::{Hides, Lint, NotEvaluated, Report, Severity};
+use crate::report::{Environment, Finding, Hides, Lint, NotEvaluated, Report, Row, Severity};
 use crate::settings::{FINGERPRINT_DIGITS, FailOn, Mode, Settings, Waiver};
 use chrono::NaiveDate;
 
@@ -101,7 +101,8 @@ pub fn judge(
             }
         }
         for finding in environment.findings.iter().filter(|finding| finding.introduced) {
-            let counts = !waived(&mut gate, settings, &finding.fingerprint, today);
+            let counts = !waived(&mut gate, settings, &finding.fingerprint, today)
+                && !told_by_waived_rows(&gate, environment, finding);
             if counts && reaches(own.unwrap_or(findings_fail_on), finding.severity) {
                 gate.blocking_findings
                     .push((environment.name.clone(), finding.fingerprint.clone()));
@@ -125,6 +126,15 @@ pub fn judge_lint(lint: &Lint, fail_on: FailOn) -> GateVerdict {
         (Some(worst), Some(threshold)) if worst >= threshold => GateVerdict::Fail,
         _ => GateVerdict::Pass,
     }
+}
+
+/// Is the finding about what opens rows, each of which somebody accepted? Whoever accepts a path accepts how it is
+/// written.
+fn told_by_waived_rows(gate: &Gate, environment: &Environment, finding: &Finding) -> bool {
+    let mut rows = environment.opened.iter().filter(|row| row.is_caused_in(&finding.location));
+    let waived = |row: &Row| gate.waived.iter().any(|(_, covered)| *covered == row.fingerprint);
+    let first = rows.next();
+    first.is_some_and(waived) && rows.all(waived)
 }
 
 fn reaches(fail_on: FailOn, severity: Severity) -> bool {

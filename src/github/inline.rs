@@ -47,6 +47,15 @@ struct Place {
     added: Option<(u32, u32)>,
 }
 
+impl Place {
+    fn meets(&self, other: &Self) -> bool {
+        self.path == other.path
+            && self.side == other.side
+            && self.first <= other.last
+            && other.first <= self.last
+    }
+}
+
 /// The comments of a review, at most [`MOST`], those of the most severe rows, then those of findings. One place
 /// has one comment, whatever it opens and breaks.
 pub fn comments(facts: &Facts<'_>, options: &Options<'_>) -> Vec<LineComment> {
@@ -54,7 +63,13 @@ pub fn comments(facts: &Facts<'_>, options: &Options<'_>) -> Vec<LineComment> {
     let mut notes: BTreeMap<Place, Vec<Note<'_>>> = BTreeMap::new();
     let mut add = |location: &Location, note| {
         let note: Note<'_> = note;
-        let Some(place) = place(facts.files, location) else { return };
+        let Some(own) = place(facts.files, location) else { return };
+        // What is wrong with how lines are written stands with what they open.
+        let known = match note {
+            Note::Finding(_) => order.iter().find(|known| known.meets(&own)).cloned(),
+            Note::Opened { .. } => None,
+        };
+        let place = known.unwrap_or(own);
         let here = notes.entry(place.clone()).or_default();
         if here.is_empty() {
             order.push(place);

@@ -45,6 +45,13 @@ pub struct Row {
     pub rules: Vec<RowRule>,
 }
 
+impl Row {
+    /// Does some edit that brings the row about stand in these lines, or around them?
+    pub fn is_caused_in(&self, place: &Location) -> bool {
+        self.causes.iter().any(|cause| cause.location.meets(place))
+    }
+}
+
 /// A rule's word on a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RowRule {
@@ -231,6 +238,16 @@ pub struct Location {
     pub start_line: u32,
     /// Last line, included.
     pub end_line: u32,
+}
+
+impl Location {
+    /// Do the two have a line of one side in common?
+    pub fn meets(&self, other: &Location) -> bool {
+        self.side == other.side
+            && self.file == other.file
+            && self.start_line <= other.end_line
+            && other.start_line <= self.end_line
+    }
 }
 
 /// A side of the comparison.

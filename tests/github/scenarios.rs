@@ -45,7 +45,8 @@ fn opened() {
     assert_eq!(checks.len(), 1);
     assert_eq!(checks[0].conclusion.as_deref(), Some("failure"));
     assert_eq!(checks[0].head_sha, head);
-    assert_eq!(checks[0].annotations.len(), 1);
+    // One for the path, one for how the rule is written.
+    assert_eq!(checks[0].annotations.len(), 2);
     assert_eq!(outcome.told.problems, Vec::<String>::new());
 
     // The same again writes nothing but its check.
