@@ -22,6 +22,8 @@ fn reports() -> Vec<(&'static str, Report)> {
         samples::environment("staging", vec![], vec![samples::closed()]),
     ];
     environments.environments[0].connections = Some(samples::changes());
+    let mut findings = report(Verdict::Unchanged);
+    findings.environments[0].findings = samples::findings();
     vec![
         ("one_row", with_rows(Verdict::Widened, vec![samples::any_pod()], vec![])),
         ("everything", samples::everything()),
@@ -34,6 +36,7 @@ fn reports() -> Vec<(&'static str, Report)> {
             with_rows(Verdict::Widened, vec![samples::undeclared_with_assumption()], vec![]),
         ),
         ("environments", environments),
+        ("findings", findings),
     ]
 }
 
@@ -270,4 +273,20 @@ fn places_become_links() {
         &markdown::Options { link: Some(&link), ..markdown::Options::default() },
     );
     assert!(!text.contains("javascript"));
+}
+
+/// The position of a rule in SARIF's list is that of its own description.
+#[test]
+fn sarif_points_to_the_rules_that_it_describes() {
+    let mut report = samples::everything();
+    report.environments[0].findings = samples::findings();
+    let log: serde_json::Value = serde_json::from_str(&sarif::report(&report, None)).expect("JSON");
+    let run = &log["runs"][0];
+    let results = run["results"].as_array().expect("results");
+    assert!(results.iter().any(|result| result["ruleId"] == "any-namespace-peer"));
+    for result in results {
+        let index =
+            usize::try_from(result["ruleIndex"].as_i64().expect("an index")).expect("known");
+        assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
+    }
 }

@@ -40,6 +40,47 @@ pub fn inventory() -> Vec<Inventory> {
     vec![known, file("elsewhere.json", [0, 1, 0])]
 }
 
+/// A finding that the change introduces, with a fix that replaces lines, and an older one.
+pub fn findings() -> Vec<Finding> {
+    let location = |start_line, end_line| Location {
+        side: Side::After,
+        file: "payments/db.yaml".into(),
+        start_line,
+        end_line,
+    };
+    let introduced = Finding {
+        rule: "any-namespace-peer",
+        severity: Severity::High,
+        persona: Persona::Regular,
+        introduced: true,
+        message: Message::new("every pod in every namespace may connect to ").name("app=db"),
+        policy: Some("payments/db".into()),
+        object: None,
+        location: location(12, 14),
+        fix: Some(Fix {
+            kind: FixKind::Narrowing,
+            description: Message::new("pin the namespace ").name("shop"),
+            replacement: Some("  - namespaceSelector: {}\n".into()),
+            location: Some(location(12, 12)),
+            removes: vec!["any pod -> payments/db on TCP 5432".into()],
+        }),
+        fingerprint: "5".repeat(32),
+        witness: None,
+        accepted_by_change: Some(location(11, 11)),
+    };
+    let older = Finding {
+        rule: "missing-default-deny",
+        introduced: false,
+        policy: None,
+        object: Some("payments".into()),
+        fix: None,
+        fingerprint: "6".repeat(32),
+        accepted_by_change: None,
+        ..introduced.clone()
+    };
+    vec![introduced, older]
+}
+
 pub fn environment(name: &str, opened: Vec<Row>, closed: Vec<Row>) -> Environment {
     Environment {
         name: name.into(),

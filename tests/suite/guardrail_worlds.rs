@@ -355,7 +355,6 @@ impl Count {
     }
 
     fn enough(&self, least: usize) {
-        println!("{} yes, {} no", self.yes.get(), self.no.get());
         assert!(self.yes.get() >= least, "{} yes", self.yes.get());
         assert!(self.no.get() >= least, "{} no", self.no.get());
     }

@@ -86,7 +86,11 @@ fn head(body: &mut Body, report: &Report, options: &Options<'_>) {
     let sign = match (report.result, worst) {
         (Verdict::Widened, Some(worst)) => sign(worst),
         (Verdict::Widened | Verdict::Unknown, _) => "⚠️",
-        (Verdict::Narrowed | Verdict::Unchanged, _) => "✅",
+        (Verdict::Narrowed | Verdict::Unchanged, _) => {
+            let findings = report.environments.iter().flat_map(|e| &e.findings);
+            let introduced = findings.filter(|finding| finding.introduced);
+            introduced.map(|finding| finding.severity).max().map_or("✅", sign)
+        }
     };
     let verdict = capital(&words::verdict(report));
     let resolved = if options.resolved { "Resolved, nothing opens any more: " } else { "" };

@@ -88,11 +88,8 @@ fn named<'u>(used: &'u BTreeSet<&str>) -> impl Iterator<Item = &'static Rule> + 
 /// The position of a rule in [`all`].
 pub fn index(id: &str, used: &BTreeSet<&str>) -> i64 {
     let kinds = KINDS.iter().map(|kind| self::id(*kind)).chain([NOT_EVALUATED]);
-    kinds
-        .chain(RULES.iter().map(|rule| rule.id))
-        .zip(0..)
-        .find(|(known, _)| *known == id)
-        .map_or(-1, |(_, index)| index)
+    let all = kinds.chain(named(used).map(|rule| rule.id)).zip(0..);
+    all.into_iter().find(|(known, _)| *known == id).map_or(-1, |(_, index)| index)
 }
 
 fn descriptor(id: &str, name: &str, short: &str, full: &str, help: &str) -> ReportingDescriptor {
