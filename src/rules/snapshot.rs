@@ -23,9 +23,12 @@ pub struct Snapshot<'s, 'w, 'a> {
     /// What it was read from.
     pub read: Read<'s>,
     scope: &'s Scope,
-    encoder: OnceCell<RefCell<Encoder<'w, 'a>>>,
+    engine: &'s Engine<'w, 'a>,
     labelled: OnceCell<Labelled<'a>>,
 }
+
+/// The symbolic engine over both sides of a comparison, made when it is first asked.
+pub type Engine<'w, 'a> = OnceCell<RefCell<Encoder<'w, 'a>>>;
 
 /// What the model of a side was read from.
 #[derive(Clone, Copy, Debug)]
@@ -57,10 +60,10 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         side: Side,
         config: &'s Config,
         scope: &'s Scope,
+        engine: &'s Engine<'w, 'a>,
         read: Read<'s>,
     ) -> Self {
-        let (encoder, labelled) = (OnceCell::new(), OnceCell::new());
-        Self { world, side, config, read, scope, encoder, labelled }
+        Self { world, side, config, read, scope, engine, labelled: OnceCell::new() }
     }
 
     /// All objects of this side.
@@ -68,13 +71,13 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         self.world.cluster(self.side)
     }
 
-    /// The symbolic engine over both sides, in a store of this snapshot's own.
+    /// The symbolic engine over both sides.
     pub fn encoder(&self) -> RefMut<'_, Encoder<'w, 'a>> {
         let new = || {
             let budget = self.config.node_budget;
             RefCell::new(Encoder::new(self.world, Reading::KnownAddresses, budget))
         };
-        self.encoder.get_or_init(new).borrow_mut()
+        self.engine.get_or_init(new).borrow_mut()
     }
 
     /// The namespaces to ask about, each with its index in [`World::namespaces`].
