@@ -142,7 +142,8 @@ mod tests {
 
     fn on(whom: &str, ports: &[(u16, u16)]) -> Granted {
         let mut granted = Granted::default();
-        let ports: Vec<PortMatch> = ports.iter().map(|(first, last)| range(*first, *last)).collect();
+        let ports: Vec<PortMatch> =
+            ports.iter().map(|(first, last)| range(*first, *last)).collect();
         granted.add(whom, &[], Some(&ports));
         granted
     }
@@ -151,11 +152,7 @@ mod tests {
         PortMatch {
             protocol: Protocol::Tcp,
             ports: Ports::Range(first, last),
-            origin: crate::model::Origin {
-                file: "m.yaml".into(),
-                start_line: 1,
-                end_line: 1,
-            },
+            origin: crate::model::Origin { file: "m.yaml".into(), start_line: 1, end_line: 1 },
         }
     }
 

@@ -274,9 +274,7 @@ fn find(
 
 /// Each rule that is not switched off.
 fn asked(config: &Config) -> impl Iterator<Item = &'static Rule> {
-    RULES.iter().filter(|rule| {
-        config.rules.settings.get(rule.id).is_none_or(|own| !own.disable)
-    })
+    RULES.iter().filter(|rule| config.rules.settings.get(rule.id).is_none_or(|own| !own.disable))
 }
 
 /// What the rules answer, none twice, each with its rule. What they could not answer is noted.
@@ -328,9 +326,10 @@ fn accepted(
         .filter_map(|finding| shown(by_id.get(finding.rule).copied()?, finding, config))
         .collect();
     let own = asked(config).find(|rule| matches!(rule.check, Check::Acceptances));
-    for (rule, draft) in own.into_iter().flat_map(|rule| {
-        ignores.faults(&accepted).into_iter().map(move |draft| (rule, draft))
-    }) {
+    for (rule, draft) in own
+        .into_iter()
+        .flat_map(|rule| ignores.faults(&accepted).into_iter().map(move |draft| (rule, draft)))
+    {
         let introduced = !ignores.fault_known(&draft);
         findings.extend(shown(rule, draft.finding(rule, introduced), config));
     }

@@ -4,6 +4,8 @@ use super::super::grants::{self, Grant, canonical};
 use crate::model::{Direction, Policy};
 use crate::reach::{Encoder, Side};
 use crate::report::{Message, Persona, Severity};
+use crate::rules::confirm::{self, Shows};
+use crate::rules::granted::Granted;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use crate::set::{OverBudget, Set};
 use std::collections::BTreeMap;
@@ -89,7 +91,15 @@ fn of_namespace(
     }
     for (rules, policies) in void {
         let rules: Vec<&Grant<'_>> = rules.iter().filter_map(|index| grants.get(*index)).collect();
-        drafts.extend(draft(direction, &rules, &policies));
+        let Some(draft) = draft(direction, &rules, &policies) else { continue };
+        let flows = rules.iter().map(|grant| grant.flows).collect();
+        let flows = encoder.d.union(flows)?;
+        drafts.push(draft.shown(confirm::example(
+            &mut encoder,
+            snapshot.side,
+            flows,
+            Shows::Allowed,
+        )?));
     }
     Ok(())
 }
@@ -185,7 +195,13 @@ fn draft(direction: Direction, rules: &[&Grant<'_>], policies: &[&Policy]) -> Op
         .collect();
     subject.sort();
     let subject = format!("{direction} {}", subject.join("; "));
-    Some(Draft::policy(widest.policy, &widest.rule.origin, subject, message))
+    let mut void: Vec<String> =
+        policies.iter().map(|policy| words::pods(&policy.subject).to_string()).collect();
+    void.sort();
+    void.dedup();
+    let whole = format!("{direction} {} {}", void.join(", "), denying.join(", "));
+    let draft = Draft::policy(widest.policy, &widest.rule.origin, subject, message);
+    Some(draft.granted(Granted::whole(whole)))
 }
 
 #[cfg(test)]
