@@ -7,6 +7,7 @@ mod control_plane_reachable;
 mod convention_namespace_label;
 mod cross_product_rule;
 mod datastore_port_cross_namespace;
+mod declared_dependency_blocked;
 mod dns_egress_blocked;
 mod dns_egress_unscoped;
 mod effective_allow_all;
@@ -65,6 +66,7 @@ pub const RULES: &[Rule] = &[
     unused_grant::RULE,
     one_sided_grant::RULE,
     ineffective_except::RULE,
+    declared_dependency_blocked::RULE,
     policy_selects_nothing::RULE,
     label_near_miss::RULE,
     peer_matches_nothing::RULE,
