@@ -30,8 +30,8 @@ pub enum Shown {
     Contradicted(Witness),
 }
 
-/// An example out of these flows, rather between declared pods than others. Of flows that have to be allowed only those
-/// are taken that the engine says are.
+/// An example out of these flows, rather between declared pods than others: of those of them that the engine says
+/// are allowed, or refused.
 pub fn example(
     encoder: &mut Encoder<'_, '_>,
     side: Side,
@@ -40,7 +40,14 @@ pub fn example(
 ) -> Result<Shown, OverBudget> {
     let flows = match shows {
         Shows::Allowed => encoder.allowed(side, flows)?,
-        Shows::RefusedAt(_) | Shows::Refused => flows,
+        Shows::RefusedAt(direction) => {
+            let allowed = encoder.allowed_at(side, direction, flows)?;
+            encoder.d.minus(flows, allowed)?
+        }
+        Shows::Refused => {
+            let allowed = encoder.allowed(side, flows)?;
+            encoder.d.minus(flows, allowed)?
+        }
     };
     let preferred = declared(encoder)?;
     let Some(point) = witness::point(encoder, flows, &preferred)? else {

@@ -26,6 +26,7 @@ mod missing_namespace;
 mod mixed_concern_policy;
 mod name_contradicts_effect;
 mod new_path_opened;
+mod node_port_bypasses_policy;
 mod obsolete_api;
 mod one_sided_grant;
 mod peer_matches_nothing;
@@ -84,6 +85,7 @@ pub const RULES: &[Rule] = &[
     internet_path_opened::RULE,
     control_plane_reachable::RULE,
     datastore_port_cross_namespace::RULE,
+    node_port_bypasses_policy::RULE,
     vague_name::RULE,
     missing_namespace::RULE,
     obsolete_api::RULE,
