@@ -1,7 +1,9 @@
 //! What a check answers with, before it is known whether it is introduced and shown.
 
-use super::Rule;
+use super::confirm::Shown;
+use super::granted::Granted;
 use super::repair::Repair;
+use super::{Rule, words};
 use crate::model::{Origin, Policy, PolicyId};
 use crate::report::{Finding, Fix, Location, Message, Persona, Severity, Side, Witness};
 use sha2::{Digest, Sha256};
@@ -33,6 +35,12 @@ pub struct Draft {
     pub repair: Option<Repair>,
     /// A flow that shows it.
     pub witness: Option<Witness>,
+    /// The two evaluators disagree on its flow.
+    pub contradicted: bool,
+    /// The pods of its policy in a canonical spelling; empty for other objects.
+    pub pods: String,
+    /// What of its rule's grants it is about; `None`: it is about no rule of a policy, so it is told by its subject alone.
+    pub granted: Option<Granted>,
 }
 
 /// What a finding is about.
@@ -52,7 +60,8 @@ impl Draft {
         subject: impl Into<String>,
         message: Message,
     ) -> Self {
-        Self::new(About::Policy(policy.id.clone()), origin, subject, message)
+        let pods = words::pods(&policy.subject).to_string();
+        Self { pods, ..Self::new(About::Policy(policy.id.clone()), origin, subject, message) }
     }
 
     /// Something about another object.
@@ -78,6 +87,9 @@ impl Draft {
             fix: None,
             repair: None,
             witness: None,
+            contradicted: false,
+            pods: String::new(),
+            granted: None,
         }
     }
 
@@ -111,18 +123,39 @@ impl Draft {
         Self { witness: Some(witness), ..self }
     }
 
-    /// What tells it from others, with or without the name of its policy.
-    pub(super) fn identity(&self, rule: &Rule, named: bool) -> String {
-        let about = match (&self.about, named) {
-            (About::Policy(id), true) => id.to_string(),
-            (About::Policy(id), false) => id.namespace.as_deref().unwrap_or_default().into(),
-            (About::Object(name), _) => name.clone(),
+    /// With an example, if there is one.
+    #[must_use]
+    pub fn shown(self, shown: Shown) -> Self {
+        match shown {
+            Shown::Nothing => self,
+            Shown::Confirmed(witness) => self.witness(witness),
+            Shown::Contradicted(witness) => Self { contradicted: true, ..self.witness(witness) },
+        }
+    }
+
+    /// Said of these grants: where the side before said it of the same, written in another way, it is no news.
+    #[must_use]
+    pub fn granted(self, granted: Granted) -> Self {
+        Self { granted: Some(granted), ..self }
+    }
+
+    /// What tells it from others.
+    pub(super) fn identity(&self, rule: &Rule) -> String {
+        let about = match &self.about {
+            About::Policy(id) => id.to_string(),
+            About::Object(name) => name.clone(),
         };
         format!("{}\n{about}\n{}", rule.id, self.subject)
     }
 
+    /// Whom its policy is for, whatever its name. `None`: it is about no policy.
+    pub(super) fn place(&self) -> Option<(&str, &str)> {
+        let About::Policy(id) = &self.about else { return None };
+        Some((id.namespace.as_deref().unwrap_or_default(), &self.pods))
+    }
+
     pub(super) fn finding(self, rule: &Rule, introduced: bool) -> Finding {
-        let digest = Sha256::digest(self.identity(rule, true).as_bytes());
+        let digest = Sha256::digest(self.identity(rule).as_bytes());
         let fingerprint = digest.iter().take(16).fold(String::new(), |mut hex, byte| {
             // Writing to a string cannot fail.
             let _ = write!(hex, "{byte:02x}");

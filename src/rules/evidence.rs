@@ -70,37 +70,40 @@ pub fn image_name(image: &str) -> &str {
 }
 
 /// The Services of a workload's namespace that stand for its pods.
-pub fn services_of<'a>(
+pub fn services_of<'a, 'w>(
     cluster: &'a Cluster,
-    workload: &Workload,
-) -> impl Iterator<Item = &'a Arc<Service>> {
-    let namespace = workload.id.namespace.clone();
-    let labels = workload.labels.clone();
-    cluster.evidence.services.iter().filter(move |service| {
-        service.namespace == namespace
-            && service.kind != ServiceKind::ExternalName
-            && !service.selector.is_empty()
-            && service.selector.iter().all(|(key, value)| labels.get(key) == Some(value))
-    })
+    workload: &'w Workload,
+) -> impl Iterator<Item = &'a Arc<Service>> + use<'a, 'w> {
+    cluster.evidence.services.iter().filter(move |service| stands_for(service, workload))
 }
 
 /// The ports of a workload's pods to which its Services lead, as far as their numbers are known.
 pub fn targets(workload: &Workload, service: &Service) -> BTreeSet<(Protocol, u16)> {
-    let numbers = service.ports.iter().flat_map(|port| {
-        let named = |declared: &&ContainerPort| match &port.target {
-            PortRef::Name(name) => {
-                declared.protocol == port.protocol && declared.name.as_ref() == Some(name)
-            }
-            PortRef::Number(_) => false,
-        };
-        let number = match port.target {
-            PortRef::Number(number) => Some(number),
-            PortRef::Name(_) => None,
-        };
-        let found = workload.ports.iter().filter(named).map(|declared| declared.number);
-        found.chain(number).map(move |number| (port.protocol, number))
-    });
-    numbers.collect()
+    service.ports.iter().flat_map(|port| pod_ports(workload, port.protocol, &port.target)).collect()
+}
+
+/// The ports of a workload's pods that are meant, as far as their numbers are known.
+pub fn pod_ports(
+    workload: &Workload,
+    protocol: Protocol,
+    port: &PortRef,
+) -> BTreeSet<(Protocol, u16)> {
+    let name = match port {
+        PortRef::Number(number) => return BTreeSet::from([(protocol, *number)]),
+        PortRef::Name(name) => name,
+    };
+    let named = |declared: &&ContainerPort| {
+        declared.protocol == protocol && declared.name.as_ref() == Some(name)
+    };
+    workload.ports.iter().filter(named).map(|declared| (protocol, declared.number)).collect()
+}
+
+/// Does a Service stand for the pods of a workload, which may be in any namespace?
+pub fn stands_for(service: &Service, workload: &Workload) -> bool {
+    workload.id.namespace == service.namespace
+        && service.kind != ServiceKind::ExternalName
+        && !service.selector.is_empty()
+        && service.selector.iter().all(|(key, value)| workload.labels.get(key) == Some(value))
 }
 
 /// How a Service lets clients from outside the cluster in, if it does.

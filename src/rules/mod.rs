@@ -10,11 +10,14 @@
 
 mod addresses;
 pub mod catalogue;
+pub mod confirm;
 mod draft;
 mod evidence;
+pub mod granted;
 pub mod grants;
 pub mod guardrail;
 mod ignore;
+mod known;
 mod nobody;
 pub mod page;
 pub mod repair;
@@ -33,13 +36,14 @@ use crate::model::Cluster;
 use crate::reach::{Encoder, Side, World};
 use crate::report::{
     Finding, Hides, Ignored, Message, NotEvaluated, Persona, Row, RowRule, Severity,
-    Side as ReportSide,
+    Side as ReportSide, Witness,
 };
 use crate::set::{OverBudget, Set};
 use crate::tree::Tree;
 use catalogue::RULES;
 use guardrail::{Guarded, Unmodelled};
 use ignore::Ignores;
+use known::Known;
 use repair::Repair;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -179,8 +183,8 @@ pub fn of_change(
             let now = check(&after)?;
             // The side before is only asked where there is something to compare.
             let known = if now.is_empty() { Vec::new() } else { check(&before)? };
-            let known = Known::of(rule, &known, &after);
-            Ok(now.into_iter().map(|draft| (!known.has(rule, &draft), draft)).collect())
+            let known = Known::of(rule, &known, &now);
+            Ok(now.into_iter().map(|draft| (!known.has(&draft), draft)).collect())
         }
         Check::Change(check) => Ok(check(&before, &after)?
             .into_iter()
@@ -250,40 +254,12 @@ impl Found {
 fn find(
     config: &Config,
     ignores: &Ignores<'_>,
-    mut ask: impl FnMut(&Rule) -> Result<Vec<(bool, Draft)>, OverBudget>,
+    ask: impl FnMut(&Rule) -> Result<Vec<(bool, Draft)>, OverBudget>,
 ) -> Found {
     let mut found = Found::default();
-    let mut all = Vec::new();
-    let asked = |rule: &&Rule| config.rules.settings.get(rule.id).is_none_or(|own| !own.disable);
-    for rule in RULES.iter().filter(asked) {
-        match ask(rule) {
-            Ok(drafts) => {
-                for (introduced, mut draft) in drafts {
-                    let repair = draft.repair.take();
-                    let finding = draft.finding(rule, introduced);
-                    if let Some(repair) = repair {
-                        found.repairs.insert(finding.fingerprint.clone(), repair);
-                    }
-                    all.push(finding);
-                }
-            }
-            Err(OverBudget) => found.not_evaluated.push(too_large(rule)),
-        }
-    }
-    let mut seen = BTreeSet::new();
-    all.retain(|finding| seen.insert(finding.fingerprint.clone()));
-    let accepted = ignores.apply(&mut all);
-    let own = RULES.iter().filter(|rule| matches!(rule.check, Check::Acceptances));
-    if let Some(rule) = own.into_iter().find(asked) {
-        let faults = ignores.faults(&accepted).into_iter();
-        all.extend(faults.map(|draft| {
-            let introduced = !ignores.fault_known(&draft);
-            draft.finding(rule, introduced)
-        }));
-    }
-    found.ignored = accepted.findings;
-    found.findings = all.into_iter().filter_map(|finding| shown(finding, config)).collect();
-    found.findings.sort_by_cached_key(|finding| {
+    let answers = answers(config, ask, &mut found);
+    let mut findings = accepted(config, ignores, answers, &mut found);
+    findings.sort_by_cached_key(|finding| {
         let place = &finding.location;
         (
             !finding.introduced,
@@ -294,12 +270,77 @@ fn find(
             finding.fingerprint.clone(),
         )
     });
+    found.findings = findings;
     found
 }
 
+/// Each rule that is not switched off.
+fn asked(config: &Config) -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().filter(|rule| config.rules.settings.get(rule.id).is_none_or(|own| !own.disable))
+}
+
+/// What the rules answer, none twice, each with its rule. What they could not answer is noted.
+fn answers(
+    config: &Config,
+    mut ask: impl FnMut(&Rule) -> Result<Vec<(bool, Draft)>, OverBudget>,
+    found: &mut Found,
+) -> Vec<(&'static Rule, Finding)> {
+    let mut all = Vec::new();
+    let mut seen = BTreeSet::new();
+    for rule in asked(config) {
+        let drafts = match ask(rule) {
+            Ok(drafts) => drafts,
+            Err(OverBudget) => {
+                found.not_evaluated.push(too_large(rule));
+                continue;
+            }
+        };
+        for (introduced, mut draft) in drafts {
+            if draft.contradicted {
+                found.not_evaluated.push(disagreement(rule, &draft));
+                continue;
+            }
+            let repair = draft.repair.take();
+            let finding = draft.finding(rule, introduced);
+            if let Some(repair) = repair {
+                found.repairs.insert(finding.fingerprint.clone(), repair);
+            }
+            if seen.insert(finding.fingerprint.clone()) {
+                all.push((rule, finding));
+            }
+        }
+    }
+    all
+}
+
+/// What is left of the findings after acceptances, with what is wrong about these, for who is shown it.
+fn accepted(
+    config: &Config,
+    ignores: &Ignores<'_>,
+    answers: Vec<(&'static Rule, Finding)>,
+    found: &mut Found,
+) -> Vec<Finding> {
+    let (rules, mut all): (Vec<&Rule>, Vec<Finding>) = answers.into_iter().unzip();
+    let by_id: BTreeMap<&str, &Rule> = rules.into_iter().map(|rule| (rule.id, rule)).collect();
+    let accepted = ignores.apply(&mut all);
+    let mut findings: Vec<Finding> = all
+        .into_iter()
+        .filter_map(|finding| shown(by_id.get(finding.rule).copied()?, finding, config))
+        .collect();
+    let own = asked(config).find(|rule| matches!(rule.check, Check::Acceptances));
+    for (rule, draft) in own
+        .into_iter()
+        .flat_map(|rule| ignores.faults(&accepted).into_iter().map(move |draft| (rule, draft)))
+    {
+        let introduced = !ignores.fault_known(&draft);
+        findings.extend(shown(rule, draft.finding(rule, introduced), config));
+    }
+    found.ignored = accepted.findings;
+    findings
+}
+
 /// The finding at its level, if the persona is shown it.
-fn shown(mut finding: Finding, config: &Config) -> Option<Finding> {
-    let rule = RULES.iter().find(|rule| rule.id == finding.rule)?;
+fn shown(rule: &Rule, mut finding: Finding, config: &Config) -> Option<Finding> {
     let lesson = rule.lesson && finding.introduced;
     if lesson {
         finding.severity = finding.severity.max(Severity::Low);
@@ -310,28 +351,21 @@ fn shown(mut finding: Finding, config: &Config) -> Option<Finding> {
     (lesson || finding.persona <= config.rules.persona).then_some(finding)
 }
 
-/// What a side has of one rule already.
-struct Known {
-    fingerprints: BTreeSet<String>,
-    /// What policies had that are not there any more: one of another name may have taken it over.
-    moved: BTreeSet<String>,
-}
-
-impl Known {
-    fn of(rule: &Rule, drafts: &[Draft], after: &Snapshot<'_, '_, '_>) -> Self {
-        let gone = drafts.iter().filter(|draft| match &draft.about {
-            About::Policy(id) => !after.has_policy(id),
-            About::Object(_) => false,
-        });
-        Self {
-            moved: gone.map(|draft| draft.identity(rule, false)).collect(),
-            fingerprints: drafts.iter().map(|draft| draft.identity(rule, true)).collect(),
-        }
-    }
-
-    fn has(&self, rule: &Rule, draft: &Draft) -> bool {
-        self.fingerprints.contains(&draft.identity(rule, true))
-            || self.moved.contains(&draft.identity(rule, false))
+/// A finding whose flow the two evaluators see differently is none: one of them is wrong.
+fn disagreement(rule: &Rule, draft: &Draft) -> NotEvaluated {
+    let flow = draft.witness.as_ref().map_or_else(String::new, |witness| {
+        let Witness { from, to, protocol, port, .. } = witness;
+        format!(" on {from} -> {to} {protocol}/{port}")
+    });
+    NotEvaluated {
+        side: draft.side,
+        file: draft.origin.file.to_string(),
+        line: Some(draft.origin.start_line),
+        kind: Some("rule".into()),
+        name: Some(rule.id.into()),
+        reason: format!("the two evaluators disagree{flow}; please report this"),
+        hides: Hides::Nothing,
+        environments: Vec::new(),
     }
 }
 

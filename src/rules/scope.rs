@@ -1,6 +1,6 @@
 //! What of a repository a change can have altered for a rule.
 
-use crate::model::{NamespaceMatch, PeerKind, Policy, Service};
+use crate::model::{Caller, NamespaceMatch, Namespaces, Need, PeerKind, Policy, Service, Target};
 use crate::reach::{Side, Versions, World, join};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,6 +42,7 @@ impl Scope {
             scope.pods.extend(world.workloads.get(*slot as usize).map(|w| w.namespace));
         }
         scope.services(world);
+        scope.needs(world);
         scope.pods.extend(&world.changed_namespaces);
         scope.namespaces.extend(&scope.pods);
         scope
@@ -58,6 +59,36 @@ impl Scope {
         let names = pairs.filter(differs).filter_map(|(before, after)| before.or(after));
         let names = names.map(|service| &service.namespace);
         self.pods.extend(names.filter_map(|name| world.namespace(name)));
+    }
+
+    /// Namespaces with a dependency that only one side declares, at either end.
+    fn needs(&mut self, world: &World<'_>) {
+        let on = |side| world.cluster(side).evidence.needs.as_slice();
+        let (before, after) = (on(Side::Before), on(Side::After));
+        let missing = |one: &Arc<Need>, others: &[Arc<Need>]| {
+            let order =
+                |other: &Arc<Need>| (&other.caller, &other.target).cmp(&(&one.caller, &one.target));
+            others.binary_search_by(order).is_err()
+        };
+        let gone = before.iter().filter(|one| missing(one, after));
+        let here = after.iter().filter(|one| missing(one, before));
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        for need in gone.chain(here) {
+            if let Caller::Workload(id) = &need.caller {
+                names.insert(&id.namespace);
+            }
+            match &need.target {
+                Target::Service { namespace, .. } => {
+                    names.insert(namespace);
+                }
+                Target::Services { namespaces, .. } | Target::Pods { namespaces, .. } => {
+                    if let Namespaces::These(these) = namespaces {
+                        names.extend(these.iter().map(|name| &**name));
+                    }
+                }
+            }
+        }
+        self.namespaces.extend(names.into_iter().filter_map(|name| world.namespace(name)));
     }
 
     /// Is the namespace of this name asked about, which the world need not know?

@@ -2,7 +2,9 @@
 
 use super::Snapshot;
 use super::snapshot::is_dns_port;
-use crate::model::{NamespaceMatch, Operator, PeerKind, PortMatch, Ports, Selector, Workload};
+use crate::model::{
+    NamespaceMatch, Operator, PeerKind, PortMatch, Ports, Protocol, Selector, Workload,
+};
 use std::sync::Arc;
 
 /// What is known of a peer and a port.
@@ -53,14 +55,22 @@ pub fn workloads(workloads: &[&Arc<Workload>], port: &PortMatch) -> Serves {
 
 /// Does a workload declare a port that this entry matches?
 pub fn listens(workload: &Workload, port: &PortMatch) -> bool {
-    workload.ports.iter().any(|declared| {
-        port.protocol == declared.protocol
-            && match &port.ports {
-                Ports::All => true,
-                Ports::Range(first, last) => (*first..=*last).contains(&declared.number),
-                Ports::Named(name) => declared.name.as_ref() == Some(name),
-            }
-    })
+    let mut declared = workload.ports.iter();
+    declared.any(|declared| covers(workload, port, declared.protocol, declared.number))
+}
+
+/// Does an entry match this port of a workload?
+pub fn covers(workload: &Workload, port: &PortMatch, protocol: Protocol, number: u16) -> bool {
+    port.protocol == protocol
+        && match &port.ports {
+            Ports::All => true,
+            Ports::Range(first, last) => (*first..=*last).contains(&number),
+            Ports::Named(name) => workload.ports.iter().any(|declared| {
+                declared.protocol == protocol
+                    && declared.number == number
+                    && declared.name.as_ref() == Some(name)
+            }),
+        }
 }
 
 /// Labels of the pods that resolve names.

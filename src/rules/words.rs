@@ -116,9 +116,18 @@ pub fn canonical_peers(rule: &Rule) -> String {
     peers.join(",")
 }
 
-/// A peer in its canonical spelling.
+/// A peer in its canonical spelling: like its words, with every exception in order.
 pub fn canonical_peer(kind: &PeerKind) -> String {
-    peer(kind).to_string()
+    match kind {
+        PeerKind::Block(block) if !block.except.is_empty() => {
+            let mut except = block.except.clone();
+            except.sort_unstable();
+            except.dedup();
+            let message = Message::default().name(block.cidr).words(" except ");
+            message.names(&except, usize::MAX).to_string()
+        }
+        kind => peer(kind).to_string(),
+    }
 }
 
 /// The name of the one namespace that a selector matches by its name.

@@ -10,6 +10,7 @@ use netpol_review::model::{
 };
 use netpol_review::reach::{Encoder, Reading, Side, World};
 use netpol_review::rules::grants;
+use netpol_review::set::Set;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 

@@ -18,6 +18,7 @@ mod tiers;
 mod reader;
 mod report_laws;
 mod reports;
+mod respelt;
 mod rows;
 mod rules;
 mod schema;

@@ -5,6 +5,7 @@ use crate::model::{
     Selector,
 };
 use crate::report::{Message, Persona, Severity};
+use crate::rules::granted::Granted;
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 
@@ -82,7 +83,13 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
             }
             let section = policy.section(direction);
             let next = section.and_then(|section| section.rules.get(position + 1));
-            drafts.extend(next.and_then(|next| rule_pair(policy, direction, rule, next)));
+            // Which of the two stands first means nothing.
+            let pairs = next.into_iter().flat_map(|next| [(rule, next), (next, rule)]);
+            for (rule, next) in pairs {
+                let granted = |rule| Granted::by_rule(snapshot, policy, direction, rule);
+                let draft = rule_pair(policy, direction, rule, next);
+                drafts.extend(draft.map(|draft| draft.granted(granted(rule).and(&granted(next)))));
+            }
         }
     }
     Ok(drafts)
@@ -210,7 +217,7 @@ fn peer_pair(
     Some(Draft::policy(policy, &other.origin, subject, message).severity(severity).persona(persona))
 }
 
-/// A rule of peers alone, followed by one of ports alone.
+/// A rule of peers alone, beside one of ports alone.
 fn rule_pair(
     policy: &Policy,
     direction: Direction,
@@ -222,7 +229,7 @@ fn rule_pair(
         return None;
     }
     let message = Message::new(
-        "Two rules are alternatives: the first is for all ports, this one for everybody on ",
+        "Two rules are alternatives: the one beside this is for all ports, this one for everybody on ",
     )
     .then(words::ports(next))
     .words(". If both was meant, write one rule");

@@ -2,6 +2,7 @@
 
 use crate::model::{Direction, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, PeerKind, Selector};
 use crate::report::{FixKind, Message, Persona, Severity};
+use crate::rules::granted::Granted;
 use crate::rules::repair::{Mend, Repair};
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
@@ -83,6 +84,9 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
                 let message = message.words(" on ").then(on);
                 let mut draft =
                     Draft::policy(policy, &peer.origin, canonical, message).severity(severity);
+                let own = |kind: &PeerKind| *kind == peer.kind;
+                let ports = rule.ports.as_deref();
+                draft = draft.granted(Granted::of(snapshot, policy, direction, rule, own, ports));
                 if let Some(namespace) = only_namespace(snapshot, &peer.kind) {
                     let description = Message::new("such pods are declared in ")
                         .name(&namespace)

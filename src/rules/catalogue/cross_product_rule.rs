@@ -2,6 +2,7 @@
 
 use crate::model::{Direction, Peer, PeerKind, Policy, PortMatch, Ports, Rule as PolicyRule};
 use crate::report::{Message, Persona, Severity};
+use crate::rules::granted::Granted;
 use crate::rules::serves::{self, Serves};
 use crate::rules::snapshot::is_dns_port;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
@@ -62,7 +63,9 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
     let mut drafts = Vec::new();
     for policy in snapshot.policies() {
         for (direction, _, rule) in Snapshot::rules(policy) {
-            drafts.extend(draft(snapshot, policy, direction, rule));
+            let granted = || Granted::by_rule(snapshot, policy, direction, rule);
+            let draft = draft(snapshot, policy, direction, rule);
+            drafts.extend(draft.map(|draft| draft.granted(granted())));
         }
     }
     Ok(drafts)

@@ -7,6 +7,7 @@ use crate::model::{
 };
 use crate::reach::{Encoder, NamespaceSlot, Side};
 use crate::report::{Fix, FixKind, Message, Persona, Severity};
+use crate::rules::confirm::{self, Shows};
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use crate::set::fields::End;
@@ -292,6 +293,10 @@ fn draft(
     let own = encoder.in_slots(End::Destination, &own)?;
     let sure = encoder.d.minus(elsewhere, own)?.is_empty();
     let draft = Draft::policy(policy, &policy.origin, "egress", message).fix(fix(snapshot, policy));
+    let asking = encoder.d.and(pods, egress.udp)?;
+    let asking = encoder.possible(snapshot.side, asking)?;
+    let shows = Shows::RefusedAt(Direction::Egress);
+    let draft = draft.shown(confirm::example(encoder, snapshot.side, asking, shows)?);
     let draft = if lost { draft.severity(Severity::High) } else { draft };
     Ok(if sure { draft } else { draft.persona(Persona::Pedantic) })
 }

@@ -2,6 +2,7 @@
 
 use crate::model::{Direction, NamespaceMatch, PeerKind, Rule as PolicyRule};
 use crate::report::{Message, Persona, Severity};
+use crate::rules::granted::Granted;
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 
@@ -58,8 +59,11 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
                     .then(whom)
                     .words(", not only to the cluster's resolver");
                 let subject = words::canonical_peers(rule);
-                drafts
-                    .push(Draft::policy(policy, &rule.origin, subject, message).severity(severity));
+                drafts.push(
+                    Draft::policy(policy, &rule.origin, subject, message)
+                        .severity(severity)
+                        .granted(Granted::by_rule(snapshot, policy, direction, rule)),
+                );
             }
         }
     }

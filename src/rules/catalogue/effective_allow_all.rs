@@ -4,6 +4,8 @@ use super::super::grants::{self, Grant, canonical};
 use crate::model::{Direction, PeerKind, Policy, Rule as PolicyRule};
 use crate::reach::{Encoder, Side};
 use crate::report::{Message, Persona, Severity};
+use crate::rules::confirm::{self, Shows};
+use crate::rules::granted::Granted;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use crate::set::{OverBudget, Set};
 use std::collections::BTreeMap;
@@ -96,7 +98,15 @@ fn of_namespace(
     }
     for (rules, policies) in void {
         let rules: Vec<&Grant<'_>> = rules.iter().filter_map(|index| grants.get(*index)).collect();
-        drafts.extend(draft(direction, &rules, &policies));
+        let Some(draft) = draft(direction, &rules, &policies) else { continue };
+        let flows = rules.iter().map(|grant| grant.flows).collect();
+        let flows = encoder.d.union(flows)?;
+        drafts.push(draft.shown(confirm::example(
+            &mut encoder,
+            snapshot.side,
+            flows,
+            Shows::Allowed,
+        )?));
     }
     Ok(())
 }
@@ -159,9 +169,9 @@ fn draft(direction: Direction, rules: &[&Grant<'_>], policies: &[&Policy]) -> Op
     let denying = |policy: &&&Policy| {
         policy.section(direction).is_some_and(|section| section.rules.is_empty())
     };
-    let denying: Vec<String> =
+    let denials: Vec<String> =
         policies.iter().filter(denying).map(|policy| policy.id.to_string()).collect();
-    if openly && denying.is_empty() {
+    if openly && denials.is_empty() {
         return None;
     }
     let pods = words::pods(&policies.first()?.subject);
@@ -176,9 +186,9 @@ fn draft(direction: Direction, rules: &[&Grant<'_>], policies: &[&Policy]) -> Op
     let mut names: Vec<String> = rules.iter().map(|grant| grant.policy.id.to_string()).collect();
     names.sort();
     names.dedup();
-    let message = match denying.is_empty() {
+    let message = match denials.is_empty() {
         true => message.words(", though policies isolate them: "),
-        false => message.words(", so ").names(&denying, NAMED).words(" denies nothing: "),
+        false => message.words(", so ").names(&denials, NAMED).words(" denies nothing: "),
     };
     let count = rules.len();
     let message = message
@@ -188,11 +198,25 @@ fn draft(direction: Direction, rules: &[&Grant<'_>], policies: &[&Policy]) -> Op
     let mut subject: Vec<String> = rules
         .iter()
         .map(|grant| format!("{} {}", grant.policy.id, canonical(grant.rule)))
-        .chain(denying.iter().map(|id| format!("denies {id}")))
+        .chain(denials.iter().map(|id| format!("denies {id}")))
         .collect();
     subject.sort();
     let subject = format!("{direction} {}", subject.join("; "));
-    Some(Draft::policy(widest.policy, &widest.rule.origin, subject, message))
+    // The same pods and, of these, those that something denies: whatever admits it and is called.
+    let pods = |denied: bool| {
+        let denies = |policy: &&&Policy| !denied || denying(policy);
+        let mut pods: Vec<String> = policies
+            .iter()
+            .filter(denies)
+            .map(|one| words::pods(&one.subject).to_string())
+            .collect();
+        pods.sort();
+        pods.dedup();
+        pods.join(", ")
+    };
+    let whole = format!("{direction} {} denied {}", pods(false), pods(true));
+    let draft = Draft::policy(widest.policy, &widest.rule.origin, subject, message);
+    Some(draft.granted(Granted::whole(whole)))
 }
 
 #[cfg(test)]

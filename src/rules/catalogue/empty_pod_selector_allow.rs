@@ -3,6 +3,7 @@
 use super::any_namespace_peer;
 use crate::model::{Direction, NamespaceMatch, PeerKind, Policy, Rule as PolicyRule, Workload};
 use crate::report::{Message, Persona, Severity};
+use crate::rules::granted::Granted;
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, serves, words};
 use std::sync::Arc;
@@ -66,7 +67,8 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
     for policy in snapshot.policies().filter(|policy| policy.subject.pods.is_everything()) {
         for (direction, _, rule) in Snapshot::rules(policy) {
             if !is_ubiquitous(snapshot, policy, direction, rule) {
-                drafts.push(draft(snapshot, policy, direction, rule));
+                let granted = Granted::by_rule(snapshot, policy, direction, rule);
+                drafts.push(draft(snapshot, policy, direction, rule).granted(granted));
             }
         }
     }

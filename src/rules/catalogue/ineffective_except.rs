@@ -4,6 +4,8 @@ use super::super::grants::{self, Grant, addresses, container};
 use crate::model::{Direction, IpBlock, PeerKind};
 use crate::reach::Encoder;
 use crate::report::{Message, Persona, Severity};
+use crate::rules::confirm::{self, Shows};
+use crate::rules::granted::Granted;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use crate::set::{OverBudget, Set};
 
@@ -143,7 +145,12 @@ fn of_block(
     };
     let direction = grant.direction;
     let subject = format!("{direction} {} on {}", block.cidr, words::canonical_ports(grant.rule));
-    Ok(Some(Draft::policy(grant.policy, &grant.rule.origin, subject, message)))
+    let shown = confirm::example(encoder, snapshot.side, flows, Shows::Allowed)?;
+    let own = |kind: &PeerKind| matches!(kind, PeerKind::Block(other) if other.cidr == block.cidr);
+    let ports = grant.rule.ports.as_deref();
+    let granted = Granted::of(snapshot, grant.policy, direction, grant.rule, own, ports);
+    let draft = Draft::policy(grant.policy, &grant.rule.origin, subject, message);
+    Ok(Some(draft.granted(granted).shown(shown)))
 }
 
 #[cfg(test)]

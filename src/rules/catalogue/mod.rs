@@ -7,6 +7,7 @@ mod control_plane_reachable;
 mod convention_namespace_label;
 mod cross_product_rule;
 mod datastore_port_cross_namespace;
+mod declared_dependency_blocked;
 mod dns_egress_blocked;
 mod dns_egress_unscoped;
 mod effective_allow_all;
@@ -25,6 +26,7 @@ mod missing_namespace;
 mod mixed_concern_policy;
 mod name_contradicts_effect;
 mod new_path_opened;
+mod node_port_bypasses_policy;
 mod obsolete_api;
 mod one_sided_grant;
 mod peer_matches_nothing;
@@ -65,6 +67,7 @@ pub const RULES: &[Rule] = &[
     unused_grant::RULE,
     one_sided_grant::RULE,
     ineffective_except::RULE,
+    declared_dependency_blocked::RULE,
     policy_selects_nothing::RULE,
     label_near_miss::RULE,
     peer_matches_nothing::RULE,
@@ -82,6 +85,7 @@ pub const RULES: &[Rule] = &[
     internet_path_opened::RULE,
     control_plane_reachable::RULE,
     datastore_port_cross_namespace::RULE,
+    node_port_bypasses_policy::RULE,
     vague_name::RULE,
     missing_namespace::RULE,
     obsolete_api::RULE,

@@ -2,6 +2,8 @@
 
 use crate::model::{Direction, NamespaceMatch, PeerKind, Policy, Rule as PolicyRule};
 use crate::report::{Fix, FixKind, Message, Persona, Severity};
+use crate::rules::granted::Granted;
+use crate::rules::grants;
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 
@@ -54,7 +56,7 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
     for policy in snapshot.policies() {
         let Some(promise) = promise(&policy.id.name) else { continue };
         for direction in Direction::BOTH {
-            drafts.extend(broken(policy, direction, promise));
+            drafts.extend(broken(snapshot, policy, direction, promise));
         }
     }
     Ok(drafts)
@@ -128,7 +130,12 @@ fn promise(name: &str) -> Option<Promise> {
     })
 }
 
-fn broken(policy: &Policy, direction: Direction, promise: Promise) -> Option<Draft> {
+fn broken(
+    snapshot: &Snapshot<'_, '_, '_>,
+    policy: &Policy,
+    direction: Direction,
+    promise: Promise,
+) -> Option<Draft> {
     let promised = match promise {
         Promise::One(one) => one == direction,
         Promise::Both | Promise::Some => true,
@@ -156,8 +163,13 @@ fn broken(policy: &Policy, direction: Direction, promise: Promise) -> Option<Dra
         return Some(draft.fix(fix("name the direction", types)));
     };
     let lets_through = |rule: &&PolicyRule| reaches_outside(policy, rule) && !is_dns_only(rule);
-    let worst = |rule: &&PolicyRule| (rule.peers.is_none(), rule.ports.is_none());
-    let rule = section.rules.iter().filter(lets_through).max_by_key(worst)?;
+    let worst =
+        |rule: &&PolicyRule| (rule.peers.is_none(), rule.ports.is_none(), grants::canonical(rule));
+    let broken = || section.rules.iter().filter(lets_through);
+    let rule = broken().max_by_key(worst)?;
+    let granted = broken().fold(Granted::default(), |all, rule| {
+        all.and(&Granted::by_rule(snapshot, policy, direction, rule))
+    });
     let message = name.words(" lets ").words(direction.as_str()).words(" through: ");
     let (message, severity) = match (&rule.peers, &rule.ports) {
         (None, None) => (
@@ -183,6 +195,7 @@ fn broken(policy: &Policy, direction: Direction, promise: Promise) -> Option<Dra
         Direction::Egress => "egress: []\n",
     };
     let draft = Draft::policy(policy, &rule.origin, subject, message).severity(severity);
+    let draft = draft.granted(granted);
     Some(draft.fix(fix("deny it, and allow what is needed in policies of their own", text)))
 }
 

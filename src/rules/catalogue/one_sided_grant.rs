@@ -3,6 +3,8 @@
 use super::super::grants;
 use crate::model::{Direction, PeerKind, Policy, Rule as PolicyRule, Workload};
 use crate::report::{Message, Persona, Severity};
+use crate::rules::confirm::{self, Shown, Shows};
+use crate::rules::granted::Granted;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot};
 use crate::set::OverBudget;
 use std::sync::Arc;
@@ -104,9 +106,10 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
         for (direction, _, rule) in Snapshot::rules(policy) {
             let matched = pods(snapshot, rule);
             if let Some(matched) = matched.filter(|matched| !matched.is_empty())
-                && is_refused(snapshot, direction, policy, rule)?
+                && let Some(shown) = refused(snapshot, direction, policy, rule)?
             {
-                drafts.push(draft(snapshot, direction, policy, rule, &selected, &matched));
+                let draft = draft(snapshot, direction, policy, rule, &selected, &matched);
+                drafts.push(draft.shown(shown));
             }
         }
     }
@@ -126,18 +129,22 @@ fn pods<'a>(snapshot: &Snapshot<'_, '_, 'a>, rule: &PolicyRule) -> Option<Vec<&'
     Some(matched)
 }
 
-/// Does the other end refuse all that the rule admits, whatever pods there are?
-fn is_refused(
+/// A flow that the rule admits, where the other end refuses all of these, whatever pods there are.
+fn refused(
     snapshot: &Snapshot<'_, '_, '_>,
     direction: Direction,
     policy: &Policy,
     rule: &PolicyRule,
-) -> Result<bool, OverBudget> {
+) -> Result<Option<Shown>, OverBudget> {
     let mut encoder = snapshot.encoder();
     let subject = grants::subject(&mut encoder, snapshot.side, direction, policy)?;
     let flows = encoder.matched_by(snapshot.side, direction, rule, subject)?;
     let through = encoder.allowed_at(snapshot.side, other(direction), flows)?;
-    Ok(!flows.is_empty() && through.is_empty())
+    if flows.is_empty() || !through.is_empty() {
+        return Ok(None);
+    }
+    let shows = Shows::RefusedAt(other(direction));
+    confirm::example(&mut encoder, snapshot.side, flows, shows).map(Some)
 }
 
 fn other(direction: Direction) -> Direction {
@@ -187,6 +194,7 @@ fn draft(
     let message = message.names(refusing, NAMED).words("): this opens no path");
     let subject = format!("{direction} {}", grants::canonical(rule));
     Draft::policy(policy, &rule.origin, subject, message)
+        .granted(Granted::by_rule(snapshot, policy, direction, rule))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::super::grants::{self, Grant, canonical, container, redundant};
 use crate::model::Direction;
 use crate::report::{Message, Persona, Severity};
+use crate::rules::granted::Granted;
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use std::collections::BTreeMap;
@@ -91,10 +92,12 @@ fn of_namespace(
             continue;
         }
         let one = container(&mut encoder, others(), grant.flows)?;
-        drafts.push(narrow(direction, grant, one));
+        let draft = narrow(direction, grant, one);
+        drafts.push(draft.granted(granted(snapshot, grant)));
     }
     for (place, dead) in beside {
-        drafts.extend(grants.get(place).map(|wide| dead_beside(direction, wide, &dead)));
+        let Some(wide) = grants.get(place) else { continue };
+        drafts.push(dead_beside(direction, wide, &dead).granted(granted(snapshot, wide)));
     }
     Ok(())
 }
@@ -107,6 +110,10 @@ fn is_wide(grant: &Grant<'_>) -> bool {
 /// Does the rule look like a limit beside that one?
 fn is_narrower(grant: &Grant<'_>, wide: &Grant<'_>) -> bool {
     grant.rule.peers.is_some() || (wide.rule.ports.is_none() && grant.rule.ports.is_some())
+}
+
+fn granted(snapshot: &Snapshot<'_, '_, '_>, grant: &Grant<'_>) -> Granted {
+    Granted::by_rule(snapshot, grant.policy, grant.direction, grant.rule)
 }
 
 fn narrow(direction: Direction, grant: &Grant<'_>, by: Option<&Grant<'_>>) -> Draft {

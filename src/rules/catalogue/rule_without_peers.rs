@@ -2,6 +2,7 @@
 
 use crate::model::{Direction, Policy, Rule as PolicyRule};
 use crate::report::{Fix, FixKind, Message, Persona, Severity};
+use crate::rules::granted::Granted;
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 
@@ -47,7 +48,10 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
     for policy in snapshot.policies() {
         for (direction, _, rule) in Snapshot::rules(policy) {
             if rule.peers.is_none() && !(direction == Direction::Egress && is_dns_only(rule)) {
-                drafts.push(draft(policy, direction, rule));
+                drafts.push(
+                    draft(policy, direction, rule)
+                        .granted(Granted::by_rule(snapshot, policy, direction, rule)),
+                );
             }
         }
     }

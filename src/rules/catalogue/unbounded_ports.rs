@@ -4,6 +4,7 @@ use crate::model::{
     Direction, NamespaceMatch, PeerKind, Policy, Ports, Protocol, Rule as PolicyRule, Workload,
 };
 use crate::report::{FixKind, Message, Persona, Severity};
+use crate::rules::granted::Granted;
 use crate::rules::repair::{Mend, Repair};
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use std::collections::BTreeSet;
@@ -56,7 +57,8 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
     for policy in snapshot.policies() {
         for (direction, _, rule) in Snapshot::rules(policy) {
             if is_unbounded(rule) && !is_same_namespace(policy, rule) {
-                drafts.push(draft(snapshot, policy, direction, rule));
+                let granted = Granted::by_rule(snapshot, policy, direction, rule);
+                drafts.push(draft(snapshot, policy, direction, rule).granted(granted));
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::model::{
     Direction, PeerKind, Policy, PortMatch, Ports, Protocol, Rule as PolicyRule, Workload,
 };
 use crate::report::{Message, Persona, Severity};
+use crate::rules::granted::Granted;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -94,6 +95,8 @@ fn of_rule(
     let mut names: Vec<String> = receivers.iter().map(|workload| workload.id.to_string()).collect();
     names.sort();
     names.dedup();
+    let ports: Vec<PortMatch> = unused.iter().copied().cloned().collect();
+    let granted = Granted::of(snapshot, policy, direction, rule, |_| true, Some(&ports));
     let mut unused: Vec<String> = unused.into_iter().map(words::port).collect();
     unused.sort();
     unused.dedup();
@@ -110,7 +113,7 @@ fn of_rule(
         })
         .names(listening, NAMED);
     let subject = format!("{direction} {} of {}", unused.join(","), words::canonical_peers(rule));
-    let draft = Draft::policy(policy, &rule.origin, subject, message);
+    let draft = Draft::policy(policy, &rule.origin, subject, message).granted(granted);
     Some(if known { draft } else { draft.persona(Persona::Auditor) })
 }
 

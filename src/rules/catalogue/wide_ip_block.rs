@@ -1,8 +1,9 @@
 //! Blocks that hold much of the Internet.
 
-use crate::model::{Direction, Rule as PolicyRule};
+use crate::model::{Direction, PeerKind, Rule as PolicyRule};
 use crate::report::{Message, Persona, Severity};
 use crate::rules::addresses::{self, Spans};
+use crate::rules::granted::Granted;
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use ipnet::IpNet;
@@ -81,7 +82,10 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
                 words::canonical_blocks(rule),
                 words::canonical_ports(rule)
             );
-            let draft = Draft::policy(policy, &rule.origin, canonical, message);
+            let block = |kind: &PeerKind| matches!(kind, PeerKind::Block(_));
+            let ports = rule.ports.as_deref();
+            let draft = Draft::policy(policy, &rule.origin, canonical, message)
+                .granted(Granted::of(snapshot, policy, direction, rule, block, ports));
             drafts.push(match (direction, only_internet) {
                 (Direction::Ingress, _) => draft.severity(Severity::High),
                 (Direction::Egress, true) => {

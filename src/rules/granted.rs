@@ -1,0 +1,172 @@
+//! What a rule grants, whatever way it is spelt: what tells a rule that is only written differently from a new one.
+
+use super::{Snapshot, words};
+use crate::model::{Direction, PeerKind, Policy, PortMatch, Ports, Protocol, Rule, Workload};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Pairs of somebody and a port, of one direction each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// The numbers of the ports, both ends included, by whom they are for: direction and peer in a canonical
+    /// spelling, and protocol. In order, none touching another.
+    numbers: BTreeMap<(String, Protocol), Vec<(u16, u16)>>,
+    /// The same for port names that no declared pod has.
+    names: BTreeSet<(String, Protocol, Box<str>)>,
+}
+
+impl Granted {
+    /// What a rule grants. The declared pods that receive it say which numbers a port name stands for.
+    pub fn by_rule(
+        snapshot: &Snapshot<'_, '_, '_>,
+        policy: &Policy,
+        direction: Direction,
+        rule: &Rule,
+    ) -> Self {
+        Self::of(snapshot, policy, direction, rule, |_| true, rule.ports.as_deref())
+    }
+
+    /// What a rule grants to those of its peers that are asked for, on these of its ports; `None`: on all ports.
+    pub fn of(
+        snapshot: &Snapshot<'_, '_, '_>,
+        policy: &Policy,
+        direction: Direction,
+        rule: &Rule,
+        asked: impl Fn(&PeerKind) -> bool,
+        ports: Option<&[PortMatch]>,
+    ) -> Self {
+        let mut granted = Self::default();
+        let named = ports.iter().flat_map(|ports| ports.iter());
+        let named = named.into_iter().any(|port| matches!(port.ports, Ports::Named(_)));
+        let selected = match direction {
+            Direction::Ingress if named => snapshot.selected(policy),
+            _ => Vec::new(),
+        };
+        let Some(peers) = &rule.peers else {
+            let receivers = match direction {
+                Direction::Egress if named => snapshot.cluster().workloads.iter().collect(),
+                _ => selected,
+            };
+            granted.add(&format!("{direction} any"), &receivers, ports);
+            return granted;
+        };
+        for peer in peers.iter().map(|peer| &peer.kind).filter(|kind| asked(kind)) {
+            let matched = match direction {
+                Direction::Egress if named => snapshot.matched(peer).workloads,
+                _ => selected.clone(),
+            };
+            let whom = format!("{direction} {}", words::canonical_peer(peer));
+            granted.add(&whom, &matched, ports);
+        }
+        granted
+    }
+
+    /// Something that is said as a whole, in a canonical spelling.
+    pub fn whole(text: impl Into<String>) -> Self {
+        let mut granted = Self::default();
+        granted.add(&text.into(), &[], None);
+        granted
+    }
+
+    /// All of this, and all of that.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        for (whom, spans) in &other.numbers {
+            self.numbers.entry(whom.clone()).or_default().extend(spans);
+        }
+        self.numbers.values_mut().for_each(join);
+        self.names.extend(other.names.iter().cloned());
+        self
+    }
+
+    /// Is all of it in that as well?
+    pub fn lies_within(&self, other: &Self) -> bool {
+        self.names.is_subset(&other.names)
+            && self.numbers.iter().all(|(whom, spans)| {
+                let others = other.numbers.get(whom);
+                let within = |(first, last): &(u16, u16)| {
+                    let mut others = others.into_iter().flatten();
+                    others.any(|(start, end)| start <= first && last <= end)
+                };
+                spans.iter().all(within)
+            })
+    }
+
+    fn add(&mut self, whom: &str, receivers: &[&Arc<Workload>], ports: Option<&[PortMatch]>) {
+        let Some(ports) = ports else {
+            for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+                self.numbers.entry((whom.into(), protocol)).or_default().push((0, u16::MAX));
+            }
+            return;
+        };
+        for port in ports {
+            let protocol = port.protocol;
+            let spans = match &port.ports {
+                // The number 0 is no port: it tells "all" from a range that holds all.
+                Ports::All => vec![(0, u16::MAX)],
+                Ports::Range(first, last) => vec![(*first, *last)],
+                Ports::Named(name) => {
+                    let declared = receivers.iter().flat_map(|workload| &workload.ports);
+                    let meant = declared.filter(|declared| {
+                        declared.protocol == protocol && declared.name.as_ref() == Some(name)
+                    });
+                    meant.map(|declared| (declared.number, declared.number)).collect()
+                }
+            };
+            if let (true, Ports::Named(name)) = (spans.is_empty(), &port.ports) {
+                self.names.insert((whom.into(), protocol, name.clone()));
+                continue;
+            }
+            self.numbers.entry((whom.into(), protocol)).or_default().extend(spans);
+        }
+        self.numbers.values_mut().for_each(join);
+    }
+}
+
+/// Puts spans in order and together where they touch.
+fn join(spans: &mut Vec<(u16, u16)>) {
+    spans.sort_unstable();
+    let mut joined: Vec<(u16, u16)> = Vec::with_capacity(spans.len());
+    for (first, last) in spans.drain(..) {
+        match joined.last_mut() {
+            Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
+            _ => joined.push((first, last)),
+        }
+    }
+    *spans = joined;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(whom: &str, ports: &[(u16, u16)]) -> Granted {
+        let mut granted = Granted::default();
+        let ports: Vec<PortMatch> =
+            ports.iter().map(|(first, last)| range(*first, *last)).collect();
+        granted.add(whom, &[], Some(&ports));
+        granted
+    }
+
+    fn range(first: u16, last: u16) -> PortMatch {
+        PortMatch {
+            protocol: Protocol::Tcp,
+            ports: Ports::Range(first, last),
+            origin: crate::model::Origin { file: "m.yaml".into(), start_line: 1, end_line: 1 },
+        }
+    }
+
+    #[test]
+    fn what_lies_within_what() {
+        let both = on("a", &[(80, 80), (443, 443)]);
+        assert!(on("a", &[(80, 80)]).lies_within(&both));
+        assert!(!both.lies_within(&on("a", &[(80, 80)])));
+        assert!(!on("b", &[(80, 80)]).lies_within(&both));
+        assert!(both.lies_within(&on("a", &[(80, 80)]).and(&on("a", &[(443, 443)]))));
+        // Neighbours make one range, and a range may have been two.
+        assert!(on("a", &[(1, 9)]).lies_within(&on("a", &[(1, 4)]).and(&on("a", &[(5, 9)]))));
+        assert!(both.lies_within(&Granted::whole("a")));
+        // All ports are more than a range of all numbers: the other protocols are there too.
+        assert!(!Granted::whole("a").lies_within(&on("a", &[(1, u16::MAX)])));
+    }
+}
