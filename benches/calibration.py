@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Counts what the whole catalogue of rules says of real manifests (docs/rules-calibration.md).
 
-    python3 benches/calibration.py PROGRAM CORPORA [--findings FILE]
+    python3 benches/calibration.py PROGRAM CORPORA [--findings FILE] [--update docs/rules-calibration.md]
 
 CORPORA holds a folder `before` and a folder `after` in each folder that is a pair, and whole trees in `trees/`. The
 table counts for each rule and persona the findings of all snapshots (both sides of every pair, and every tree), and
 what the changes from before to after introduce and annotate. Every snapshot is also compared with itself, which must
 introduce nothing; otherwise this ends with code 1. `--findings` writes every finding to a file, a line of JSON each,
-for judging them. Trees of kustomizations need kubectl or kustomize on the PATH.
+for judging them; `--update` writes the counts into the table of a document and leaves its verdicts alone. Trees of
+kustomizations need kubectl or kustomize on the PATH.
 """
 
 import argparse
@@ -103,11 +104,28 @@ def table(rules, tally):
         print(f"| `{rule}` | {' | '.join(map(str, numbers))} |")
 
 
+def update(document, rules, tally):
+    """Writes the counts into the rows of a table whose first cell names a rule; the last cell is the verdict."""
+    numbers = dict(tally.rows(rules))
+    lines = document.read_text().splitlines()
+    told = set()
+    for index, line in enumerate(lines):
+        row = re.match(r"\| `([a-z0-9-]+)` \|", line)
+        if row and row[1] in numbers:
+            told.add(row[1])
+            verdict = line.rstrip(" |").rsplit(" | ", 1)[1]
+            lines[index] = f"| `{row[1]}` | {' | '.join(map(str, numbers[row[1]]))} | {verdict} |"
+    document.write_text("\n".join(lines) + "\n")
+    if untold := [rule for rule in rules if rule not in told]:
+        sys.exit(f"{document}: no row for {', '.join(untold)}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", type=pathlib.Path)
     parser.add_argument("corpora", type=pathlib.Path)
     parser.add_argument("--findings", type=pathlib.Path)
+    parser.add_argument("--update", type=pathlib.Path)
     given = parser.parse_args()
     program, corpora = given.program.resolve(), given.corpora
 
@@ -133,6 +151,8 @@ def main():
     table(catalogue(program), tally)
     if given.findings:
         given.findings.write_text("".join(json.dumps(each) + "\n" for each in tally.kept))
+    if given.update:
+        update(given.update, catalogue(program), tally)
     if disturbed:
         sys.exit("a snapshot compared with itself introduces something:\n" + "\n".join(disturbed))
     print(f"\nEach of the {len(snapshots)} snapshots compared with itself introduces nothing.")
