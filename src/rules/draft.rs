@@ -15,6 +15,9 @@ pub struct Draft {
     /// What of that, in a canonical spelling without lines and indexes: what stays the same when other things
     /// are edited.
     pub subject: String,
+    /// The faults that it is an instance of, whatever its extent: an edit that leaves a policy with as many of them, none
+    /// worse, introduces nothing. What it opens is told by rows. Empty: each subject is a fault of its own.
+    pub faults: Vec<&'static str>,
     /// Where it stands.
     pub origin: Origin,
     /// The side of these lines.
@@ -44,6 +47,16 @@ pub enum About {
     Object(String),
 }
 
+impl About {
+    /// What it is called, in the rule's findings.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Policy(id) => id.to_string(),
+            Self::Object(name) => name.clone(),
+        }
+    }
+}
+
 impl Draft {
     /// Something about a policy, or about some lines of it.
     pub fn policy(
@@ -69,6 +82,7 @@ impl Draft {
         Self {
             about,
             subject: subject.into(),
+            faults: Vec::new(),
             origin: origin.clone(),
             side: Side::After,
             severity: None,
@@ -79,6 +93,12 @@ impl Draft {
             repair: None,
             witness: None,
         }
+    }
+
+    /// As an instance of these faults: the side before may have had it in another extent.
+    #[must_use]
+    pub fn faults(self, faults: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { faults: faults.into_iter().collect(), ..self }
     }
 
     /// Another level than the rule's usual one.
@@ -114,9 +134,8 @@ impl Draft {
     /// What tells it from others, with or without the name of its policy.
     pub(super) fn identity(&self, rule: &Rule, named: bool) -> String {
         let about = match (&self.about, named) {
-            (About::Policy(id), true) => id.to_string(),
             (About::Policy(id), false) => id.namespace.as_deref().unwrap_or_default().into(),
-            (About::Object(name), _) => name.clone(),
+            (about, _) => about.name(),
         };
         format!("{}\n{about}\n{}", rule.id, self.subject)
     }

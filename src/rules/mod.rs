@@ -178,8 +178,7 @@ pub fn of_change(
             let now = check(&after)?;
             // The side before is only asked where there is something to compare.
             let known = if now.is_empty() { Vec::new() } else { check(&before)? };
-            let known = Known::of(rule, &known, &after);
-            Ok(now.into_iter().map(|draft| (!known.has(rule, &draft), draft)).collect())
+            Ok(Known::of(rule, &known, &now, &after).compare(rule, now))
         }
         Check::Change(check) => Ok(check(&before, &after)?
             .into_iter()
@@ -313,18 +312,67 @@ struct Known {
     fingerprints: BTreeSet<String>,
     /// What policies had that are not there any more: one of another name may have taken it over.
     moved: BTreeSet<String>,
+    /// The faults of what policies that are still there had and do not have in the same extent any more, and how bad
+    /// each was.
+    edited: BTreeMap<(String, &'static str), Vec<Severity>>,
 }
 
 impl Known {
-    fn of(rule: &Rule, drafts: &[Draft], after: &Snapshot<'_, '_, '_>) -> Self {
+    fn of(rule: &Rule, drafts: &[Draft], now: &[Draft], after: &Snapshot<'_, '_, '_>) -> Self {
         let gone = drafts.iter().filter(|draft| match &draft.about {
             About::Policy(id) => !after.has_policy(id),
             About::Object(_) => false,
         });
-        Self {
+        let mut known = Self {
             moved: gone.map(|draft| draft.identity(rule, false)).collect(),
             fingerprints: drafts.iter().map(|draft| draft.identity(rule, true)).collect(),
+            edited: BTreeMap::new(),
+        };
+        let mut seen: BTreeSet<String> =
+            now.iter().map(|draft| draft.identity(rule, true)).collect();
+        for draft in drafts.iter().filter(|draft| seen.insert(draft.identity(rule, true))) {
+            let severity = draft.severity.unwrap_or(rule.severity);
+            for fault in &draft.faults {
+                known.edited.entry((draft.about.name(), fault)).or_default().push(severity);
+            }
         }
+        known
+    }
+
+    /// Which of these drafts the change introduces. The worst take what an edited policy had first, so the order of
+    /// rules decides nothing.
+    fn compare(mut self, rule: &Rule, now: Vec<Draft>) -> Vec<(bool, Draft)> {
+        let severity = |draft: &Draft| draft.severity.unwrap_or(rule.severity);
+        let mut now: Vec<(String, Draft)> =
+            now.into_iter().map(|draft| (draft.identity(rule, true), draft)).collect();
+        now.sort_by(|(one, a), (other, b)| severity(b).cmp(&severity(a)).then(one.cmp(other)));
+        // The same twice is one finding.
+        now.dedup_by(|(later, _), (first, _)| later == first);
+        now.into_iter()
+            .map(|(_, draft)| {
+                let known = self.has(rule, &draft) || self.takes(&draft, severity(&draft));
+                (!known, draft)
+            })
+            .collect()
+    }
+
+    /// Was each of its faults there, as bad or worse? Those that were are used up.
+    fn takes(&mut self, draft: &Draft, severity: Severity) -> bool {
+        let key = |fault| (draft.about.name(), fault);
+        let there = |fault: &&'static str| {
+            let had = self.edited.get(&key(*fault));
+            had.is_some_and(|had| had.iter().any(|before| *before >= severity))
+        };
+        if draft.faults.is_empty() || !draft.faults.iter().all(there) {
+            return false;
+        }
+        for fault in &draft.faults {
+            let Some(had) = self.edited.get_mut(&key(*fault)) else { continue };
+            if let Some(place) = had.iter().position(|before| *before >= severity) {
+                had.swap_remove(place);
+            }
+        }
+        true
     }
 
     fn has(&self, rule: &Rule, draft: &Draft) -> bool {

@@ -58,8 +58,11 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
                     .then(whom)
                     .words(", not only to the cluster's resolver");
                 let subject = words::canonical_peers(rule);
-                drafts
-                    .push(Draft::policy(policy, &rule.origin, subject, message).severity(severity));
+                drafts.push(
+                    Draft::policy(policy, &rule.origin, subject, message)
+                        .severity(severity)
+                        .faults(["dns"]),
+                );
             }
         }
     }

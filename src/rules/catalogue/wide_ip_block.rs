@@ -81,7 +81,8 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
                 words::canonical_blocks(rule),
                 words::canonical_ports(rule)
             );
-            let draft = Draft::policy(policy, &rule.origin, canonical, message);
+            let draft = Draft::policy(policy, &rule.origin, canonical, message)
+                .faults([direction.as_str()]);
             drafts.push(match (direction, only_internet) {
                 (Direction::Ingress, _) => draft.severity(Severity::High),
                 (Direction::Egress, true) => {
