@@ -1,7 +1,11 @@
 //! What a rule grants, whatever way it is spelt: what tells a rule that is only written differently from a new one.
 
 use super::{Snapshot, words};
-use crate::model::{Direction, PeerKind, Policy, PortMatch, Ports, Protocol, Rule, Workload};
+use crate::model::{
+    Direction, NamespaceMatch, PeerKind, Policy, PortMatch, Ports, Protocol, Rule, Selector,
+    Workload,
+};
+use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,6 +17,8 @@ pub struct Granted {
     numbers: BTreeMap<(String, Protocol), Vec<(u16, u16)>>,
     /// The same for port names that no declared pod has.
     names: BTreeSet<(String, Protocol, Box<str>)>,
+    /// The peers of those spellings that are one, each with its direction.
+    peers: BTreeMap<String, (Direction, PeerKind)>,
 }
 
 impl Granted {
@@ -47,7 +53,7 @@ impl Granted {
                 Direction::Egress if named => snapshot.cluster().workloads.iter().collect(),
                 _ => selected,
             };
-            granted.add(&format!("{direction} any"), &receivers, ports);
+            granted.add(&any(direction), &receivers, ports);
             return granted;
         };
         for peer in peers.iter().map(|peer| &peer.kind).filter(|kind| asked(kind)) {
@@ -56,6 +62,7 @@ impl Granted {
                 _ => selected.clone(),
             };
             let whom = format!("{direction} {}", words::canonical_peer(peer));
+            granted.peers.insert(whom.clone(), (direction, peer.clone()));
             granted.add(&whom, &matched, ports);
         }
         granted
@@ -76,20 +83,39 @@ impl Granted {
         }
         self.numbers.values_mut().for_each(join);
         self.names.extend(other.names.iter().cloned());
+        self.peers.extend(other.peers.iter().map(|(whom, peer)| (whom.clone(), peer.clone())));
         self
     }
 
     /// Is all of it in that as well?
     pub fn lies_within(&self, other: &Self) -> bool {
-        self.names.is_subset(&other.names)
-            && self.numbers.iter().all(|(whom, spans)| {
-                let others = other.numbers.get(whom);
-                let within = |(first, last): &(u16, u16)| {
-                    let mut others = others.into_iter().flatten();
-                    others.any(|(start, end)| start <= first && last <= end)
-                };
-                spans.iter().all(within)
+        let named = |(whom, protocol, name): &(String, Protocol, Box<str>)| {
+            let mut wider =
+                other.names.iter().filter(|(_, of, known)| of == protocol && known == name);
+            wider.any(|(wide, ..)| self.is_for_less(whom, other, wide))
+        };
+        self.names.iter().all(named)
+            && self.numbers.iter().all(|((whom, protocol), spans)| {
+                let of = other.numbers.iter().filter(|((wide, of), _)| {
+                    of == protocol && self.is_for_less(whom, other, wide)
+                });
+                let known: Vec<(u16, u16)> = of.flat_map(|(_, spans)| spans).copied().collect();
+                spans.iter().all(|(first, last)| {
+                    known.iter().any(|(start, end)| start <= first && last <= end)
+                })
             })
+    }
+
+    /// Is what is granted to the one granted to the other as well, as far as their spelling tells?
+    fn is_for_less(&self, whom: &str, other: &Self, wide: &str) -> bool {
+        if whom == wide {
+            return true;
+        }
+        let Some((direction, peer)) = self.peers.get(whom) else { return false };
+        match other.peers.get(wide) {
+            Some((of, peers)) => of == direction && holds(peers, peer),
+            None => wide == any(*direction),
+        }
     }
 
     fn add(&mut self, whom: &str, receivers: &[&Arc<Workload>], ports: Option<&[PortMatch]>) {
@@ -123,6 +149,40 @@ impl Granted {
     }
 }
 
+/// Everybody in a direction.
+fn any(direction: Direction) -> String {
+    format!("{direction} any")
+}
+
+/// Is whoever is the one peer also the other, wider one, as far as their spelling tells?
+fn holds(wide: &PeerKind, peer: &PeerKind) -> bool {
+    let all = |wide: &Selector, selector: &Selector| {
+        wide.requirements().iter().all(|one| selector.requirements().contains(one))
+    };
+    match (wide, peer) {
+        (
+            PeerKind::Pods { namespaces: wide_namespaces, pods: wide_pods },
+            PeerKind::Pods { namespaces, pods },
+        ) => {
+            let looks = match (wide_namespaces, namespaces) {
+                (NamespaceMatch::Labels(wide), NamespaceMatch::Labels(labels)) => all(wide, labels),
+                (NamespaceMatch::Labels(wide), NamespaceMatch::Name(_)) => wide.is_everything(),
+                (wide, namespaces) => wide == namespaces,
+            };
+            looks && all(wide_pods, pods)
+        }
+        (PeerKind::Block(wide), PeerKind::Block(block)) => {
+            let without = |hole: &IpNet| {
+                !hole.contains(&block.cidr)
+                    && (!block.cidr.contains(hole)
+                        || block.except.iter().any(|except| except.contains(hole)))
+            };
+            wide.cidr.contains(&block.cidr) && wide.except.iter().all(without)
+        }
+        _ => false,
+    }
+}
+
 /// Puts spans in order and together where they touch.
 fn join(spans: &mut Vec<(u16, u16)>) {
     spans.sort_unstable();
@@ -139,6 +199,7 @@ fn join(spans: &mut Vec<(u16, u16)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::IpBlock;
 
     fn on(whom: &str, ports: &[(u16, u16)]) -> Granted {
         let mut granted = Granted::default();
@@ -153,6 +214,48 @@ mod tests {
             protocol: Protocol::Tcp,
             ports: Ports::Range(first, last),
             origin: crate::model::Origin { file: "m.yaml".into(), start_line: 1, end_line: 1 },
+        }
+    }
+
+    #[test]
+    fn whom_a_peer_holds() {
+        let pods = |namespaces: &[(&'static str, &'static str)],
+                    pods: &[(&'static str, &'static str)]| {
+            PeerKind::Pods {
+                namespaces: NamespaceMatch::Labels(Selector::labels(namespaces.iter().copied())),
+                pods: Selector::labels(pods.iter().copied()),
+            }
+        };
+        let block = |cidr: &str, except: &[&str]| {
+            let net = |text: &str| text.parse::<IpNet>().expect("a network");
+            let except = except.iter().map(|text| net(text)).collect();
+            PeerKind::Block(IpBlock { cidr: net(cidr), except })
+        };
+        let own = PeerKind::Pods {
+            namespaces: NamespaceMatch::Name("shop".into()),
+            pods: Selector::labels([("app", "web")]),
+        };
+        let (any, web, team) =
+            (pods(&[], &[]), pods(&[], &[("app", "web")]), pods(&[("team", "a")], &[]));
+        for (wide, narrow) in [
+            (&any, &web),
+            (&any, &team),
+            (&any, &own),
+            (&web, &own),
+            (&block("10.0.0.0/8", &[]), &block("10.1.0.0/16", &["10.1.1.0/24"])),
+            (&block("10.0.0.0/8", &["10.2.0.0/16"]), &block("10.1.0.0/16", &[])),
+            (&block("10.0.0.0/8", &["10.1.1.1/32"]), &block("10.1.0.0/16", &["10.1.1.0/24"])),
+        ] {
+            assert!(holds(wide, narrow) && holds(wide, wide), "{wide:?} {narrow:?}");
+            assert!(!holds(narrow, wide), "{narrow:?} {wide:?}");
+        }
+        for (one, other) in [
+            (&web, &team),
+            (&any, &block("10.0.0.0/8", &[])),
+            (&block("10.0.0.0/8", &["10.1.1.1/32"]), &block("10.1.0.0/16", &[])),
+            (&block("10.0.0.0/8", &["10.1.0.0/16"]), &block("10.1.1.0/24", &[])),
+        ] {
+            assert!(!holds(one, other) && !holds(other, one), "{one:?} {other:?}");
         }
     }
 

@@ -160,7 +160,7 @@ mod tests {
         let both = format!("{ONE}, {OTHER}");
         for (before, after, expected) in [
             (ALL, ONE, 0),
-            (ONE, ALL, 0), // A row tells what opens.
+            (ONE, ALL, 1),
             (ONE, SOME_PODS, 0),
             (SOME_PODS, ONE, 1),
             (ONE, &*both, 1),
