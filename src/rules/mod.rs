@@ -224,21 +224,20 @@ pub fn of_snapshot(
     found
 }
 
-/// How many fixes are tried: each costs a comparison.
-const TRIED: usize = 20;
-
 impl Found {
     /// Gives findings their fixes: those that keep what they promise.
     fn offer(&mut self, tree: &Tree, cluster: &Cluster, config: &Config) {
         let mut tried = 0;
         for finding in &mut self.findings {
             let Some(repair) = self.repairs.get(&finding.fingerprint) else { continue };
-            if tried == TRIED {
-                break;
+            if tried == config.rules.tried {
+                finding.unfixed = Some("more edits than these are not tried at once".into());
+                continue;
             }
             tried += 1;
-            if let Some(fix) = repair::try_on(tree, cluster, config, repair) {
-                finding.fix = Some(fix);
+            match repair::try_on(tree, cluster, config, repair) {
+                Ok(fix) => finding.fix = Some(fix),
+                Err(why) => finding.unfixed = Some(why.into()),
             }
         }
     }

@@ -1,10 +1,12 @@
 //! Edits of a manifest's lines that keep everything else: comments, order, indentation.
 //!
-//! They know block style. What stands in one line with something else is left to people: each function
-//! gives nothing then.
+//! They know block style, and lists in brackets that stand in one line behind their key. What else stands in one
+//! line with something is left to people: each function gives nothing then.
 
 use super::Mend;
+use super::page::{Page, indent};
 use crate::model::Origin;
+use crate::rules::words::quoted;
 
 /// Lines that stand in the place of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,12 @@ pub struct Replacement {
 }
 
 impl Replacement {
+    /// Of lines counted from 0, the last one excluded.
+    pub(super) fn of(first: usize, end: usize, text: String) -> Option<Self> {
+        let (first, last) = (u32::try_from(first).ok()?.checked_add(1)?, u32::try_from(end).ok()?);
+        Some(Self { first, last, text })
+    }
+
     /// The text with the lines replaced.
     pub fn apply(&self, text: &str) -> String {
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
@@ -29,14 +37,38 @@ impl Replacement {
     }
 }
 
-/// What to write for a mend; nothing where the text is not such that it can be told.
+/// What to write for a mend, in a text whose lines end with `\n`; nothing where the text is not such that it can be
+/// told.
 pub fn replacement(text: &str, mend: &Mend) -> Option<Replacement> {
     let lines: Vec<&str> = text.lines().collect();
     let page = Page { lines: &lines };
     match mend {
         Mend::JoinPeers { second } => page.join(second),
         Mend::Remove { what } => page.remove(what),
-        Mend::Ports { rule, ports } => page.ports(rule, ports),
+        Mend::DropPorts { rule, dropped } => page.drop_ports(rule, dropped),
+        Mend::Split { rule, groups } => page.split(rule, groups),
+        Mend::Except { peer, block, except } => page.except(peer, block, except),
+        Mend::Ports { rule, ports } => {
+            let port = |(protocol, port): &(String, u16)| {
+                format!("- {{port: {port}, protocol: {protocol}}}")
+            };
+            let lines: Vec<String> =
+                std::iter::once("ports:".into()).chain(ports.iter().map(port)).collect();
+            page.append(rule, &lines)
+        }
+        Mend::To { rule, namespace, labels } => {
+            let namespace =
+                format!("{}: {}", crate::model::NAMESPACE_NAME_LABEL, quoted(namespace));
+            let lines = [
+                "to:".into(),
+                format!("- namespaceSelector: {{matchLabels: {{{namespace}}}}}"),
+                format!("  podSelector: {{matchLabels: {{{}}}}}", pairs(labels)),
+            ];
+            page.append(rule, &lines)
+        }
+        Mend::Pods { peer, labels } => {
+            page.append(peer, &[format!("podSelector: {{matchLabels: {{{}}}}}", pairs(labels))])
+        }
         Mend::Pin { peer, namespace } => page.pin(peer, namespace),
         Mend::Select { subject, labels } => page.select(subject, labels),
         Mend::Types { subject, types } => page.types(subject, types),
@@ -46,99 +78,16 @@ pub fn replacement(text: &str, mend: &Mend) -> Option<Replacement> {
     }
 }
 
-struct Page<'t> {
-    lines: &'t [&'t str],
-}
-
-/// An item of a list in block style.
-#[derive(Clone, Copy)]
-struct Item {
-    first: usize,
-    /// One behind its last line, comments and blank lines at its end left out.
-    end: usize,
-    /// The column of its dash.
-    dash: usize,
-    /// The column of its first key.
-    key: usize,
+fn pairs(labels: &[(String, String)]) -> String {
+    let labels: Vec<String> =
+        labels.iter().map(|(key, value)| format!("{key}: {}", quoted(value))).collect();
+    labels.join(", ")
 }
 
 impl<'t> Page<'t> {
-    fn line(&self, index: usize) -> Option<&'t str> {
-        self.lines.get(index).copied()
-    }
-
-    fn span(origin: &Origin) -> (usize, usize) {
-        (origin.start_line.saturating_sub(1) as usize, origin.end_line as usize)
-    }
-
-    /// The item that these lines are, if they are one and nothing else.
-    fn item(&self, origin: &Origin) -> Option<Item> {
-        let (first, end) = Self::span(origin);
-        let line = self.line(first)?;
-        let dash = indent(line);
-        let rest = line.get(dash..)?.strip_prefix("- ")?;
-        let key = dash + 2 + indent(rest);
-        let starts_map = rest.trim_start().starts_with(|c: char| c.is_ascii_alphabetic());
-        let inside = self
-            .lines
-            .get(first + 1..end)?
-            .iter()
-            .all(|line| is_filler(line) || indent(line) > dash);
-        let next = self.lines.iter().skip(end).find(|line| !is_filler(line));
-        // What follows on a deeper level would still belong to the item.
-        let ends = next.is_none_or(|line| indent(line) <= dash);
-        (starts_map && inside && ends && end > first).then_some(Item { first, end, dash, key })
-    }
-
-    /// Takes the dash of the second peer away.
-    fn join(&self, second: &Origin) -> Option<Replacement> {
-        let item = self.item(second)?;
-        let line = self.line(item.first)?;
-        let (margin, rest) = line.split_at_checked(item.dash)?;
-        let text = format!("{margin} {}\n", rest.strip_prefix('-')?);
-        let number = u32::try_from(item.first).ok()? + 1;
-        Some(Replacement { first: number, last: number, text })
-    }
-
-    fn remove(&self, what: &Origin) -> Option<Replacement> {
-        let item = self.item(what)?;
-        // The comments right above speak of it. The only item of a list must not go alone.
-        let mut first = item.first;
-        while first > 0
-            && self
-                .line(first - 1)
-                .is_some_and(|line| line.trim_start().starts_with('#') && indent(line) == item.dash)
-        {
-            first -= 1;
-        }
-        let sibling =
-            |line: &&&str| indent(line) == item.dash && line.trim_start().starts_with("- ");
-        let near = |line: &&&str| is_filler(line) || indent(line) >= item.dash;
-        let after = self.lines.iter().skip(item.end).take_while(near).any(|line| sibling(&line));
-        let before =
-            self.lines.get(..first)?.iter().rev().take_while(near).any(|line| sibling(&line));
-        (before || after).then(|| Replacement {
-            first: u32::try_from(first + 1).unwrap_or(u32::MAX),
-            last: u32::try_from(item.end).unwrap_or(u32::MAX),
-            text: String::new(),
-        })
-    }
-
-    /// Adds ports behind the last line of a rule.
-    fn ports(&self, rule: &Origin, ports: &[(String, u16)]) -> Option<Replacement> {
-        let item = self.item(rule)?;
-        let margin = " ".repeat(item.key);
-        let mut text = format!("{}\n{margin}ports:\n", self.line(item.end - 1)?);
-        for (protocol, port) in ports {
-            text.push_str(&format!("{margin}- {{port: {port}, protocol: {protocol}}}\n"));
-        }
-        let last = u32::try_from(item.end).ok()?;
-        Some(Replacement { first: last, last, text })
-    }
-
     /// Gives an empty namespaceSelector of a peer a name.
     fn pin(&self, peer: &Origin, namespace: &str) -> Option<Replacement> {
-        let label = format!("{}: {namespace}", crate::model::NAMESPACE_NAME_LABEL);
+        let label = format!("{}: {}", crate::model::NAMESPACE_NAME_LABEL, quoted(namespace));
         self.fill(
             peer,
             "namespaceSelector: {}",
@@ -147,10 +96,12 @@ impl<'t> Page<'t> {
     }
 
     fn select(&self, subject: &Origin, labels: &[(String, String)]) -> Option<Replacement> {
-        let labels: Vec<String> =
-            labels.iter().map(|(key, value)| format!("{key}: {}", quoted(value))).collect();
-        let full = format!("podSelector: {{matchLabels: {{{}}}}}", labels.join(", "));
-        self.fill(subject, "podSelector: {}", &full)
+        let (first, _) = Self::span(subject);
+        // A policy without a selector has peers with one.
+        let before = self.line(first)?.split_once("podSelector: {}")?.0;
+        let own = before.trim().is_empty() || before.trim_start() == "spec: {";
+        let full = format!("podSelector: {{matchLabels: {{{}}}}}", pairs(labels));
+        own.then(|| self.fill(subject, "podSelector: {}", &full)).flatten()
     }
 
     /// Puts one text in the place of another that stands once in these lines.
@@ -194,7 +145,8 @@ impl<'t> Page<'t> {
         subject: &Origin,
         (name, namespace): (&str, &str),
     ) -> Option<Replacement> {
-        let gone = self.remove(rule)?;
+        let gone = self.remove(rule).filter(|gone| gone.text.is_empty())?;
+        let namespace = quoted(namespace);
         let (_, end) = Self::span(policy);
         let selector = self.section(subject, "podSelector:")?;
         let item = self.item(rule)?;
@@ -226,25 +178,9 @@ impl<'t> Page<'t> {
     }
 }
 
-fn indent(line: &str) -> usize {
-    line.len() - line.trim_start_matches(' ').len()
-}
-
-/// A blank line or a comment.
-fn is_filler(line: &str) -> bool {
-    let line = line.trim();
-    line.is_empty() || line.starts_with('#')
-}
-
-/// A label's value as YAML reads it as a string.
-fn quoted(value: &str) -> String {
-    let plain = value.starts_with(|c: char| c.is_ascii_alphabetic())
-        && !matches!(value, "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n");
-    if plain { value.into() } else { format!("\"{value}\"") }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Group;
     use super::*;
 
     fn origin(start_line: u32, end_line: u32) -> Origin {
@@ -277,8 +213,13 @@ mod tests {
             mended(text, &Mend::Remove { what: origin(5, 7) }).as_deref(),
             Some("egress:\n# to all\n- {}\nx: 1\n")
         );
-        let only = "egress:\n- to: []\nx: 1\n";
-        assert_eq!(mended(only, &Mend::Remove { what: origin(2, 2) }), None);
+        let only = "egress:\n# the one\n- to: []\nx: 1\n";
+        assert_eq!(
+            mended(only, &Mend::Remove { what: origin(3, 3) }).as_deref(),
+            Some("egress: []\nx: 1\n")
+        );
+        let commented = "egress: # all\n- to: []\nx: 1\n";
+        assert_eq!(mended(commented, &Mend::Remove { what: origin(2, 2) }), None);
     }
 
     #[test]
@@ -334,5 +275,112 @@ mod tests {
                  podSelector:\n    matchLabels: {a: b}\n  policyTypes: [Egress]\n  egress:\n  # names\n  - ports: [{port: 53}]\n"
             )
         );
+    }
+
+    #[test]
+    fn ports_go_however_they_are_listed() {
+        let drop = |text: &str, last| {
+            mended(text, &Mend::DropPorts { rule: origin(2, last), dropped: vec![1] })
+        };
+        let block = "ingress:\n- ports:\n  # the one\n  - port: 80\n  # the other\n  - port: 81\n    protocol: TCP\n  from: []\n";
+        assert_eq!(
+            drop(block, 8).as_deref(),
+            Some("ingress:\n- ports:\n  # the one\n  - port: 80\n  from: []\n")
+        );
+        let flow = "ingress:\n  - ports: [{port: 80}, {port: 81}, {port: \"a,b\"}] # three\n";
+        assert_eq!(
+            drop(flow, 2).as_deref(),
+            Some("ingress:\n  - ports: [{port: 80}, {port: \"a,b\"}] # three\n")
+        );
+        for unknown in [
+            "ingress:\n- ports: [{port: 80},\n    {port: 81}]\n",
+            "ingress:\n- {ports: [{port: 80}, {port: 81}]}\n",
+            "ingress:\n- ports: &all [{port: 80}, {port: 81}]\n",
+            "ingress:\n- ports: [{port: \"8\\x30\"}, {port: 81}]\n",
+        ] {
+            let last = u32::try_from(unknown.lines().count()).expect("few");
+            assert_eq!(drop(unknown, last), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_rule_becomes_several() {
+        let group = |peers: &[usize], ports: &[usize]| Group {
+            peers: peers.to_vec(),
+            ports: ports.to_vec(),
+        };
+        let groups = vec![group(&[0], &[1]), group(&[1], &[0, 2])];
+        let text = "egress:\n# all\n- to:\n  - podSelector: {}\n    namespaceSelector: {}\n  # web\n  - ipBlock: {}\n  ports: [a, b, c]\n- {}\n";
+        assert_eq!(
+            mended(text, &Mend::Split { rule: origin(3, 8), groups: groups.clone() }).as_deref(),
+            Some(
+                "egress:\n# all\n- to:\n  - podSelector: {}\n    namespaceSelector: {}\n  ports: [b]\n- to:\n  # web\n  - ipBlock: {}\n  ports: [a, c]\n- {}\n"
+            )
+        );
+        let ports_first =
+            "egress:\n-   ports:\n    - port: 1\n    - port: 2\n    - port: 3\n    to: [x, y]\n";
+        assert_eq!(
+            mended(ports_first, &Mend::Split { rule: origin(2, 6), groups }).as_deref(),
+            Some(
+                "egress:\n-   ports:\n    - port: 2\n    to: [x]\n-   ports:\n    - port: 1\n    - port: 3\n    to: [y]\n"
+            )
+        );
+    }
+
+    #[test]
+    fn addresses_are_left_out_of_the_block_that_is_meant() {
+        let except = |text: &str| {
+            let (block, except) = ("0.0.0.0/0".to_string(), vec!["10.0.0.0/8".to_string()]);
+            mended(text, &Mend::Except { peer: origin(1, 9), block, except })
+        };
+        let pad = "\n".repeat(9);
+        for (text, expected) in [
+            (
+                "- ipBlock: {cidr: 0.0.0.0/0} # all",
+                Some("- ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]} # all"),
+            ),
+            (
+                "- ipBlock:\n    cidr: \"0.0.0.0/0\" # all",
+                Some("- ipBlock:\n    cidr: \"0.0.0.0/0\" # all\n    except: [10.0.0.0/8]"),
+            ),
+            ("- ipBlock: {cidr: 0.0.0.0/0}\n- ipBlock: {cidr: 0.0.0.0/0}", None),
+            ("- ipBlock: {cidr: 10.0.0.0/8}", None),
+        ] {
+            let (text, expected) =
+                (format!("{text}{pad}"), expected.map(|it| format!("{it}{pad}")));
+            assert_eq!(except(&text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn peers_are_added_and_narrowed() {
+        let text = "egress:\n- ports: [{port: 53}]\n- to:\n  - namespaceSelector: {}\n";
+        let labels = vec![("k8s-app".to_string(), "kube-dns".to_string())];
+        let to = Mend::To {
+            rule: origin(2, 2),
+            namespace: "kube-system".into(),
+            labels: labels.clone(),
+        };
+        assert_eq!(
+            mended(text, &to).as_deref(),
+            Some(
+                "egress:\n- ports: [{port: 53}]\n  to:\n  - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}\n    \
+                 podSelector: {matchLabels: {k8s-app: kube-dns}}\n- to:\n  - namespaceSelector: {}\n"
+            )
+        );
+        let pods = Mend::Pods { peer: origin(4, 4), labels };
+        assert_eq!(
+            mended(text, &pods).as_deref(),
+            Some(
+                "egress:\n- ports: [{port: 53}]\n- to:\n  - namespaceSelector: {}\n    podSelector: {matchLabels: {k8s-app: kube-dns}}\n"
+            )
+        );
+    }
+
+    #[test]
+    fn the_selector_of_a_peer_is_not_the_policys() {
+        let labels = vec![("app".to_string(), "web".to_string())];
+        let text = "kind: NetworkPolicy\nspec:\n  ingress:\n  - from: [{podSelector: {}}]\n";
+        assert_eq!(mended(text, &Mend::Select { subject: origin(1, 4), labels }), None);
     }
 }
