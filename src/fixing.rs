@@ -44,10 +44,12 @@ pub fn fix(
     loop {
         let mut found = lint(&tree, &config);
         let mut chosen = chosen(&found, most, &done, &reasons);
-        for (path, why) in unwritable(&chosen, writable) {
-            reasons.insert(path, why);
+        let refused = unwritable(&chosen, writable);
+        if !refused.is_empty() {
+            // Each file is refused once, so this ends.
+            reasons.extend(refused);
+            continue;
         }
-        chosen.retain(|(_, _, location)| !reasons.contains_key(&location.file));
         rounds += 1;
         if chosen.is_empty() || rounds > ROUNDS {
             for finding in &mut found.findings {
@@ -101,7 +103,9 @@ pub fn widest(fixed: &[Fixed]) -> FixKind {
 
 type Chosen<'f> = (&'f Finding, &'f Fix, &'f Location);
 
-/// The fixes of one round: no two of them in the same lines.
+/// The fixes of one round: of those that take flows away one, as the next one may take other flows then than it told;
+/// else all that change none, no two of them in the same lines. What takes flows away comes first: it decides which rules
+/// are superfluous.
 fn chosen<'f>(
     found: &'f Lint,
     most: FixKind,
@@ -109,6 +113,7 @@ fn chosen<'f>(
     unwritable: &BTreeMap<String, String>,
 ) -> Vec<Chosen<'f>> {
     let mut chosen: Vec<Chosen<'f>> = Vec::new();
+    let mut narrowing: Vec<Chosen<'f>> = Vec::new();
     for finding in &found.findings {
         let Some(fix) = finding.fix.as_ref().filter(|fix| fix.kind <= most) else { continue };
         let (Some(location), Some(text)) = (&fix.location, &fix.replacement) else { continue };
@@ -118,11 +123,17 @@ fn chosen<'f>(
                 && other.start_line <= location.end_line
                 && location.start_line <= other.end_line
         });
-        if !again && !meets && !unwritable.contains_key(&location.file) {
-            chosen.push((finding, fix, location));
+        if again || unwritable.contains_key(&location.file) {
+            continue;
+        }
+        match fix.kind {
+            FixKind::Equivalent if !meets => chosen.push((finding, fix, location)),
+            FixKind::Narrowing => narrowing.push((finding, fix, location)),
+            _ => {}
         }
     }
-    chosen
+    narrowing.truncate(1);
+    if narrowing.is_empty() { chosen } else { narrowing }
 }
 
 fn unwritable(

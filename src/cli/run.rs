@@ -1,8 +1,8 @@
 //! One function a command: read, compute, write.
 
 use super::args::{
-    AnswerFormat, Arguments, Command, Diff, Environments, Explain, Inputs, List, ListFormat,
-    Query, ReportFormat,
+    AnswerFormat, Arguments, Command, Diff, Environments, Explain, Inputs, List, ListFormat, Query,
+    ReportFormat,
 };
 use super::config::Configuration;
 use super::exit::Outcome;

@@ -64,8 +64,10 @@ pub(super) fn replace(root: &Path, path: &str, old: &[u8], new: &[u8]) -> Result
     };
     let written = || -> std::io::Result<()> {
         let permissions = fs::metadata(&disk)?.permissions();
-        let mut file =
-            tempfile::Builder::new().prefix(".netpol-review-").suffix(".tmp").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".netpol-review-")
+            .suffix(".tmp")
+            .tempfile_in(folder)?;
         file.write_all(new)?;
         file.as_file().set_permissions(permissions)?;
         file.as_file().sync_all()?;

@@ -188,7 +188,8 @@ pub fn of_change(
         Check::Row(_) | Check::Acceptances => Ok(Vec::new()),
     });
     found.not_evaluated.append(&mut guarded.not_evaluated);
-    found.offer(trees[1], after.cluster(), config);
+    // Nobody is shown how to mend what is older than the change.
+    found.offer(trees[1], after.cluster(), config, |finding| finding.introduced);
     found
 }
 
@@ -220,15 +221,21 @@ pub fn of_snapshot(
         Check::Change(_) | Check::Row(_) | Check::Acceptances => Ok(Vec::new()),
     });
     found.not_evaluated.append(&mut guarded.not_evaluated);
-    found.offer(tree, snapshot.cluster(), config);
+    found.offer(tree, snapshot.cluster(), config, |_| true);
     found
 }
 
 impl Found {
     /// Gives findings their fixes: those that keep what they promise.
-    fn offer(&mut self, tree: &Tree, cluster: &Cluster, config: &Config) {
+    fn offer(
+        &mut self,
+        tree: &Tree,
+        cluster: &Cluster,
+        config: &Config,
+        wanted: impl Fn(&Finding) -> bool,
+    ) {
         let mut tried = 0;
-        for finding in &mut self.findings {
+        for finding in self.findings.iter_mut().filter(|finding| wanted(finding)) {
             let Some(repair) = self.repairs.get(&finding.fingerprint) else { continue };
             if tried == config.rules.tried {
                 finding.unfixed = Some("more edits than these are not tried at once".into());

@@ -62,7 +62,11 @@ pub fn findings() -> Vec<Finding> {
             description: Message::new("pin the namespace ").name("shop"),
             replacement: Some("  - namespaceSelector: {}\n".into()),
             location: Some(location(12, 12)),
-            diff: None,
+            diff: Some(
+                "--- a/k8s/payments/db.yaml\n+++ b/k8s/payments/db.yaml\n@@ -12,1 +12,1 @@\n-  - \
+                 namespaceSelector: {}\n+  - namespaceSelector: {matchLabels: {name: shop}}\n"
+                    .into(),
+            ),
             removes: vec!["any pod -> payments/db on TCP 5432".into()],
         }),
         unfixed: None,

@@ -69,6 +69,14 @@ impl Page<'_> {
             _ => return None,
         };
         let (peers, ports) = (self.list(&item, lists.0)?, self.list(&item, lists.1)?);
+        // What stands between the two would be lost.
+        let within = |index: usize| {
+            [&peers, &ports].iter().any(|list| (list.line..list.end).contains(&index))
+        };
+        let between = (item.first..item.end).filter(|index| !within(*index));
+        if between.into_iter().any(|index| self.line(index).is_none_or(|l| !l.trim().is_empty())) {
+            return None;
+        }
         let all = groups.iter().all(|group| {
             group.peers.iter().all(|peer| *peer < peers.len())
                 && group.ports.iter().all(|port| *port < ports.len())

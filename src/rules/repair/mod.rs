@@ -281,7 +281,16 @@ pub fn promised(
         (FixKind::Narrowing, false, false) => {
             let rows = diff.closed.iter().take(TOLD);
             let words = |row: &Row| {
-                format!("{} -> {} on {}", row.from.text, row.to.text, ports::words(&row.ports))
+                let (from, to) = (&row.from.text, &row.to.text);
+                let mut words = format!("{from} -> {to} on {}", ports::words(&row.ports));
+                // The words may be wider than the row.
+                if let Some(stays) = &row.already_allowed {
+                    words.push_str(&format!("; still allowed: {stays}"));
+                }
+                if let Some(never) = &row.still_denied {
+                    words.push_str(&format!("; denied before as well: {never}"));
+                }
+                words
             };
             let mut told: Vec<String> = rows.map(words).collect();
             if diff.closed.len() > TOLD {

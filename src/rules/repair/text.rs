@@ -4,7 +4,7 @@
 //! line with something is left to people: each function gives nothing then.
 
 use super::Mend;
-use super::page::{Page, indent};
+use super::page::{Page, indent, is_filler};
 use crate::model::Origin;
 use crate::rules::words::quoted;
 
@@ -155,8 +155,9 @@ impl<'t> Page<'t> {
         for line in kept {
             text.push_str(&format!("{line}\n"));
         }
+        let metadata = self.metadata(policy, name, &namespace)?;
         text.push_str(&format!(
-            "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n"
+            "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n{metadata}spec:\n"
         ));
         for line in selector {
             text.push_str(&format!("  {line}\n"));
@@ -166,6 +167,37 @@ impl<'t> Page<'t> {
             text.push_str(&format!("  {}\n", line.get(item.dash.min(indent(line))..)?));
         }
         Some(Replacement { first: gone.first, last: u32::try_from(end).ok()?, text })
+    }
+
+    /// The metadata of a policy for another one of that name: labels and annotations may decide what is applied.
+    fn metadata(&self, policy: &Origin, name: &str, namespace: &str) -> Option<String> {
+        let (start, end) = Self::span(policy);
+        let own = format!("metadata:\n  name: {name}\n  namespace: {namespace}\n");
+        let mut lines =
+            self.lines.get(start..end)?.iter().skip_while(|line| !line.starts_with("metadata:"));
+        let Some(first) = lines.next() else {
+            return Some(own);
+        };
+        let rest = first.strip_prefix("metadata:")?;
+        if !is_filler(rest) {
+            let more = ["labels", "annotations"].iter().any(|key| first.contains(key));
+            let whole = rest.trim_start().starts_with('{') && rest.contains('}');
+            return (whole && !more).then_some(own);
+        }
+        let block: Vec<&&str> =
+            lines.take_while(|line| is_filler(line) || line.starts_with(' ')).collect();
+        let margin = block.iter().find(|line| !is_filler(line)).map(|line| indent(line))?;
+        let mut text = format!("{first}\n");
+        let mut named = false;
+        for line in block.iter().filter(|line| !is_filler(line)) {
+            let is_name = indent(line) == margin && line.trim_start().starts_with("name:");
+            named |= is_name;
+            match is_name {
+                true => text.push_str(&format!("{}name: {name}\n", " ".repeat(margin))),
+                false => text.push_str(&format!("{line}\n")),
+            }
+        }
+        named.then_some(text)
     }
 
     /// The lines of a section, moved to the left margin.
@@ -278,6 +310,26 @@ mod tests {
     }
 
     #[test]
+    fn the_new_policy_has_the_labels_of_the_old_one() {
+        let text = "kind: NetworkPolicy\nmetadata: # whose\n    labels:\n        name: team\n    # its own\n    name: api\nspec:\n  podSelector: {}\n  egress:\n  - ports: [{port: 53}]\n  - to: []\n";
+        let mend = |end| Mend::Extract {
+            policy: origin(1, end),
+            rule: origin(end - 1, end - 1),
+            subject: origin(end - 3, end - 3),
+            name: "api-dns".into(),
+            namespace: "shop".into(),
+        };
+        let expected =
+            "metadata: # whose\n    labels:\n        name: team\n    name: api-dns\nspec:\n";
+        let new = mended(text, &mend(11)).expect("an edit");
+        assert!(new.ends_with(&format!("{expected}  podSelector: {{}}\n  policyTypes: [Egress]\n  egress:\n  - ports: [{{port: 53}}]\n")), "{new}");
+        let flow = "kind: NetworkPolicy\nmetadata: {name: api, labels: {a: b}}\nspec:\n  podSelector: {}\n  egress:\n  - ports: [{port: 53}]\n  - to: []\n";
+        assert_eq!(mended(flow, &mend(7)), None);
+        let plain = flow.replace(", labels: {a: b}", "");
+        assert!(mended(&plain, &mend(7)).expect("an edit").contains("  namespace: shop\nspec:"));
+    }
+
+    #[test]
     fn ports_go_however_they_are_listed() {
         let drop = |text: &str, last| {
             mended(text, &Mend::DropPorts { rule: origin(2, last), dropped: vec![1] })
@@ -317,6 +369,9 @@ mod tests {
                 "egress:\n# all\n- to:\n  - podSelector: {}\n    namespaceSelector: {}\n  ports: [b]\n- to:\n  # web\n  - ipBlock: {}\n  ports: [a, c]\n- {}\n"
             )
         );
+        let said = text.replace("  ports: [a", "  # for these\n  ports: [a");
+        let split = Mend::Split { rule: origin(3, 9), groups: groups.clone() };
+        assert_eq!(mended(&said, &split), None, "a comment would be lost");
         let ports_first =
             "egress:\n-   ports:\n    - port: 1\n    - port: 2\n    - port: 3\n    to: [x, y]\n";
         assert_eq!(
