@@ -63,7 +63,7 @@ pub fn findings() -> Vec<Finding> {
             replacement: Some("  - namespaceSelector: {}\n".into()),
             location: Some(location(12, 12)),
             diff: Some(
-                "--- a/k8s/payments/db.yaml\n+++ b/k8s/payments/db.yaml\n@@ -12,1 +12,1 @@\n-  - \
+                "--- a/payments/db.yaml\n+++ b/payments/db.yaml\n@@ -12,1 +12,1 @@\n-  - \
                  namespaceSelector: {}\n+  - namespaceSelector: {matchLabels: {name: shop}}\n"
                     .into(),
             ),

@@ -339,6 +339,18 @@ fn plainly(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
+/// Without `policyTypes`: what a policy is about is guessed then.
+fn untyped(text: &str) -> String {
+    let mut inside = false;
+    let kept = text.lines().filter(|line| {
+        let code = line.trim_start();
+        inside = code.starts_with("policyTypes:")
+            || (inside && ["- \"Ingress\"", "- \"Egress\""].contains(&code));
+        !inside
+    });
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
 fn parsed(tree: &Tree) -> Cluster {
     parse_both(&Tree::default(), tree, &Config::default()).1.cluster
 }
@@ -362,14 +374,14 @@ fn worlds(cluster: &Cluster, joined: bool) -> Tree {
     let files: Vec<(String, String)> =
         manifests(cluster).into_iter().map(|(path, text)| (path, plainly(&text))).collect();
     if joined {
-        let all: Vec<&str> = files.iter().map(|(_, text)| text.as_str()).collect();
+        let all: Vec<String> = files.iter().map(|(_, text)| untyped(text)).collect();
         return Tree::from_texts("t", [("all.yaml", all.join("---\n").as_str())]);
     }
     Tree::from_texts("t", files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
 }
 
 proptest! {
-    #![proptest_config(crate::worlds::config(40))]
+    #![proptest_config(crate::worlds::config(24))]
 
     #[test]
     fn fixes_keep_what_they_promise(cluster in world(), joined in any::<bool>(), narrowing in any::<bool>()) {
@@ -401,12 +413,12 @@ fn worlds_have_something_to_fix() {
     use proptest::strategy::{Strategy, ValueTree};
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut equivalent, mut narrowing) = (0, 0);
-    for _ in 0..40 {
+    for round in 0..40 {
         let cluster = world().new_tree(&mut runner).expect("a world").current();
         let mut config = config("");
         config.rules.closed_namespaces =
             cluster.namespaces.keys().map(ToString::to_string).collect();
-        for finding in lint(&worlds(&cluster, false), &config).findings {
+        for finding in lint(&worlds(&cluster, round % 2 == 0), &config).findings {
             match finding.fix.filter(|fix| fix.location.is_some()).map(|fix| fix.kind) {
                 Some(FixKind::Equivalent) => equivalent += 1,
                 Some(FixKind::Narrowing) => narrowing += 1,
