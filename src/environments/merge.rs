@@ -205,4 +205,27 @@ mod tests {
         let [found, _] = once([vec![problem("r", 1)], vec![problem("s", 2)]]);
         assert_eq!(found.len(), 1, "other words are another thing");
     }
+
+    #[test]
+    fn an_edit_has_to_be_tried_in_every_environment() {
+        use crate::rules::catalogue::RULES;
+        let rule = RULES.iter().find(|rule| rule.id == "accidental-or");
+        let text = rule.map(|rule| rule.bad.after).unwrap_or_default();
+        let tree = |text| crate::tree::Tree::from_texts("t", [("m.yaml", text)]);
+        let report = || crate::review(&tree(""), &tree(text), &crate::config::Config::default());
+        let fixed = |reports: Vec<Option<Report>>| -> Vec<bool> {
+            let reports = reports.into_iter().enumerate().map(|(nth, report)| Reviewed {
+                name: nth.to_string(),
+                report,
+                told: [vec![], vec![]],
+            });
+            let all = merge(reports.collect()).environments;
+            let findings = all.into_iter().flat_map(|each| each.findings);
+            let findings = findings.filter(|finding| finding.rule == "accidental-or");
+            findings.map(|finding| finding.fix.is_some() && finding.unfixed.is_none()).collect()
+        };
+        assert_eq!(fixed(vec![Some(report())]), [true]);
+        assert_eq!(fixed(vec![Some(report()), Some(report())]), [true, true]);
+        assert_eq!(fixed(vec![Some(report()), None]), [false]);
+    }
 }

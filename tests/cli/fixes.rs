@@ -173,3 +173,32 @@ fn what_was_built_is_not_written() {
     assert!(left(&json, "policy-types-mismatch").contains("they were built"), "{json}");
     assert_eq!(text(&sandbox, "base/web.yaml"), POLICY);
 }
+
+/// A rule that is superfluous in one environment and not in another, in a file that is part of both.
+#[test]
+fn a_fix_has_to_hold_in_every_environment() {
+    let policy = |name: &str, from: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n  podSelector: {{}}\n  \
+             policyTypes: [Ingress]\n  ingress:\n  - from:\n    - podSelector: {from}\n"
+        )
+    };
+    let sandbox = Sandbox::new();
+    let shared = policy("narrow", "{matchLabels: {app: api}}");
+    sandbox.write("r/shared/narrow.yaml", &shared);
+    for (name, from) in [("a", "{}"), ("b", "{matchLabels: {app: other}}")] {
+        let folder = format!("r/overlays/{name}");
+        sandbox.write(&format!("{folder}/kustomization.yaml"), "resources: [own.yaml]\n");
+        sandbox.write(&format!("{folder}/own.yaml"), policy("own", from));
+    }
+    let json =
+        sandbox.run("lint r --environment a --persona pedantic --format json").ends(0).json();
+    let offered = json["findings"].as_array().unwrap().iter().any(|finding| {
+        finding["rule"] == "redundant-rule"
+            && finding["fix"]["location"]["file"] == "shared/narrow.yaml"
+    });
+    assert!(offered, "{json}");
+    let run = sandbox.run("lint r --environment a --persona pedantic --fix");
+    run.ends(0).says("nothing was written").says("(in `b`)");
+    assert_eq!(text(&sandbox, "r/shared/narrow.yaml"), shared);
+}
