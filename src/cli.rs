@@ -10,6 +10,7 @@ mod config;
 mod exit;
 mod failure;
 mod inventory;
+mod lint;
 mod output;
 mod pr;
 mod progress;
@@ -18,6 +19,7 @@ mod run;
 mod signals;
 mod snapshot;
 mod timings;
+mod write;
 
 pub use crate::settings::FailOn;
 pub use exit::{Outcome, outcome};

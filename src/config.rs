@@ -100,8 +100,11 @@ pub enum HostNetworkPods {
     Pods,
 }
 
+/// How many fixes are usually tried: each costs a comparison.
+const TRIED: usize = 20;
+
 /// What is set for rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Whose findings are shown.
     pub persona: Persona,
@@ -109,6 +112,19 @@ pub struct Rules {
     pub settings: BTreeMap<String, RuleSettings>,
     /// Namespaces whose pods are all declared, by name.
     pub closed_namespaces: BTreeSet<String>,
+    /// How many fixes are tried on a copy.
+    pub tried: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            persona: Persona::default(),
+            settings: BTreeMap::new(),
+            closed_namespaces: BTreeSet::new(),
+            tried: TRIED,
+        }
+    }
 }
 
 /// What is set for one rule.

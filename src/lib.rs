@@ -27,5 +27,6 @@ pub mod github;
 pub mod cli;
 
 pub mod review;
+pub mod fixing;
 
 pub use review::{lint, list, review, review_in_steps};

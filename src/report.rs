@@ -15,7 +15,7 @@ pub use row::{
     Side, Undeclared, Witness,
 };
 
-pub use finding::{Finding, Fix, FixKind, Ignored, Message, Part, Persona};
+pub use finding::{Finding, Fix, FixKind, Fixed, Ignored, Message, Part, Persona};
 pub use inventory::{Inventory, date};
 
 use serde::Serialize;
@@ -316,6 +316,9 @@ pub struct Lint {
     pub tool: Tool,
     /// Most severe first.
     pub findings: Vec<Finding>,
+    /// What was mended in the files, where that was asked for, in the order in which it was done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<Fixed>,
     /// Findings that are accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<Ignored>,

@@ -165,6 +165,7 @@ pub fn lint(tree: &Tree, config: &Config) -> Lint {
         schema_version: SCHEMA_VERSION,
         tool: Tool::this(),
         findings: found.findings,
+        fixed: Vec::new(),
         ignored: found.ignored,
         not_evaluated: entries,
         read: counts(&[(tree, &parsed)]),

@@ -156,6 +156,16 @@ pub(super) struct Lint {
     pub(super) fail_on: Option<FailOn>,
     #[command(flatten)]
     pub(super) rules: RuleOptions,
+    /// Write fixes into the files: those that change no path, or with `=narrowing` also those that only close
+    /// paths. What remains decides the exit code
+    #[arg(
+        long,
+        value_name = "KIND",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "equivalent"
+    )]
+    pub(super) fix: Option<FixUpTo>,
     /// The environment, where there are several
     #[arg(long, value_name = "NAME")]
     pub(super) environment: Option<String>,
@@ -163,6 +173,15 @@ pub(super) struct Lint {
     pub(super) cluster: ClusterOptions,
     #[command(flatten)]
     pub(super) render: RenderOptions,
+}
+
+/// Which fixes are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FixUpTo {
+    /// Those that change no path
+    Equivalent,
+    /// Also those that only close paths
+    Narrowing,
 }
 
 /// Which findings are shown.

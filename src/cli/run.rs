@@ -1,8 +1,8 @@
 //! One function a command: read, compute, write.
 
 use super::args::{
-    AnswerFormat, Arguments, Command, Diff, Environments, Explain, Inputs, Lint, List, ListFormat,
-    Query, ReportFormat,
+    AnswerFormat, Arguments, Command, Diff, Environments, Explain, Inputs, List, ListFormat, Query,
+    ReportFormat,
 };
 use super::config::Configuration;
 use super::exit::Outcome;
@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::rendering::RenderOptions;
 use super::timings::Timings;
 use crate::environments::{self, NoChoice};
-use crate::gate::{Gate, judge, judge_lint};
+use crate::gate::{Gate, judge};
 use crate::nearest::nearest;
 use crate::render::text::Style;
 use crate::render::{self, Found};
@@ -21,7 +21,7 @@ use crate::report::{Report, date};
 use crate::rules::catalogue::RULES;
 use crate::settings::Mode;
 use crate::source::git::{self, Range};
-use crate::source::{Meter, Pair, directory};
+use crate::source::{Loaded, Meter, Pair, directory};
 use crate::tree::Tree;
 use chrono::Utc;
 use clap::CommandFactory;
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8> {
         Command::Diff(diff) => run_diff(&diff, &style).map(Outcome::code),
         Command::List(list) => run_list(&list, &style).map(|()| Outcome::Done.code()),
         Command::Query(query) => run_query(&query, &style).map(|()| Outcome::Done.code()),
-        Command::Lint(lint) => run_lint(&lint, &style).map(Outcome::code),
+        Command::Lint(lint) => super::lint::run(&lint, &style).map(Outcome::code),
         Command::Rules { rule } => {
             run_rules(rule.as_deref(), &style).map(|()| Outcome::Done.code())
         }
@@ -124,7 +124,7 @@ fn run_list(list: &List, style: &Style) -> Result<()> {
     let configuration = Configuration::of_snapshot(&list.directory, &list.cluster)?;
     let progress = Progress::start();
     let chosen = Chosen { environment: list.environment.as_deref(), render: &list.render };
-    let tree = snapshot(&list.directory, chosen, &configuration, &progress)?;
+    let (_, tree) = snapshot(&list.directory, chosen, &configuration, &progress)?;
     let mut listing = crate::list(&tree, &configuration.settings.config);
     date(&mut listing.inventory, Utc::now().date_naive());
     drop(progress);
@@ -135,23 +135,6 @@ fn run_list(list: &List, style: &Style) -> Result<()> {
         ListFormat::Mermaid => render::mermaid::listing(&listing),
         ListFormat::Dot => render::dot::listing(&listing),
     })?)
-}
-
-fn run_lint(lint: &Lint, style: &Style) -> Result<Outcome> {
-    let mut configuration = Configuration::of_snapshot(&lint.directory, &lint.cluster)?;
-    lint.rules.apply(&mut configuration.settings.config);
-    let progress = Progress::start();
-    let chosen = Chosen { environment: lint.environment.as_deref(), render: &lint.render };
-    let tree = snapshot(&lint.directory, chosen, &configuration, &progress)?;
-    let mut found = crate::lint(&tree, &configuration.settings.config);
-    date(&mut found.inventory, Utc::now().date_naive());
-    drop(progress);
-    output::write(&match lint.format {
-        AnswerFormat::Text => render::text::lint(&found, style),
-        AnswerFormat::Json => render::json::lint(&found),
-    })?;
-    let fail_on = lint.fail_on.or(configuration.settings.fail_on).unwrap_or_default();
-    Ok(judge_lint(&found, fail_on).into())
 }
 
 fn run_rules(rule: Option<&str>, style: &Style) -> Result<()> {
@@ -177,7 +160,7 @@ fn run_query(query: &Query, style: &Style) -> Result<()> {
     let configuration = Configuration::of_snapshot(&query.directory, &query.cluster)?;
     let progress = Progress::start();
     let chosen = Chosen { environment: query.environment.as_deref(), render: &query.render };
-    let tree = snapshot(&query.directory, chosen, &configuration, &progress)?;
+    let (_, tree) = snapshot(&query.directory, chosen, &configuration, &progress)?;
     let config = &configuration.settings.config;
     let mut answer = crate::query::query(&tree, config, &query.from, &query.to, &query.port)?;
     date(&mut answer.inventory, Utc::now().date_naive());
@@ -188,13 +171,13 @@ fn run_query(query: &Query, style: &Style) -> Result<()> {
     })?)
 }
 
-/// What is to be looked at in one directory, or a file.
-fn snapshot(
+/// What was read of one directory, or a file, and what is to be looked at of it.
+pub(super) fn snapshot(
     path: &Path,
     chosen: Chosen<'_>,
     configuration: &Configuration,
     progress: &Progress,
-) -> Result<Tree> {
+) -> Result<(Loaded, Tree)> {
     let mut side = directory::load(path, &progress.meter)?;
     configuration.limit(&mut side, path);
     configuration.declare_alone(&mut side.tree);
@@ -205,7 +188,7 @@ fn snapshot(
         Ok(found) => {
             let names = std::iter::once(found.environment.as_str());
             inventory::known(&found.tree.inventory, names)?;
-            Ok(found.tree)
+            Ok((side, found.tree))
         }
         Err(NoChoice::Several(names)) => Err(Failure::Usage(format!(
             "there are several environments: {}\n  try: `--environment NAME`",
@@ -227,9 +210,9 @@ fn snapshot(
 }
 
 /// Which environment of a snapshot, built how.
-struct Chosen<'a> {
-    environment: Option<&'a str>,
-    render: &'a RenderOptions,
+pub(super) struct Chosen<'a> {
+    pub(super) environment: Option<&'a str>,
+    pub(super) render: &'a RenderOptions,
 }
 
 fn quoted(names: &[String]) -> String {

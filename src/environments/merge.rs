@@ -2,7 +2,7 @@
 
 use crate::parse::Problem;
 use crate::report::{
-    Environment, Hides, Inventory, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Snapshot,
+    Environment, Fix, Hides, Inventory, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Snapshot,
     Tool, Verdict,
 };
 use std::collections::BTreeMap;
@@ -85,6 +85,9 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
     inventory.sort_by_key(|(number, _)| *number);
     let inventory = inventory.into_iter().map(|(_, file)| file).collect();
     let several = environments.len() > 1;
+    if several {
+        untried(&mut environments);
+    }
     let not_evaluated = one_each(entries, several);
     let hidden = |hides| not_evaluated.iter().any(|entry| entry.hides == hides);
     let any = |rows: fn(&Environment) -> bool| environments.iter().any(rows);
@@ -104,6 +107,31 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
         read,
         inventory,
         isolation: None,
+    }
+}
+
+/// Takes back the edits of lines that were not tried in every environment: a file may be part of others.
+fn untried(environments: &mut [Environment]) {
+    let fixes: Vec<BTreeMap<String, Fix>> = environments
+        .iter()
+        .map(|each| {
+            let fixes = each.findings.iter().filter_map(|finding| {
+                let fix = finding.fix.as_ref().filter(|fix| fix.location.is_some())?;
+                Some((finding.fingerprint.clone(), fix.clone()))
+            });
+            fixes.collect()
+        })
+        .collect();
+    for finding in environments.iter_mut().flat_map(|each| &mut each.findings) {
+        let Some(fix) = finding.fix.as_ref().filter(|fix| fix.location.is_some()) else { continue };
+        let same = |one: &Fix| {
+            (&one.replacement, &one.location, one.kind)
+                == (&fix.replacement, &fix.location, fix.kind)
+        };
+        if !fixes.iter().all(|known| known.get(&finding.fingerprint).is_some_and(same)) {
+            finding.fix = None;
+            finding.unfixed = Some("its edit was not tried in every environment".into());
+        }
     }
 }
 
@@ -176,5 +204,28 @@ mod tests {
         }
         let [found, _] = once([vec![problem("r", 1)], vec![problem("s", 2)]]);
         assert_eq!(found.len(), 1, "other words are another thing");
+    }
+
+    #[test]
+    fn an_edit_has_to_be_tried_in_every_environment() {
+        use crate::rules::catalogue::RULES;
+        let rule = RULES.iter().find(|rule| rule.id == "accidental-or");
+        let text = rule.map(|rule| rule.bad.after).unwrap_or_default();
+        let tree = |text| crate::tree::Tree::from_texts("t", [("m.yaml", text)]);
+        let report = || crate::review(&tree(""), &tree(text), &crate::config::Config::default());
+        let fixed = |reports: Vec<Option<Report>>| -> Vec<bool> {
+            let reports = reports.into_iter().enumerate().map(|(nth, report)| Reviewed {
+                name: nth.to_string(),
+                report,
+                told: [vec![], vec![]],
+            });
+            let all = merge(reports.collect()).environments;
+            let findings = all.into_iter().flat_map(|each| each.findings);
+            let findings = findings.filter(|finding| finding.rule == "accidental-or");
+            findings.map(|finding| finding.fix.is_some() && finding.unfixed.is_none()).collect()
+        };
+        assert_eq!(fixed(vec![Some(report())]), [true]);
+        assert_eq!(fixed(vec![Some(report()), Some(report())]), [true, true]);
+        assert_eq!(fixed(vec![Some(report()), None]), [false]);
     }
 }

@@ -3,7 +3,8 @@
 use super::api::NewReviewComment;
 use super::review::{Facts, Files};
 use crate::render::markdown::{Note, Options, on_lines};
-use crate::report::{Location, Side};
+use crate::render::untrusted;
+use crate::report::{Finding, FixKind, Location, Side};
 use std::collections::BTreeMap;
 
 /// The most comments on lines of one review.
@@ -61,15 +62,45 @@ impl Place {
 pub fn comments(facts: &Facts<'_>, options: &Options<'_>) -> Vec<LineComment> {
     let mut order: Vec<Place> = Vec::new();
     let mut notes: BTreeMap<Place, Vec<Note<'_>>> = BTreeMap::new();
+    let mut suggested: BTreeMap<Place, Suggestion> = BTreeMap::new();
     let mut add = |location: &Location, note| {
         let note: Note<'_> = note;
-        let Some(own) = place(facts.files, location) else { return };
+        let mut offer = match note {
+            Note::Finding(finding) => fixed(facts.files, finding),
+            Note::Opened { .. } => None,
+        };
+        let own = match &offer {
+            Some((place, _)) => Some(place.clone()),
+            None => place(facts.files, location),
+        };
+        let Some(own) = own else { return };
         // What is wrong with how lines are written stands with what they open.
         let known = match note {
             Note::Finding(_) => order.iter().find(|known| known.meets(&own)).cloned(),
             Note::Opened { .. } => None,
         };
-        let place = known.unwrap_or(own);
+        let place = match (known, offer.take()) {
+            (Some(known), Some((at, suggestion))) => {
+                match widened(facts.files, &known, &at, &suggestion) {
+                    Some(wider) => {
+                        suggested.entry(known.clone()).or_insert(wider);
+                        known
+                    }
+                    // A suggestion stands on just the lines that it replaces.
+                    None if !order.contains(&at) => {
+                        suggested.insert(at.clone(), suggestion);
+                        at
+                    }
+                    None => known,
+                }
+            }
+            (None, Some((at, suggestion))) => {
+                suggested.insert(at.clone(), suggestion);
+                at
+            }
+            (Some(known), None) => known,
+            (None, None) => own,
+        };
         let here = notes.entry(place.clone()).or_default();
         if here.is_empty() {
             order.push(place);
@@ -93,7 +124,13 @@ pub fn comments(facts: &Facts<'_>, options: &Options<'_>) -> Vec<LineComment> {
         let here = notes.get(&place)?;
         let rows: Vec<String> = here.iter().map(|note| note.fingerprint().to_string()).collect();
         let at = format!("{AT}{}{}-{}", place.side, place.first, place.last);
-        let text = on_lines(here, options);
+        let offer = suggested.get(&place);
+        let told = offer.map(|offer| offer.finding.as_str());
+        let mut text = on_lines(here, told, options);
+        if let Some(block) = offer.and_then(|offer| untrusted::suggestion(&offer.text)) {
+            let rule = offer.map(|offer| offer.rule).unwrap_or_default();
+            text.push_str(&format!("\nThe edit for **{rule}**:\n\n{block}"));
+        }
         let body = format!("{text}\n{MARKER}{} {at} -->\n", rows.join(" "));
         let several = place.first < place.last;
         let comment = NewReviewComment {
@@ -106,9 +143,62 @@ pub fn comments(facts: &Facts<'_>, options: &Options<'_>) -> Vec<LineComment> {
         };
         // Taking a line back mends what it opens; what is only written badly is to be written better.
         let opens = here.iter().any(|note| matches!(note, Note::Opened { .. }));
-        Some(LineComment { rows, comment, added: place.added.filter(|_| opens) })
+        let added = place.added.filter(|_| opens && offer.is_none());
+        Some(LineComment { rows, comment, added })
     });
     written.collect()
+}
+
+/// What a comment offers to write in place of its lines.
+struct Suggestion {
+    /// The rule of the finding that it mends.
+    rule: &'static str,
+    /// Its fingerprint.
+    finding: String,
+    /// The lines.
+    text: String,
+}
+
+/// The edit that mends a finding and the lines that it replaces, where GitHub can apply it: all of them are shown
+/// in one piece and are the same in the head.
+fn fixed(files: &Files<'_>, finding: &Finding) -> Option<(Place, Suggestion)> {
+    let fix = finding.fix.as_ref().filter(|fix| fix.kind != FixKind::Behavioural)?;
+    let (location, text) = (fix.location.as_ref()?, fix.replacement.as_ref()?);
+    let lines = files.lines(&location.file);
+    let (first, last) = (location.start_line, location.end_line);
+    let head = lines.to_head.new_of(first)?;
+    let whole =
+        (first..=last).zip(head..).all(|(after, at)| lines.to_head.new_of(after) == Some(at));
+    if !whole || !lines.change.shows_new(first, last) {
+        return None;
+    }
+    untrusted::suggestion(text)?;
+    let place = Place {
+        path: location.file.clone(),
+        side: "RIGHT",
+        first: head,
+        last: head + (last - first),
+        added: None,
+    };
+    let (rule, text) = (finding.rule, text.clone());
+    Some((place, Suggestion { rule, finding: finding.fingerprint.clone(), text }))
+}
+
+/// The same edit as one of all lines under a comment that stands around it.
+fn widened(
+    files: &Files<'_>,
+    around: &Place,
+    at: &Place,
+    suggestion: &Suggestion,
+) -> Option<Suggestion> {
+    if around.side != at.side || around.first > at.first || at.last > around.last {
+        return None;
+    }
+    let before = files.text_of_head(&at.path, around.first, at.first - 1)?;
+    let after = files.text_of_head(&at.path, at.last + 1, around.last)?;
+    let text = format!("{before}{}{after}", suggestion.text);
+    untrusted::suggestion(&text)?;
+    Some(Suggestion { rule: suggestion.rule, finding: suggestion.finding.clone(), text })
 }
 
 /// Where a comment on an edit can stand. On what is there now: the lines of the edit that the change adds,

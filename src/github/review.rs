@@ -110,6 +110,16 @@ impl<'a> Files<'a> {
         lines
     }
 
+    /// Lines of a file of the head, each with its end.
+    pub fn text_of_head(&self, path: &str, first: u32, last: u32) -> Option<String> {
+        let bytes = (self.read)(&self.commits.head, path)?;
+        let text = std::str::from_utf8(&bytes).ok()?;
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        // There may be none: before the first line, or behind the last one.
+        let lines = lines.get((first as usize).checked_sub(1)?..last as usize)?;
+        Some(lines.concat())
+    }
+
     /// Lines of the after side as lines of the head; `None` where the head has them not.
     pub fn in_head(&self, path: &str, first: u32, last: u32) -> Option<(u32, u32)> {
         let lines = self.lines(path);

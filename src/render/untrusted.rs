@@ -93,6 +93,13 @@ pub fn fenced(text: &str, language: &str, indent: usize) -> String {
     out + &format!("{margin}{fence}\n")
 }
 
+/// A block of GitHub's Markdown that offers a text in the place of the lines under a comment: what is shown is what is
+/// written then. `None` for a text that can't be shown as it is.
+pub fn suggestion(text: &str) -> Option<String> {
+    let shown = text.lines().all(|line| visible(line, PLAIN_CAP) == line);
+    (shown && !text.contains('\r')).then(|| fenced(text, "suggestion", 0))
+}
+
 /// For the target of a Markdown link that the caller built: `None` unless it is `https`, and with
 /// everything percent-encoded that could end the link.
 pub fn link_target(url: &str) -> Option<String> {

@@ -30,6 +30,9 @@ pub struct Finding {
     /// How to mend it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
+    /// Why no edit of lines is offered or was written, where one could be asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfixed: Option<String>,
     /// Names the finding by rule, policy and what it is about; no line, file or environment. 32 hexadecimal
     /// digits.
     pub fingerprint: String,
@@ -75,7 +78,30 @@ pub struct Fix {
     /// The lines that the text replaces; absent where it is an example, or an object of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
+    /// The edit as a unified diff with three lines around it, where there are lines to replace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
     /// The flows that it takes away, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<String>,
+}
+
+/// A finding that was mended in its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fixed {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// As in [`Fix::kind`].
+    pub kind: FixKind,
+    /// As in [`Finding::policy`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The lines that were replaced, as they were counted at that moment: fixes of one file come one after another.
+    pub location: Location,
+    /// As in [`Fix::description`].
+    pub description: Message,
+    /// As in [`Fix::removes`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<String>,
 }

@@ -180,6 +180,7 @@ impl Draft {
                 end_line: self.origin.end_line,
             },
             fix: self.fix,
+            unfixed: None,
             fingerprint,
             witness: self.witness,
             accepted_by_change: None,

@@ -193,7 +193,8 @@ pub fn of_change(
         Check::Row(_) | Check::Acceptances => Ok(Vec::new()),
     });
     found.not_evaluated.append(&mut guarded.not_evaluated);
-    found.offer(trees[1], after.cluster(), config);
+    // Nobody is shown how to mend what is older than the change.
+    found.offer(trees[1], after.cluster(), config, |finding| finding.introduced);
     found
 }
 
@@ -226,25 +227,30 @@ pub fn of_snapshot(
         Check::Change(_) | Check::Row(_) | Check::Acceptances => Ok(Vec::new()),
     });
     found.not_evaluated.append(&mut guarded.not_evaluated);
-    found.offer(tree, snapshot.cluster(), config);
+    found.offer(tree, snapshot.cluster(), config, |_| true);
     found
 }
 
-/// How many fixes are tried: each costs a comparison.
-const TRIED: usize = 20;
-
 impl Found {
     /// Gives findings their fixes: those that keep what they promise.
-    fn offer(&mut self, tree: &Tree, cluster: &Cluster, config: &Config) {
+    fn offer(
+        &mut self,
+        tree: &Tree,
+        cluster: &Cluster,
+        config: &Config,
+        wanted: impl Fn(&Finding) -> bool,
+    ) {
         let mut tried = 0;
-        for finding in &mut self.findings {
+        for finding in self.findings.iter_mut().filter(|finding| wanted(finding)) {
             let Some(repair) = self.repairs.get(&finding.fingerprint) else { continue };
-            if tried == TRIED {
-                break;
+            if tried == config.rules.tried {
+                finding.unfixed = Some("more edits than these are not tried at once".into());
+                continue;
             }
             tried += 1;
-            if let Some(fix) = repair::try_on(tree, cluster, config, repair) {
-                finding.fix = Some(fix);
+            match repair::try_on(tree, cluster, config, repair) {
+                Ok(fix) => finding.fix = Some(fix),
+                Err(why) => finding.unfixed = Some(why.into()),
             }
         }
     }

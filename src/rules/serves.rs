@@ -3,7 +3,7 @@
 use super::Snapshot;
 use super::snapshot::is_dns_port;
 use crate::model::{
-    NamespaceMatch, Operator, PeerKind, PortMatch, Ports, Protocol, Selector, Workload,
+    Labels, NamespaceMatch, Operator, PeerKind, PortMatch, Ports, Protocol, Selector, Workload,
 };
 use std::sync::Arc;
 
@@ -80,6 +80,14 @@ const RESOLVERS: [(&str, &[&str]); 4] = [
     ("app", &["coredns", "kube-dns"]),
     ("dns.operator.openshift.io/daemonset-dns", &["default"]),
 ];
+
+/// The label by which a pod is known as the cluster's resolver.
+pub fn resolver_label(labels: &Labels) -> Option<(String, String)> {
+    RESOLVERS.iter().find_map(|(key, known)| {
+        let value = labels.get(*key).filter(|value| known.contains(&&***value))?;
+        Some((key.to_string(), value.to_string()))
+    })
+}
 
 /// Does a peer name the pods of the cluster's resolver, and no others?
 pub fn is_resolver(kind: &PeerKind) -> bool {

@@ -11,6 +11,7 @@ mod deployed;
 mod environments;
 mod gitops;
 mod explain;
+mod fixes;
 mod pr;
 #[path = "../renderers/mod.rs"]
 mod renderers;

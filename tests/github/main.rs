@@ -14,6 +14,7 @@ mod environments;
 #[path = "../renderers/mod.rs"]
 mod renderers;
 mod faults;
+mod fixes;
 mod inventory;
 mod rights;
 mod sample;

@@ -290,7 +290,7 @@ fn check_all(name: &str) {
     let rows = report.environments.iter().flat_map(|each| &each.opened);
     let on: Vec<markdown::Note<'_>> =
         rows.map(|row| markdown::Note::Opened { row, cause: &row.causes[0] }).collect();
-    check_markdown(&markdown::on_lines(&on, &told));
+    check_markdown(&markdown::on_lines(&on, None, &told));
     check_terminal(&text::report(&report, &style));
     for found in find(&report, "a") {
         check_terminal(&text::explain(&found, &style));

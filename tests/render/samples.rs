@@ -62,8 +62,14 @@ pub fn findings() -> Vec<Finding> {
             description: Message::new("pin the namespace ").name("shop"),
             replacement: Some("  - namespaceSelector: {}\n".into()),
             location: Some(location(12, 12)),
+            diff: Some(
+                "--- a/payments/db.yaml\n+++ b/payments/db.yaml\n@@ -12,1 +12,1 @@\n-  - \
+                 namespaceSelector: {}\n+  - namespaceSelector: {matchLabels: {name: shop}}\n"
+                    .into(),
+            ),
             removes: vec!["any pod -> payments/db on TCP 5432".into()],
         }),
+        unfixed: None,
         fingerprint: "5".repeat(32),
         witness: None,
         accepted_by_change: Some(location(11, 11)),

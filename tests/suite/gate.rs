@@ -171,6 +171,7 @@ fn findings_count() {
         location: location.clone(),
         fix: None,
         fingerprint: FINGERPRINT.into(),
+        unfixed: None,
         witness: None,
         accepted_by_change: None,
     };

@@ -4,6 +4,7 @@ mod bounds;
 mod cases;
 mod engine;
 mod facts;
+mod fixes;
 mod fixtures;
 mod gate;
 mod grants;

@@ -3,7 +3,7 @@
 use super::body::Item;
 use super::{Writer, sign};
 use crate::render::{untrusted, words};
-use crate::report::{Finding, Fix, FixKind};
+use crate::report::{Finding, Fix};
 use crate::rules::page::PAGES;
 
 /// A finding: what and where for everybody, what to write in a fold.
@@ -21,10 +21,11 @@ pub fn item(finding: &Finding, writer: Writer<'_>) -> Item {
     Item { full, short }
 }
 
-/// A finding where it stands.
-pub fn on_line(finding: &Finding, writer: Writer<'_>) -> String {
+/// A finding where it stands. Of one whose fix a suggestion beside it offers, what to write is not told again.
+pub fn on_line(finding: &Finding, suggested: bool, writer: Writer<'_>) -> String {
     let (head, mend) = (head(finding, writer), mend(finding, writer));
-    format!("{head}{mend}{}", written(finding))
+    let written = if suggested { closes(finding) } else { written(finding) };
+    format!("{head}{mend}{written}")
 }
 
 fn head(finding: &Finding, writer: Writer<'_>) -> String {
@@ -41,19 +42,30 @@ fn mend(finding: &Finding, writer: Writer<'_>) -> String {
     }
 }
 
-/// What to write, in a fold.
+/// The flows that a fix takes away.
+fn closes(finding: &Finding) -> String {
+    let removes = finding.fix.iter().flat_map(|fix| &fix.removes);
+    let lines = removes.map(|flows| format!("  - it closes {}\n", untrusted::markdown(flows)));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}\n") }
+}
+
+/// What to write, in a fold: the edit, or an example.
 fn written(finding: &Finding) -> String {
+    let closes = closes(finding);
     match finding.fix.as_ref().and_then(to_write) {
-        Some(text) => format!(
-            "  <details><summary>What to write</summary>\n\n{}\n  </details>\n\n",
-            untrusted::fenced(text, "yaml", 2)
+        Some((text, language)) => format!(
+            "{closes}  <details><summary>What to write</summary>\n\n{}\n  </details>\n\n",
+            untrusted::fenced(text, language, 2)
         ),
-        None => String::new(),
+        None => closes,
     }
 }
 
-/// The text of a fix that no suggestion offers.
-fn to_write(fix: &Fix) -> Option<&str> {
-    let text = fix.replacement.as_deref()?;
-    (fix.kind == FixKind::Behavioural || fix.location.is_none()).then_some(text)
+fn to_write(fix: &Fix) -> Option<(&str, &'static str)> {
+    let edit = fix.diff.as_deref().map(|text| (text, "diff"));
+    edit.or_else(|| {
+        let example = fix.location.is_none();
+        fix.replacement.as_deref().filter(|_| example).map(|text| (text, "yaml"))
+    })
 }

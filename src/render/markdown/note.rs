@@ -33,8 +33,9 @@ impl<'a> Note<'a> {
     }
 }
 
-/// The text of a comment on the lines of these.
-pub fn on_lines(notes: &[Note<'_>], options: &Options<'_>) -> String {
+/// The text of a comment on the lines of these. The fix of the finding of the fingerprint `suggested` stands beside it
+/// as a suggestion.
+pub fn on_lines(notes: &[Note<'_>], suggested: Option<&str>, options: &Options<'_>) -> String {
     let writer = Writer { options };
     let mut text = String::new();
     let opened: Vec<(&Row, &Cause)> = notes
@@ -82,7 +83,8 @@ pub fn on_lines(notes: &[Note<'_>], options: &Options<'_>) -> String {
         text.push('\n');
     }
     for each in findings().take(MOST) {
-        text.push_str(&finding::on_line(each, writer));
+        let offered = suggested == Some(each.fingerprint.as_str());
+        text.push_str(&finding::on_line(each, offered, writer));
     }
     more(&mut text, findings().count());
     text

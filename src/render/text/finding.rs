@@ -3,7 +3,7 @@
 use super::layout::{self, Lines, Role};
 use super::row::{SEVERITY, detail, short};
 use crate::render::{untrusted, words};
-use crate::report::{Finding, Fix, FixKind};
+use crate::report::{Finding, Fix, Fixed};
 
 /// A finding with everything that a reviewer decides by.
 pub fn finding(lines: &mut Lines, finding: &Finding) {
@@ -15,6 +15,9 @@ pub fn finding(lines: &mut Lines, finding: &Finding) {
     if let Some(fix) = &finding.fix {
         mend(lines, fix);
     }
+    if let Some(why) = &finding.unfixed {
+        detail(lines, "left", why);
+    }
     detail(lines, "id", &short(&finding.fingerprint));
 }
 
@@ -24,9 +27,18 @@ fn mend(lines: &mut Lines, fix: &Fix) {
     for removed in &fix.removes {
         detail(lines, "", &format!("closes {}", untrusted::plain(removed)));
     }
-    if let Some(text) = fix.replacement.as_ref().filter(|_| fix.kind == FixKind::Behavioural) {
-        for line in text.lines() {
-            lines.verbatim(SEVERITY + 11, &untrusted::plain(line));
-        }
+    // The edit of lines that stand there, or an example.
+    let text = fix.diff.as_ref().or(fix.replacement.as_ref());
+    for line in text.iter().flat_map(|text| text.lines()) {
+        lines.verbatim(SEVERITY + 11, &untrusted::plain(line));
+    }
+}
+
+/// A finding that was mended in its file.
+pub fn fixed(lines: &mut Lines, fixed: &Fixed) {
+    let about = layout::phrase(&words::fixed(fixed));
+    lines.item(0, Role::Calm, "fixed", SEVERITY, &format!("{}: {about}", fixed.rule));
+    for removed in &fixed.removes {
+        detail(lines, "", &format!("closes {}", untrusted::plain(removed)));
     }
 }

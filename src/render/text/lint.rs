@@ -1,23 +1,40 @@
 //! The findings of one snapshot, and the catalogue.
 
-use super::finding::finding;
+use super::finding::{finding, fixed};
 use super::layout::{Lines, Role, Style};
 use super::not_evaluated;
 use crate::render::unread::Scope;
 use crate::render::words;
 use crate::report::Lint;
 use crate::rules::catalogue::RULES;
+use std::collections::BTreeSet;
 
 /// The findings of one snapshot.
 pub fn lint(lint: &Lint, style: &Style) -> String {
     let mut lines = Lines::new(style);
     let read = words::read(&lint.read);
+    if !lint.fixed.is_empty() {
+        let fixes = words::count(lint.fixed.len(), "fix", "fixes");
+        let files: BTreeSet<&str> =
+            lint.fixed.iter().map(|each| each.location.file.as_str()).collect();
+        let files = words::count(files.len(), "file", "files");
+        lines.say(Role::Heading, &format!("{fixes} written into {files}"));
+    }
     match lint.findings.len() {
+        0 if !lint.fixed.is_empty() => {
+            lines.say(Role::Calm, &format!("no findings left ({read} read)"));
+        }
         0 => lines.say(Role::Calm, &format!("no findings ({read} read)")),
         count => {
             let findings = words::count(count, "finding", "findings");
             lines.say(Role::Heading, &format!("{findings} ({read} read)"));
         }
+    }
+    if !lint.fixed.is_empty() {
+        lines.gap();
+    }
+    for each in &lint.fixed {
+        fixed(&mut lines, each);
     }
     for each in &lint.findings {
         lines.gap();

@@ -1,7 +1,7 @@
 //! Findings of rules in words.
 
 use super::{Phrase, Piece, count};
-use crate::report::{Finding, Fix, FixKind, Message, Part, Report};
+use crate::report::{Finding, Fix, FixKind, Fixed, Message, Part, Report};
 
 /// A message of a rule.
 pub fn message(message: &Message) -> Phrase {
@@ -28,12 +28,25 @@ pub fn about(finding: &Finding) -> Phrase {
 /// What to do, and what that changes.
 pub fn fix(fix: &Fix) -> Phrase {
     let mut phrase = message(&fix.description);
-    phrase.push(Piece::Words(match fix.kind {
+    phrase.push(Piece::Words(changes(fix.kind)));
+    phrase
+}
+
+/// What was mended, where, and what that changed.
+pub fn fixed(fixed: &Fixed) -> Phrase {
+    let mut phrase = message(&fixed.description);
+    phrase.push(Piece::Words(changes(fixed.kind)));
+    phrase.push(Piece::Words(", "));
+    phrase.push(Piece::Place(fixed.location.clone()));
+    phrase
+}
+
+fn changes(kind: FixKind) -> &'static str {
+    match kind {
         FixKind::Equivalent => " (changes no path)",
         FixKind::Narrowing => " (only closes paths)",
         FixKind::Behavioural => "",
-    }));
-    phrase
+    }
 }
 
 /// How many findings are older than the change, by rule: `3 findings are older than this change: ...`.

@@ -4,8 +4,9 @@ use crate::model::{
     Direction, NAMESPACE_NAME_LABEL, NamespaceMatch, Peer, PeerKind, Policy, Rule as PolicyRule,
     Selector,
 };
-use crate::report::{Message, Persona, Severity};
+use crate::report::{FixKind, Message, Persona, Severity};
 use crate::rules::granted::Granted;
+use crate::rules::repair::{Mend, Repair};
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 
@@ -214,7 +215,17 @@ fn peer_pair(
         ),
     };
     let subject = format!("{direction} {namespaces} or {pods}");
-    Some(Draft::policy(policy, &other.origin, subject, message).severity(severity).persona(persona))
+    let draft = Draft::policy(policy, &other.origin, subject, message);
+    let draft = draft.severity(severity).persona(persona);
+    if matches!(evidence, Evidence::Nothing) {
+        // Nobody knows that it was not meant.
+        return Some(draft);
+    }
+    Some(draft.repair(Repair {
+        kind: FixKind::Narrowing,
+        description: Message::new("write both selectors in one item"),
+        mend: Mend::JoinPeers { second: other.origin.clone() },
+    }))
 }
 
 /// A rule of peers alone, beside one of ports alone.

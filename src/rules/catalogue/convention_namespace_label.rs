@@ -178,6 +178,7 @@ fn draft(
                 words::yaml(&words::namespace_named(name))
             )),
             location: None,
+            diff: None,
             removes: Vec::new(),
         }),
         _ => draft,

@@ -1,8 +1,9 @@
 //! Peers and ports that do not belong together, in one rule.
 
 use crate::model::{Direction, Peer, PeerKind, Policy, PortMatch, Ports, Rule as PolicyRule};
-use crate::report::{Message, Persona, Severity};
+use crate::report::{FixKind, Message, Persona, Severity};
 use crate::rules::granted::Granted;
+use crate::rules::repair::{Group, Mend, Repair};
 use crate::rules::serves::{self, Serves};
 use crate::rules::snapshot::is_dns_port;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
@@ -107,7 +108,12 @@ fn draft(
             " of these paths look unintended: "
         };
         let message = start.words("; ").number(count).words(verb).names(paths, NAMED);
-        return Some(Draft::policy(policy, &rule.origin, canonical, message));
+        let draft = Draft::policy(policy, &rule.origin, canonical, message);
+        return Some(draft.repair(Repair {
+            kind: FixKind::Narrowing,
+            description: Message::new("write one rule for each group of peers with the same ports"),
+            mend: Mend::Split { rule: rule.origin.clone(), groups: groups(rule, &unintended) },
+        }));
     }
     let blocks = peers.iter().filter(|peer| matches!(peer.kind, PeerKind::Block(_))).count();
     ((1..rows).contains(&blocks)).then(|| {
@@ -116,6 +122,26 @@ fn draft(
             .severity(Severity::Low)
             .persona(Persona::Pedantic)
     })
+}
+
+/// The peers that keep the same ports, in the order in which they stand.
+fn groups(rule: &PolicyRule, unintended: &[(&Peer, Vec<&PortMatch>)]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (index, peer) in rule.peers.iter().flatten().enumerate() {
+        let gone = |port: &PortMatch| {
+            unintended.iter().any(|(one, ports)| {
+                std::ptr::eq(*one, peer) && ports.iter().any(|other| std::ptr::eq(*other, port))
+            })
+        };
+        let ports = rule.ports.iter().flatten().enumerate();
+        let ports: Vec<usize> =
+            ports.filter(|(_, port)| !gone(port)).map(|(index, _)| index).collect();
+        match groups.iter_mut().find(|group| group.ports == ports) {
+            Some(group) => group.peers.push(index),
+            None => groups.push(Group { peers: vec![index], ports }),
+        }
+    }
+    groups
 }
 
 /// The ports of a rule by what they are for: DNS over both protocols is one, and so are `http` and `https`.

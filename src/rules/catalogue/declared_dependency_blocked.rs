@@ -471,6 +471,7 @@ fn rules_for(
         description: Message::new("allow it for these pods and this port"),
         replacement: Some(texts.join("---\n")),
         location: None,
+        diff: None,
         removes: Vec::new(),
     }
 }

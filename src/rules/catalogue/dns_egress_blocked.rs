@@ -344,6 +344,7 @@ fn fix(snapshot: &Snapshot<'_, '_, '_>, policy: &Policy) -> Fix {
              TCP}}]\n"
         )),
         location: None,
+        diff: None,
         removes: Vec::new(),
     }
 }

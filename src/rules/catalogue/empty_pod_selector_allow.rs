@@ -2,8 +2,9 @@
 
 use super::any_namespace_peer;
 use crate::model::{Direction, NamespaceMatch, PeerKind, Policy, Rule as PolicyRule, Workload};
-use crate::report::{Message, Persona, Severity};
+use crate::report::{FixKind, Message, Persona, Severity};
 use crate::rules::granted::Granted;
+use crate::rules::repair::{Mend, Repair};
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, serves, words};
 use std::sync::Arc;
@@ -123,19 +124,30 @@ fn draft(
     };
     let draft = |message| Draft::policy(policy, &rule.origin, canonical, message);
     match few {
-        Some(few) => draft(message.words("; only these listen there: ").names(few, NAMED))
-            .severity(Severity::Medium)
-            .persona(Persona::Regular),
+        Some(few) => {
+            let names = few.iter().map(|workload| workload.id.name.to_string());
+            let draft = draft(message.words("; only these listen there: ").names(names, NAMED))
+                .severity(Severity::Medium)
+                .persona(Persona::Regular);
+            match labels(snapshot, policy, &few) {
+                Some(labels) => draft.repair(Repair {
+                    kind: FixKind::Narrowing,
+                    description: Message::new("select the pods that listen there"),
+                    mend: Mend::Select { subject: policy.subject_origin.clone(), labels },
+                }),
+                None => draft,
+            }
+        }
         None => draft(message),
     }
 }
 
 /// The workloads that declare a port of the rule, where all pods are known and others do not declare it.
-fn listeners(
-    snapshot: &Snapshot<'_, '_, '_>,
+fn listeners<'a>(
+    snapshot: &Snapshot<'_, '_, 'a>,
     namespace: &str,
     rule: &PolicyRule,
-) -> Option<Vec<String>> {
+) -> Option<Vec<&'a Arc<Workload>>> {
     let workloads = snapshot.workloads_in(namespace);
     let declares = workloads.iter().all(|workload| !workload.ports.is_empty());
     let ports = rule.ports.as_ref()?;
@@ -144,7 +156,72 @@ fn listeners(
     }
     let listens =
         |workload: &&&Arc<Workload>| ports.iter().any(|port| serves::listens(workload, port));
-    let few: Vec<String> =
-        workloads.iter().filter(listens).map(|workload| workload.id.name.to_string()).collect();
+    let few: Vec<&Arc<Workload>> = workloads.iter().filter(listens).copied().collect();
     (!few.is_empty() && few.len() < workloads.len()).then_some(few)
+}
+
+/// Keys of labels that say what a pod is, the best known first.
+const KEYS: [&str; 6] = [
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/component",
+    "app",
+    "k8s-app",
+    "name",
+    "component",
+];
+
+/// A label that the workloads have and no other of the namespace has, where the policy is about nothing else.
+fn labels(
+    snapshot: &Snapshot<'_, '_, '_>,
+    policy: &Policy,
+    few: &[&Arc<Workload>],
+) -> Option<Vec<(String, String)>> {
+    if Snapshot::rules(policy).count() > 1 {
+        return None;
+    }
+    let all = snapshot.workloads_in(policy.id.namespace.as_deref()?);
+    let first = few.first()?;
+    let own = KEYS.iter().find_map(|key| {
+        let value = first.labels.get(*key)?;
+        let having = all.iter().filter(|workload| workload.labels.get(*key) == Some(value));
+        let same = few.iter().all(|workload| workload.labels.get(*key) == Some(value));
+        (same && having.count() == few.len()).then(|| (key.to_string(), value.to_string()))
+    });
+    own.map(|label| vec![label])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::catalogue::testing::findings;
+
+    const DENY: &str = "---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec: {podSelector: {}, policyTypes: [Ingress]}
+";
+
+    fn workload(name: &str, port: u16) -> String {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}\nspec: \
+             {{containers: [{{name: c, ports: [{{containerPort: {port}}}]}}]}}\n"
+        )
+    }
+
+    #[test]
+    fn the_pods_that_listen_are_selected_where_that_opens_nothing() {
+        let closed = "cluster: {closedNamespaces: [shop]}\n";
+        let pods = format!("{}{}", workload("web", 8080), workload("db", 5432));
+        let fix = |beside: &str, pods: &str| {
+            let manifests = format!("{}{beside}{pods}", RULE.bad.after);
+            let found = findings(RULE.id, &manifests, closed);
+            found.first().and_then(|finding| finding.fix.clone())?.replacement
+        };
+        assert_eq!(fix(DENY, &pods).as_deref(), Some("  podSelector: {matchLabels: {app: web}}\n"));
+        // Without the default deny, db would be open to everybody.
+        assert_eq!(fix("", &pods), None);
+        let twins = pods.replace("app: db", "app: web");
+        assert_eq!(fix(DENY, &twins), None);
+    }
 }

@@ -3,9 +3,10 @@
 use super::super::grants::{self, Grant, addresses, container};
 use crate::model::{Direction, IpBlock, PeerKind};
 use crate::reach::Encoder;
-use crate::report::{Message, Persona, Severity};
+use crate::report::{FixKind, Message, Persona, Severity};
 use crate::rules::confirm::{self, Shows};
 use crate::rules::granted::Granted;
+use crate::rules::repair::{Mend, Repair};
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use crate::set::{OverBudget, Set};
 
@@ -150,7 +151,37 @@ fn of_block(
     let ports = grant.rule.ports.as_deref();
     let granted = Granted::of(snapshot, grant.policy, direction, grant.rule, own, ports);
     let draft = Draft::policy(grant.policy, &grant.rule.origin, subject, message);
-    Ok(Some(draft.granted(granted).shown(shown)))
+    let draft = draft.granted(granted).shown(shown);
+    Ok(Some(match by.and_then(|by| same_except(by, &void)) {
+        Some(repair) => draft.repair(repair),
+        None => draft,
+    }))
+}
+
+/// The same exceptions in the block that lets them in, where it is a larger one without any.
+fn same_except(by: &Grant<'_>, void: &[&ipnet::IpNet]) -> Option<Repair> {
+    let peers = by.rule.peers.iter().flatten();
+    let mut larger = peers.filter_map(|peer| match &peer.kind {
+        PeerKind::Block(block) => {
+            let inside = |net: &&ipnet::IpNet| block.cidr.contains(*net) && block.cidr != **net;
+            (block.except.is_empty() && void.iter().all(inside)).then_some((peer, block))
+        }
+        PeerKind::Pods { .. } => None,
+    });
+    let (peer, block) = larger.next()?;
+    Some(Repair {
+        kind: FixKind::Narrowing,
+        description: Message::new("give ")
+            .name(block.cidr)
+            .words(" in policy ")
+            .name(&by.policy.id)
+            .words(" the same `except`"),
+        mend: Mend::Except {
+            peer: peer.origin.clone(),
+            block: block.cidr.to_string(),
+            except: void.iter().map(ToString::to_string).collect(),
+        },
+    })
 }
 
 #[cfg(test)]

@@ -183,6 +183,7 @@ impl Near<'_> {
             description: Message::new("the label that the pods have"),
             replacement: Some(format!("{key}: {}\n", words::quoted(value))),
             location: None,
+            diff: None,
             removes: Vec::new(),
         }
     }

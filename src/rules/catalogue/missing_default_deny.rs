@@ -142,6 +142,7 @@ fn draft<'a>(snapshot: &Snapshot<'_, '_, 'a>, namespace: &NamespaceSlot<'a>) -> 
             types.join(", ")
         )),
         location: None,
+        diff: None,
         removes: Vec::new(),
     }))
 }

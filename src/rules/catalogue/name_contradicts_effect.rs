@@ -212,6 +212,7 @@ fn fix(description: &'static str, replacement: &str) -> Fix {
         description: Message::new(description),
         replacement: Some(replacement.into()),
         location: None,
+        diff: None,
         removes: Vec::new(),
     }
 }

@@ -163,6 +163,7 @@ fn draft(policy: &Policy, service: &Service, block: &IpBlock, kind: Kind) -> Dra
         description: Message::new("let the Service keep the clients' addresses"),
         replacement: Some("externalTrafficPolicy: Local\n".into()),
         location: None,
+        diff: None,
         removes: Vec::new(),
     })
 }

@@ -87,6 +87,7 @@ fn draft(obsolete: &Obsolete) -> Draft {
         description: Message::new(description),
         replacement: Some(text),
         location: None,
+        diff: None,
         removes: Vec::new(),
     })
 }

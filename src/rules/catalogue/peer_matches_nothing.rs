@@ -155,6 +155,7 @@ fn in_its_namespace(peer: &Peer, namespace: Option<&str>) -> Option<Fix> {
             words::yaml(pods)
         )),
         location: None,
+        diff: None,
         removes: Vec::new(),
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::model::{Direction, Policy};
 use crate::report::{Fix, FixKind, Message, Persona, Severity};
+use crate::rules::repair::{Mend, Repair};
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 
 /// See [`Rule::catches`].
@@ -15,7 +16,8 @@ pub const RULE: Rule = Rule {
           the meaning is guessed: `Ingress` always, so that a policy with nothing but `egress` rules denies all ingress as well; \
           `Egress` only where there is a rule, so that `egress: []` denies nothing. Pedants are told wherever the field is \
           missing. `policyTypes: [Ingress, Egress]` without rules is a denial, and right.",
-    fix: "Write the directions that the policy is about. To name one more may cut off what is needed.",
+    fix: "Write the directions that the policy is about: those that it means now change nothing. To name one more may cut \
+          off what is needed.",
     bad: Example::new(
         "apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -69,7 +71,7 @@ fn draft(snapshot: &Snapshot<'_, '_, '_>, policy: &Policy) -> Option<Draft> {
             .then(whom)
             .words(" is denied. Write the directions that are meant");
         let draft = Draft::policy(policy, &policy.origin, "ingress is implied", message);
-        return Some(draft.severity(Severity::Medium));
+        return Some(draft.severity(Severity::Medium).repair(said(policy)));
     }
     let meaning = match policy.egress {
         Some(_) => "[Ingress, Egress]",
@@ -77,7 +79,21 @@ fn draft(snapshot: &Snapshot<'_, '_, '_>, policy: &Policy) -> Option<Draft> {
     };
     let message = Message::new("No policyTypes: it means ").name(meaning).words("; write that");
     let draft = Draft::policy(policy, &policy.origin, "no policyTypes", message);
-    Some(draft.severity(Severity::Low).persona(Persona::Pedantic))
+    Some(draft.severity(Severity::Low).persona(Persona::Pedantic).repair(said(policy)))
+}
+
+/// What the policy means, written.
+fn said(policy: &Policy) -> Repair {
+    let directions = Direction::BOTH.into_iter();
+    let types = directions.filter(|direction| policy.section(*direction).is_some());
+    Repair {
+        kind: FixKind::Equivalent,
+        description: Message::new("write the directions that it is about now"),
+        mend: Mend::Types {
+            subject: policy.subject_origin.clone(),
+            types: types.map(type_name).collect(),
+        },
+    }
 }
 
 /// Does another policy isolate the same pods, so that one more changes nothing?
@@ -104,6 +120,7 @@ fn both() -> Fix {
         description: Message::new("name both directions"),
         replacement: Some("policyTypes: [Ingress, Egress]\n".into()),
         location: None,
+        diff: None,
         removes: Vec::new(),
     }
 }

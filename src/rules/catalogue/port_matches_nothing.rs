@@ -285,6 +285,7 @@ fn finish(
         description: Message::new("the port of the pods"),
         replacement: Some(format!("port: {meant}\n")),
         location: None,
+        diff: None,
         removes: Vec::new(),
     });
     Draft { fix, ..draft }

@@ -2,8 +2,9 @@
 
 use super::super::grants::{self, Grant, canonical, container, redundant};
 use crate::model::Direction;
-use crate::report::{Message, Persona, Severity};
+use crate::report::{FixKind, Message, Persona, Severity};
 use crate::rules::granted::Granted;
+use crate::rules::repair::{Mend, Repair};
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use std::collections::BTreeMap;
@@ -128,7 +129,11 @@ fn narrow(direction: Direction, grant: &Grant<'_>, by: Option<&Grant<'_>>) -> Dr
         None => message.words("the other rules for these pods together admit all of it"),
     };
     let subject = format!("{direction} {}", canonical(grant.rule));
-    Draft::policy(grant.policy, &grant.rule.origin, subject, message)
+    Draft::policy(grant.policy, &grant.rule.origin, subject, message).repair(Repair {
+        kind: FixKind::Equivalent,
+        description: Message::new("delete the rule"),
+        mend: Mend::Remove { what: grant.rule.origin.clone() },
+    })
 }
 
 fn dead_beside(direction: Direction, wide: &Grant<'_>, dead: &[&Grant<'_>]) -> Draft {

@@ -87,6 +87,7 @@ fn draft(policy: &Policy, direction: Direction, rule: &PolicyRule) -> Draft {
                  podSelector: {{matchLabels: {{app: CHANGE-ME}}}}\n"
             )),
             location: None,
+            diff: None,
             removes: Vec::new(),
         })
 }

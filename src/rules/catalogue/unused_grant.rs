@@ -4,8 +4,9 @@ use super::super::evidence;
 use crate::model::{
     Direction, PeerKind, Policy, PortMatch, Ports, Protocol, Rule as PolicyRule, Workload,
 };
-use crate::report::{Message, Persona, Severity};
+use crate::report::{FixKind, Message, Persona, Severity};
 use crate::rules::granted::Granted;
+use crate::rules::repair::{Mend, Repair};
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -89,6 +90,8 @@ fn of_rule(
     let listening = listening(snapshot, &receivers)?;
     let (used, unused): (Vec<&PortMatch>, Vec<&PortMatch>) =
         ports.iter().partition(|port| is_used(port, &listening));
+    let indexes = ports.iter().enumerate().filter(|(_, port)| !is_used(port, &listening));
+    let dropped = indexes.map(|(index, _)| index).collect();
     if used.is_empty() || unused.is_empty() {
         return None;
     }
@@ -113,7 +116,12 @@ fn of_rule(
         })
         .names(listening, NAMED);
     let subject = format!("{direction} {} of {}", unused.join(","), words::canonical_peers(rule));
-    let draft = Draft::policy(policy, &rule.origin, subject, message).granted(granted);
+    let draft =
+        Draft::policy(policy, &rule.origin, subject, message).granted(granted).repair(Repair {
+            kind: FixKind::Narrowing,
+            description: Message::new(if one { "drop the port" } else { "drop the ports" }),
+            mend: Mend::DropPorts { rule: rule.origin.clone(), dropped },
+        });
     Some(if known { draft } else { draft.persona(Persona::Auditor) })
 }
 

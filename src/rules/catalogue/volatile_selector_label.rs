@@ -167,6 +167,7 @@ fn draft(
         description: Message::new("select without it"),
         replacement,
         location: None,
+        diff: None,
         removes: Vec::new(),
     });
     match kind {

@@ -3,7 +3,10 @@
 //! A check says what would mend it ([`Mend`]); `text` turns that into lines, if they can be told; and [`try_on`]
 //! compares the copy with what it was made from. What changes more than it promises is not offered.
 
+mod lists;
+mod page;
 mod text;
+mod unified;
 
 pub use text::Replacement;
 
@@ -36,10 +39,49 @@ pub enum Mend {
         /// The second of the two.
         second: Origin,
     },
-    /// A rule, a peer or a port goes.
+    /// A rule or a peer goes.
     Remove {
         /// Its lines.
         what: Origin,
+    },
+    /// Ports of a rule go.
+    DropPorts {
+        /// The rule.
+        rule: Origin,
+        /// Their indexes.
+        dropped: Vec<usize>,
+    },
+    /// A rule becomes several.
+    Split {
+        /// The rule.
+        rule: Origin,
+        /// What each of them holds.
+        groups: Vec<Group>,
+    },
+    /// A block that leaves nothing out leaves these out.
+    Except {
+        /// The peer.
+        peer: Origin,
+        /// Its block, as it is written.
+        block: String,
+        /// What it is to leave out.
+        except: Vec<String>,
+    },
+    /// An egress rule without peers gets one.
+    To {
+        /// The rule.
+        rule: Origin,
+        /// The namespace of the peer's pods.
+        namespace: String,
+        /// Their labels.
+        labels: Vec<(String, String)>,
+    },
+    /// A peer of whole namespaces becomes one of pods in them.
+    Pods {
+        /// The peer.
+        peer: Origin,
+        /// Their labels.
+        labels: Vec<(String, String)>,
     },
     /// A rule without ports gets these.
     Ports {
@@ -89,6 +131,11 @@ impl Mend {
         match self {
             Mend::JoinPeers { second: origin }
             | Mend::Remove { what: origin }
+            | Mend::DropPorts { rule: origin, .. }
+            | Mend::Split { rule: origin, .. }
+            | Mend::Except { peer: origin, .. }
+            | Mend::To { rule: origin, .. }
+            | Mend::Pods { peer: origin, .. }
             | Mend::Ports { rule: origin, .. }
             | Mend::Pin { peer: origin, .. }
             | Mend::Select { subject: origin, .. }
@@ -98,22 +145,45 @@ impl Mend {
     }
 }
 
+/// Peers and ports of a rule that belong together, by their indexes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Indexes of peers.
+    pub peers: Vec<usize>,
+    /// Indexes of ports.
+    pub ports: Vec<usize>,
+}
+
 /// How many flows that a fix takes away are told.
 const TOLD: usize = 8;
+
+/// The file is not one of the repository, as far as policies in it are concerned.
+const BUILT: &str = "its lines are not those of a manifest that stands here alone: they were built, or live elsewhere";
 
 /// The fix, if its lines can be told and a copy of the side with them keeps the promise: an equivalent one changes no
 /// flow, a narrowing one opens none and closes some.
 ///
 /// Only the edited file is read again: its policies take the place of those that the side has from it.
-pub fn try_on(tree: &Tree, cluster: &Cluster, config: &Config, repair: &Repair) -> Option<Fix> {
+///
+/// # Errors
+///
+/// Why it can't be offered, in words that follow a colon.
+pub fn try_on(
+    tree: &Tree,
+    cluster: &Cluster,
+    config: &Config,
+    repair: &Repair,
+) -> Result<Fix, &'static str> {
     let file = repair.mend.file();
-    let content = tree.files.get(file)?;
-    let text = std::str::from_utf8(content.bytes()).ok()?;
-    if text.contains(['\r', '\t']) {
-        return None;
-    }
-    let replacement = text::replacement(text, &repair.mend)?;
-    let new = Content::new(replacement.apply(text).into_bytes());
+    let content = tree.files.get(file).ok_or(BUILT)?;
+    let text = std::str::from_utf8(content.bytes()).map_err(|_| "its file is not UTF-8")?;
+    let plain = Plain::of(text)?;
+    let mut replacement = text::replacement(&plain.text, &repair.mend).ok_or(
+        "its lines are written in a way that is not edited here, as several things in one line",
+    )?;
+    plain.restore(&mut replacement);
+    let mended_text = replacement.apply(text);
+    let new = Content::new(mended_text.into_bytes());
     let alone = |content: &Content| Tree {
         files: BTreeMap::from([(file.into(), content.clone())]),
         ..Tree::default()
@@ -124,21 +194,29 @@ pub fn try_on(tree: &Tree, cluster: &Cluster, config: &Config, repair: &Repair) 
     // Built text may come from the same file, and then it is not for an edit of lines alone.
     let same = known.len() == old.cluster.policies.len()
         && known.iter().zip(&old.cluster.policies).all(|(a, b)| a.id == b.id && a.same_meaning(b));
-    if !same || new.problems.len() > old.problems.len() {
-        return None;
+    if !same {
+        return Err(BUILT);
+    }
+    if new.problems.len() > old.problems.len() {
+        return Err("its lines are written in a way that the edit would break");
     }
     let mut mended = cluster.clone();
     mended.policies.retain(|policy| !of_file(&policy));
     let taken =
         new.cluster.policies.iter().any(|new| mended.policies.iter().any(|p| p.id == new.id));
     if taken {
-        return None;
+        return Err("there is a policy of the new one's name");
     }
     mended.policies.extend(new.cluster.policies);
     mended.policies.sort_by(|a, b| a.id.cmp(&b.id));
-    Some(Fix {
+    let removes = promised(cluster, &mended, config, repair.kind).ok_or(match repair.kind {
+        FixKind::Equivalent => "a copy with it changes what can talk",
+        _ => "a copy with it closes nothing, or opens something",
+    })?;
+    Ok(Fix {
         kind: repair.kind,
         description: repair.description.clone(),
+        diff: Some(unified::diff(file, text, &replacement)),
         replacement: Some(replacement.text),
         location: Some(Location {
             side: Side::After,
@@ -146,8 +224,46 @@ pub fn try_on(tree: &Tree, cluster: &Cluster, config: &Config, repair: &Repair) 
             start_line: replacement.first,
             end_line: replacement.last,
         }),
-        removes: promised(cluster, &mended, config, repair.kind)?,
+        removes,
     })
+}
+
+/// A text with `\n` at the end of each line, and what it had in their place.
+struct Plain {
+    text: String,
+    crlf: bool,
+    /// Nothing ends its last line.
+    open: bool,
+    lines: usize,
+}
+
+impl Plain {
+    fn of(text: &str) -> Result<Self, &'static str> {
+        if text.contains('\t') {
+            return Err("its file has tabs, among which columns can't be told");
+        }
+        let (breaks, crlf) = (text.matches('\n').count(), text.matches("\r\n").count());
+        if (crlf > 0 && crlf != breaks) || text.matches('\r').count() != crlf {
+            return Err("its file ends lines in several ways");
+        }
+        Ok(Self {
+            text: text.replace("\r\n", "\n"),
+            crlf: crlf > 0,
+            open: !text.ends_with('\n'),
+            lines: text.lines().count(),
+        })
+    }
+
+    /// Ends the lines of an edit as those of the text end.
+    fn restore(&self, replacement: &mut Replacement) {
+        if self.open && replacement.last as usize == self.lines && replacement.text.ends_with('\n')
+        {
+            replacement.text.pop();
+        }
+        if self.crlf {
+            replacement.text = replacement.text.replace('\n', "\r\n");
+        }
+    }
 }
 
 /// The flows that a copy does not have any more, in words; nothing where it breaks the promise.
@@ -165,7 +281,16 @@ pub fn promised(
         (FixKind::Narrowing, false, false) => {
             let rows = diff.closed.iter().take(TOLD);
             let words = |row: &Row| {
-                format!("{} -> {} on {}", row.from.text, row.to.text, ports::words(&row.ports))
+                let (from, to) = (&row.from.text, &row.to.text);
+                let mut words = format!("{from} -> {to} on {}", ports::words(&row.ports));
+                // The words may be wider than the row.
+                if let Some(stays) = &row.already_allowed {
+                    words.push_str(&format!("; still allowed: {stays}"));
+                }
+                if let Some(never) = &row.still_denied {
+                    words.push_str(&format!("; denied before as well: {never}"));
+                }
+                words
             };
             let mut told: Vec<String> = rows.map(words).collect();
             if diff.closed.len() > TOLD {

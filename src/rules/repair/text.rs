@@ -1,10 +1,12 @@
 //! Edits of a manifest's lines that keep everything else: comments, order, indentation.
 //!
-//! They know block style. What stands in one line with something else is left to people: each function
-//! gives nothing then.
+//! They know block style, and lists in brackets that stand in one line behind their key. What else stands in one
+//! line with something is left to people: each function gives nothing then.
 
 use super::Mend;
+use super::page::{Page, indent, is_filler};
 use crate::model::Origin;
+use crate::rules::words::quoted;
 
 /// Lines that stand in the place of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,12 @@ pub struct Replacement {
 }
 
 impl Replacement {
+    /// Of lines counted from 0, the last one excluded.
+    pub(super) fn of(first: usize, end: usize, text: String) -> Option<Self> {
+        let (first, last) = (u32::try_from(first).ok()?.checked_add(1)?, u32::try_from(end).ok()?);
+        Some(Self { first, last, text })
+    }
+
     /// The text with the lines replaced.
     pub fn apply(&self, text: &str) -> String {
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
@@ -29,14 +37,38 @@ impl Replacement {
     }
 }
 
-/// What to write for a mend; nothing where the text is not such that it can be told.
+/// What to write for a mend, in a text whose lines end with `\n`; nothing where the text is not such that it can be
+/// told.
 pub fn replacement(text: &str, mend: &Mend) -> Option<Replacement> {
     let lines: Vec<&str> = text.lines().collect();
     let page = Page { lines: &lines };
     match mend {
         Mend::JoinPeers { second } => page.join(second),
         Mend::Remove { what } => page.remove(what),
-        Mend::Ports { rule, ports } => page.ports(rule, ports),
+        Mend::DropPorts { rule, dropped } => page.drop_ports(rule, dropped),
+        Mend::Split { rule, groups } => page.split(rule, groups),
+        Mend::Except { peer, block, except } => page.except(peer, block, except),
+        Mend::Ports { rule, ports } => {
+            let port = |(protocol, port): &(String, u16)| {
+                format!("- {{port: {port}, protocol: {protocol}}}")
+            };
+            let lines: Vec<String> =
+                std::iter::once("ports:".into()).chain(ports.iter().map(port)).collect();
+            page.append(rule, &lines)
+        }
+        Mend::To { rule, namespace, labels } => {
+            let namespace =
+                format!("{}: {}", crate::model::NAMESPACE_NAME_LABEL, quoted(namespace));
+            let lines = [
+                "to:".into(),
+                format!("- namespaceSelector: {{matchLabels: {{{namespace}}}}}"),
+                format!("  podSelector: {{matchLabels: {{{}}}}}", pairs(labels)),
+            ];
+            page.append(rule, &lines)
+        }
+        Mend::Pods { peer, labels } => {
+            page.append(peer, &[format!("podSelector: {{matchLabels: {{{}}}}}", pairs(labels))])
+        }
         Mend::Pin { peer, namespace } => page.pin(peer, namespace),
         Mend::Select { subject, labels } => page.select(subject, labels),
         Mend::Types { subject, types } => page.types(subject, types),
@@ -46,99 +78,16 @@ pub fn replacement(text: &str, mend: &Mend) -> Option<Replacement> {
     }
 }
 
-struct Page<'t> {
-    lines: &'t [&'t str],
-}
-
-/// An item of a list in block style.
-#[derive(Clone, Copy)]
-struct Item {
-    first: usize,
-    /// One behind its last line, comments and blank lines at its end left out.
-    end: usize,
-    /// The column of its dash.
-    dash: usize,
-    /// The column of its first key.
-    key: usize,
+fn pairs(labels: &[(String, String)]) -> String {
+    let labels: Vec<String> =
+        labels.iter().map(|(key, value)| format!("{key}: {}", quoted(value))).collect();
+    labels.join(", ")
 }
 
 impl<'t> Page<'t> {
-    fn line(&self, index: usize) -> Option<&'t str> {
-        self.lines.get(index).copied()
-    }
-
-    fn span(origin: &Origin) -> (usize, usize) {
-        (origin.start_line.saturating_sub(1) as usize, origin.end_line as usize)
-    }
-
-    /// The item that these lines are, if they are one and nothing else.
-    fn item(&self, origin: &Origin) -> Option<Item> {
-        let (first, end) = Self::span(origin);
-        let line = self.line(first)?;
-        let dash = indent(line);
-        let rest = line.get(dash..)?.strip_prefix("- ")?;
-        let key = dash + 2 + indent(rest);
-        let starts_map = rest.trim_start().starts_with(|c: char| c.is_ascii_alphabetic());
-        let inside = self
-            .lines
-            .get(first + 1..end)?
-            .iter()
-            .all(|line| is_filler(line) || indent(line) > dash);
-        let next = self.lines.iter().skip(end).find(|line| !is_filler(line));
-        // What follows on a deeper level would still belong to the item.
-        let ends = next.is_none_or(|line| indent(line) <= dash);
-        (starts_map && inside && ends && end > first).then_some(Item { first, end, dash, key })
-    }
-
-    /// Takes the dash of the second peer away.
-    fn join(&self, second: &Origin) -> Option<Replacement> {
-        let item = self.item(second)?;
-        let line = self.line(item.first)?;
-        let (margin, rest) = line.split_at_checked(item.dash)?;
-        let text = format!("{margin} {}\n", rest.strip_prefix('-')?);
-        let number = u32::try_from(item.first).ok()? + 1;
-        Some(Replacement { first: number, last: number, text })
-    }
-
-    fn remove(&self, what: &Origin) -> Option<Replacement> {
-        let item = self.item(what)?;
-        // The comments right above speak of it. The only item of a list must not go alone.
-        let mut first = item.first;
-        while first > 0
-            && self
-                .line(first - 1)
-                .is_some_and(|line| line.trim_start().starts_with('#') && indent(line) == item.dash)
-        {
-            first -= 1;
-        }
-        let sibling =
-            |line: &&&str| indent(line) == item.dash && line.trim_start().starts_with("- ");
-        let near = |line: &&&str| is_filler(line) || indent(line) >= item.dash;
-        let after = self.lines.iter().skip(item.end).take_while(near).any(|line| sibling(&line));
-        let before =
-            self.lines.get(..first)?.iter().rev().take_while(near).any(|line| sibling(&line));
-        (before || after).then(|| Replacement {
-            first: u32::try_from(first + 1).unwrap_or(u32::MAX),
-            last: u32::try_from(item.end).unwrap_or(u32::MAX),
-            text: String::new(),
-        })
-    }
-
-    /// Adds ports behind the last line of a rule.
-    fn ports(&self, rule: &Origin, ports: &[(String, u16)]) -> Option<Replacement> {
-        let item = self.item(rule)?;
-        let margin = " ".repeat(item.key);
-        let mut text = format!("{}\n{margin}ports:\n", self.line(item.end - 1)?);
-        for (protocol, port) in ports {
-            text.push_str(&format!("{margin}- {{port: {port}, protocol: {protocol}}}\n"));
-        }
-        let last = u32::try_from(item.end).ok()?;
-        Some(Replacement { first: last, last, text })
-    }
-
     /// Gives an empty namespaceSelector of a peer a name.
     fn pin(&self, peer: &Origin, namespace: &str) -> Option<Replacement> {
-        let label = format!("{}: {namespace}", crate::model::NAMESPACE_NAME_LABEL);
+        let label = format!("{}: {}", crate::model::NAMESPACE_NAME_LABEL, quoted(namespace));
         self.fill(
             peer,
             "namespaceSelector: {}",
@@ -147,10 +96,12 @@ impl<'t> Page<'t> {
     }
 
     fn select(&self, subject: &Origin, labels: &[(String, String)]) -> Option<Replacement> {
-        let labels: Vec<String> =
-            labels.iter().map(|(key, value)| format!("{key}: {}", quoted(value))).collect();
-        let full = format!("podSelector: {{matchLabels: {{{}}}}}", labels.join(", "));
-        self.fill(subject, "podSelector: {}", &full)
+        let (first, _) = Self::span(subject);
+        // A policy without a selector has peers with one.
+        let before = self.line(first)?.split_once("podSelector: {}")?.0;
+        let own = before.trim().is_empty() || before.trim_start() == "spec: {";
+        let full = format!("podSelector: {{matchLabels: {{{}}}}}", pairs(labels));
+        own.then(|| self.fill(subject, "podSelector: {}", &full)).flatten()
     }
 
     /// Puts one text in the place of another that stands once in these lines.
@@ -194,7 +145,8 @@ impl<'t> Page<'t> {
         subject: &Origin,
         (name, namespace): (&str, &str),
     ) -> Option<Replacement> {
-        let gone = self.remove(rule)?;
+        let gone = self.remove(rule).filter(|gone| gone.text.is_empty())?;
+        let namespace = quoted(namespace);
         let (_, end) = Self::span(policy);
         let selector = self.section(subject, "podSelector:")?;
         let item = self.item(rule)?;
@@ -203,8 +155,9 @@ impl<'t> Page<'t> {
         for line in kept {
             text.push_str(&format!("{line}\n"));
         }
+        let metadata = self.metadata(policy, name, &namespace)?;
         text.push_str(&format!(
-            "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n"
+            "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n{metadata}spec:\n"
         ));
         for line in selector {
             text.push_str(&format!("  {line}\n"));
@@ -214,6 +167,37 @@ impl<'t> Page<'t> {
             text.push_str(&format!("  {}\n", line.get(item.dash.min(indent(line))..)?));
         }
         Some(Replacement { first: gone.first, last: u32::try_from(end).ok()?, text })
+    }
+
+    /// The metadata of a policy for another one of that name: labels and annotations may decide what is applied.
+    fn metadata(&self, policy: &Origin, name: &str, namespace: &str) -> Option<String> {
+        let (start, end) = Self::span(policy);
+        let own = format!("metadata:\n  name: {name}\n  namespace: {namespace}\n");
+        let mut lines =
+            self.lines.get(start..end)?.iter().skip_while(|line| !line.starts_with("metadata:"));
+        let Some(first) = lines.next() else {
+            return Some(own);
+        };
+        let rest = first.strip_prefix("metadata:")?;
+        if !is_filler(rest) {
+            let more = ["labels", "annotations"].iter().any(|key| first.contains(key));
+            let whole = rest.trim_start().starts_with('{') && rest.contains('}');
+            return (whole && !more).then_some(own);
+        }
+        let block: Vec<&&str> =
+            lines.take_while(|line| is_filler(line) || line.starts_with(' ')).collect();
+        let margin = block.iter().find(|line| !is_filler(line)).map(|line| indent(line))?;
+        let mut text = format!("{first}\n");
+        let mut named = false;
+        for line in block.iter().filter(|line| !is_filler(line)) {
+            let is_name = indent(line) == margin && line.trim_start().starts_with("name:");
+            named |= is_name;
+            match is_name {
+                true => text.push_str(&format!("{}name: {name}\n", " ".repeat(margin))),
+                false => text.push_str(&format!("{line}\n")),
+            }
+        }
+        named.then_some(text)
     }
 
     /// The lines of a section, moved to the left margin.
@@ -226,113 +210,6 @@ impl<'t> Page<'t> {
     }
 }
 
-fn indent(line: &str) -> usize {
-    line.len() - line.trim_start_matches(' ').len()
-}
-
-/// A blank line or a comment.
-fn is_filler(line: &str) -> bool {
-    let line = line.trim();
-    line.is_empty() || line.starts_with('#')
-}
-
-/// A label's value as YAML reads it as a string.
-fn quoted(value: &str) -> String {
-    let plain = value.starts_with(|c: char| c.is_ascii_alphabetic())
-        && !matches!(value, "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n");
-    if plain { value.into() } else { format!("\"{value}\"") }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn origin(start_line: u32, end_line: u32) -> Origin {
-        Origin { file: "f".into(), start_line, end_line }
-    }
-
-    fn mended(text: &str, mend: &Mend) -> Option<String> {
-        replacement(text, mend).map(|replacement| replacement.apply(text))
-    }
-
-    #[test]
-    fn two_peers_become_one() {
-        let text = "from:\n- namespaceSelector:\n    matchLabels: {a: b}\n- podSelector: # who\n    matchLabels: {c: d}\nports: []\n";
-        let mend = Mend::JoinPeers { second: origin(4, 5) };
-        assert_eq!(
-            mended(text, &mend).as_deref(),
-            Some(
-                "from:\n- namespaceSelector:\n    matchLabels: {a: b}\n  podSelector: # who\n    matchLabels: {c: d}\nports: []\n"
-            )
-        );
-    }
-
-    #[test]
-    fn an_item_goes_with_its_comment_unless_it_is_the_only_one() {
-        let text =
-            "egress:\n# to all\n- {}\n# to one\n- to: [{podSelector: {}}]\n\n  ports: []\nx: 1\n";
-        // A flow map behind the dash is no item that is known.
-        assert_eq!(mended(text, &Mend::Remove { what: origin(3, 3) }), None);
-        assert_eq!(
-            mended(text, &Mend::Remove { what: origin(5, 7) }).as_deref(),
-            Some("egress:\n# to all\n- {}\nx: 1\n")
-        );
-        let only = "egress:\n- to: []\nx: 1\n";
-        assert_eq!(mended(only, &Mend::Remove { what: origin(2, 2) }), None);
-    }
-
-    #[test]
-    fn ports_and_selectors_are_filled_in() {
-        let text = "ingress:\n  - from:\n      - namespaceSelector: {}\n";
-        let ports = vec![("TCP".to_string(), 5432)];
-        assert_eq!(
-            mended(text, &Mend::Ports { rule: origin(2, 3), ports }).as_deref(),
-            Some(
-                "ingress:\n  - from:\n      - namespaceSelector: {}\n    ports:\n    - {port: 5432, protocol: TCP}\n"
-            )
-        );
-        assert_eq!(
-            mended(text, &Mend::Pin { peer: origin(3, 3), namespace: "shop".into() }).as_deref(),
-            Some(
-                "ingress:\n  - from:\n      - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}\n"
-            )
-        );
-        let labels = vec![("app".to_string(), "1".to_string())];
-        assert_eq!(
-            mended("podSelector: {}\n", &Mend::Select { subject: origin(1, 1), labels }).as_deref(),
-            Some("podSelector: {matchLabels: {app: \"1\"}}\n")
-        );
-    }
-
-    #[test]
-    fn directions_are_said() {
-        let text = "spec:\n  podSelector:\n    matchLabels: {a: b}\n  egress: []\n";
-        let mend = Mend::Types { subject: origin(2, 3), types: vec!["Ingress"] };
-        assert_eq!(
-            mended(text, &mend).as_deref(),
-            Some(
-                "spec:\n  podSelector:\n    matchLabels: {a: b}\n  policyTypes: [Ingress]\n  egress: []\n"
-            )
-        );
-    }
-
-    #[test]
-    fn a_rule_moves_into_a_policy_of_its_own() {
-        let text = "kind: NetworkPolicy\nspec:\n  podSelector:\n    matchLabels: {a: b}\n  egress:\n  # names\n  - ports: [{port: 53}]\n  - to: []\n    ports: []\n";
-        let mend = Mend::Extract {
-            policy: origin(1, 9),
-            rule: origin(7, 7),
-            subject: origin(3, 4),
-            name: "allow-egress-dns".into(),
-            namespace: "shop".into(),
-        };
-        assert_eq!(
-            mended(text, &mend).as_deref(),
-            Some(
-                "kind: NetworkPolicy\nspec:\n  podSelector:\n    matchLabels: {a: b}\n  egress:\n  - to: []\n    ports: []\n---\n\
-                 apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: allow-egress-dns\n  namespace: shop\nspec:\n  \
-                 podSelector:\n    matchLabels: {a: b}\n  policyTypes: [Egress]\n  egress:\n  # names\n  - ports: [{port: 53}]\n"
-            )
-        );
-    }
-}
+#[path = "tests.rs"]
+mod tests;
