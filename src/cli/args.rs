@@ -156,7 +156,7 @@ pub(super) struct Lint {
     pub(super) fail_on: Option<FailOn>,
     #[command(flatten)]
     pub(super) rules: RuleOptions,
-    /// The environment, where there are several
+    /// The environment, where there are several [default: all of them]
     #[arg(long, value_name = "NAME")]
     pub(super) environment: Option<String>,
     #[command(flatten)]

@@ -21,7 +21,7 @@ use crate::report::{Report, date};
 use crate::rules::catalogue::RULES;
 use crate::settings::Mode;
 use crate::source::git::{self, Range};
-use crate::source::{Meter, Pair, directory};
+use crate::source::{Loaded, Meter, Pair, directory};
 use crate::tree::Tree;
 use chrono::Utc;
 use clap::CommandFactory;
@@ -141,9 +141,14 @@ fn run_lint(lint: &Lint, style: &Style) -> Result<Outcome> {
     let mut configuration = Configuration::of_snapshot(&lint.directory, &lint.cluster)?;
     lint.rules.apply(&mut configuration.settings.config);
     let progress = Progress::start();
-    let chosen = Chosen { environment: lint.environment.as_deref(), render: &lint.render };
-    let tree = snapshot(&lint.directory, chosen, &configuration, &progress)?;
-    let mut found = crate::lint(&tree, &configuration.settings.config);
+    let side = side(&lint.directory, &configuration, &progress)?;
+    let (options, wanted) = (lint.render.options()?, lint.environment.as_deref());
+    let (mut found, read) = environments::lint(&side, wanted, &configuration.settings, &options)
+        .map_err(|none| no_choice(none, wanted))?;
+    let names = read.iter().map(|one| one.environment.as_str());
+    for one in &read {
+        inventory::known(&one.tree.inventory, names.clone())?;
+    }
     date(&mut found.inventory, Utc::now().date_naive());
     drop(progress);
     output::write(&match lint.format {
@@ -195,10 +200,7 @@ fn snapshot(
     configuration: &Configuration,
     progress: &Progress,
 ) -> Result<Tree> {
-    let mut side = directory::load(path, &progress.meter)?;
-    configuration.limit(&mut side, path);
-    configuration.declare_alone(&mut side.tree);
-    something(&[&side.tree])?;
+    let side = side(path, configuration, progress)?;
     let options = chosen.render.options()?;
     let settings = &configuration.settings;
     match environments::snapshot(&side, chosen.environment, settings, &options) {
@@ -207,23 +209,40 @@ fn snapshot(
             inventory::known(&found.tree.inventory, names)?;
             Ok(found.tree)
         }
-        Err(NoChoice::Several(names)) => Err(Failure::Usage(format!(
-            "there are several environments: {}\n  try: `--environment NAME`",
-            quoted(&names)
-        ))),
-        Err(NoChoice::Unknown(names)) => {
-            let wanted = chosen.environment.unwrap_or_default();
+        Err(none) => Err(no_choice(none, chosen.environment)),
+    }
+}
+
+/// What a directory, or a file, holds that is to be looked at.
+fn side(path: &Path, configuration: &Configuration, progress: &Progress) -> Result<Loaded> {
+    let mut side = directory::load(path, &progress.meter)?;
+    configuration.limit(&mut side, path);
+    configuration.declare_alone(&mut side.tree);
+    something(&[&side.tree])?;
+    Ok(side)
+}
+
+fn no_choice(none: NoChoice, wanted: Option<&str>) -> Failure {
+    Failure::Usage(match none {
+        NoChoice::Several(names) => {
+            let names = quoted(&names);
+            format!("there are several environments: {names}\n  try: `--environment NAME`")
+        }
+        NoChoice::Unknown(names) => {
+            let wanted = wanted.unwrap_or_default();
             let near = nearest(wanted, names.iter().map(String::as_str), SUGGESTIONS);
             let near: Vec<String> = near.into_iter().map(str::to_string).collect();
-            Err(Failure::Usage(match near.is_empty() {
+            match near.is_empty() {
                 true => format!("there is no environment `{wanted}`; there are {}", quoted(&names)),
-                false => format!(
-                    "there is no environment `{wanted}`\n  did you mean: {}?",
-                    quoted(&near)
-                ),
-            }))
+                false => {
+                    format!(
+                        "there is no environment `{wanted}`\n  did you mean: {}?",
+                        quoted(&near)
+                    )
+                }
+            }
         }
-    }
+    })
 }
 
 /// Which environment of a snapshot, built how.

@@ -2,8 +2,8 @@
 
 use crate::parse::Problem;
 use crate::report::{
-    Environment, Hides, Inventory, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Snapshot,
-    Tool, Verdict,
+    Environment, Finding, Hides, Inventory, Lint, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION,
+    Snapshot, Tool, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -81,9 +81,7 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
             }
         }
     }
-    let mut inventory: Vec<(usize, Inventory)> = inventory.into_values().collect();
-    inventory.sort_by_key(|(number, _)| *number);
-    let inventory = inventory.into_iter().map(|(_, file)| file).collect();
+    let inventory = in_order(inventory);
     let several = environments.len() > 1;
     let not_evaluated = one_each(entries, several);
     let hidden = |hides| not_evaluated.iter().any(|entry| entry.hides == hides);
@@ -105,6 +103,59 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
         inventory,
         isolation: None,
     }
+}
+
+/// Makes one answer of those of several environments: what several say stands once, with their names.
+pub(super) fn lints(lints: Vec<(String, Lint)>) -> Lint {
+    let several = lints.len() > 1;
+    let mut findings: BTreeMap<_, Finding> = BTreeMap::new();
+    let mut ignored = BTreeMap::new();
+    let mut entries = Vec::new();
+    let mut read = ReadCounts::default();
+    let mut inventory = BTreeMap::new();
+    for (name, lint) in lints {
+        for (position, finding) in lint.findings.into_iter().enumerate() {
+            let place = &finding.location;
+            let key = (
+                // Those of one snapshot stay in their order.
+                if several { 0 } else { position },
+                std::cmp::Reverse(finding.severity),
+                place.file.clone(),
+                place.start_line,
+                finding.rule,
+                finding.fingerprint.clone(),
+                finding.message.to_string(),
+            );
+            let known = findings.entry(key).or_insert(finding);
+            if several {
+                known.environments.push(name.clone());
+            }
+        }
+        for one in lint.ignored {
+            ignored.entry((one.fingerprint.clone(), one.location.file.clone())).or_insert(one);
+        }
+        entries.extend(lint.not_evaluated.into_iter().map(|entry| (name.clone(), entry)));
+        read.add(&lint.read);
+        for file in lint.inventory {
+            add(&mut inventory, file);
+        }
+    }
+    Lint {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::this(),
+        findings: findings.into_values().collect(),
+        ignored: ignored.into_values().collect(),
+        not_evaluated: one_each(entries, several),
+        read,
+        inventory: in_order(inventory),
+    }
+}
+
+/// Files in the order in which they were named.
+fn in_order(inventory: BTreeMap<String, (usize, Inventory)>) -> Vec<Inventory> {
+    let mut inventory: Vec<(usize, Inventory)> = inventory.into_values().collect();
+    inventory.sort_by_key(|(number, _)| *number);
+    inventory.into_iter().map(|(_, file)| file).collect()
 }
 
 /// Adds what one environment used of a file: of several, the most that one did.

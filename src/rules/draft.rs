@@ -169,6 +169,7 @@ impl Draft {
             fingerprint,
             witness: self.witness,
             accepted_by_change: None,
+            environments: Vec::new(),
         }
     }
 }
