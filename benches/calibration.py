@@ -40,15 +40,9 @@ def report(program, *arguments):
 
 
 def lint(program, directory, persona):
-    """The findings of a snapshot; those of several environments once each."""
-    base = ["lint", directory, "--persona", persona]
-    code, out, err = run(program, *base, "--format", "json")
-    if code == 2 and "several environments" in err:
-        names = re.findall(r"`([^`]+)`", err.splitlines()[0])
-        reports = [report(program, *base, "--environment", name) for name in names]
-    else:
-        reports = [report(program, *base)]
-    return list(once(finding for each in reports if each for finding in each["findings"]))
+    """The findings of a snapshot, those of several environments once each."""
+    found = report(program, "lint", directory, "--persona", persona)
+    return found["findings"] if found else []
 
 
 def once(findings):

@@ -166,7 +166,7 @@ pub(super) struct Lint {
         default_missing_value = "equivalent"
     )]
     pub(super) fix: Option<FixUpTo>,
-    /// The environment, where there are several
+    /// The environment, where there are several [default: all of them; `--fix` needs one]
     #[arg(long, value_name = "NAME")]
     pub(super) environment: Option<String>,
     #[command(flatten)]

@@ -4,10 +4,11 @@ use super::args::{AnswerFormat, FixUpTo, Lint};
 use super::config::Configuration;
 use super::exit::Outcome;
 use super::failure::{Failure, say};
+use super::inventory;
 use super::output;
 use super::progress::Progress;
 use super::rendering::RenderOptions;
-use super::run::{Chosen, snapshot};
+use super::run::{Chosen, no_choice, side, snapshot};
 use super::write;
 use crate::environments;
 use crate::fixing;
@@ -27,15 +28,15 @@ pub(super) fn run(lint: &Lint, style: &Style) -> Result<Outcome> {
     let mut configuration = Configuration::of_snapshot(&lint.directory, &lint.cluster)?;
     lint.rules.apply(&mut configuration.settings.config);
     let progress = Progress::start();
-    let chosen = Chosen { environment: lint.environment.as_deref(), render: &lint.render };
-    let (side, tree) = snapshot(&lint.directory, chosen, &configuration, &progress)?;
     let mut found = match lint.fix {
-        None => crate::lint(&tree, &configuration.settings.config),
+        None => all(lint, &configuration, &progress)?,
         Some(most) => {
             let most = match most {
                 FixUpTo::Equivalent => FixKind::Equivalent,
                 FixUpTo::Narrowing => FixKind::Narrowing,
             };
+            let chosen = Chosen { environment: lint.environment.as_deref(), render: &lint.render };
+            let (side, tree) = snapshot(&lint.directory, chosen, &configuration, &progress)?;
             fix(&lint.directory, &lint.render, &configuration, (side, &tree), most)?
         }
     };
@@ -47,6 +48,23 @@ pub(super) fn run(lint: &Lint, style: &Style) -> Result<Outcome> {
     })?;
     let fail_on = lint.fail_on.or(configuration.settings.fail_on).unwrap_or_default();
     Ok(judge_lint(&found, fail_on).into())
+}
+
+/// The findings of the environment that was asked for, or of all of them.
+fn all(
+    lint: &Lint,
+    configuration: &Configuration,
+    progress: &Progress,
+) -> Result<crate::report::Lint> {
+    let side = side(&lint.directory, configuration, progress)?;
+    let (options, wanted) = (lint.render.options()?, lint.environment.as_deref());
+    let (found, read) = environments::lint(&side, wanted, &configuration.settings, &options)
+        .map_err(|none| no_choice(none, wanted))?;
+    for one in &read {
+        let names = read.iter().map(|one| one.environment.as_str());
+        inventory::known(&one.tree.inventory, names)?;
+    }
+    Ok(found)
 }
 
 /// Fixes what can be fixed and writes it, if the whole repository shows that it keeps its promise; what is left.

@@ -178,10 +178,7 @@ pub(super) fn snapshot(
     configuration: &Configuration,
     progress: &Progress,
 ) -> Result<(Loaded, Tree)> {
-    let mut side = directory::load(path, &progress.meter)?;
-    configuration.limit(&mut side, path);
-    configuration.declare_alone(&mut side.tree);
-    something(&[&side.tree])?;
+    let side = side(path, configuration, progress)?;
     let options = chosen.render.options()?;
     let settings = &configuration.settings;
     match environments::snapshot(&side, chosen.environment, settings, &options) {
@@ -190,23 +187,44 @@ pub(super) fn snapshot(
             inventory::known(&found.tree.inventory, names)?;
             Ok((side, found.tree))
         }
-        Err(NoChoice::Several(names)) => Err(Failure::Usage(format!(
-            "there are several environments: {}\n  try: `--environment NAME`",
-            quoted(&names)
-        ))),
-        Err(NoChoice::Unknown(names)) => {
-            let wanted = chosen.environment.unwrap_or_default();
+        Err(none) => Err(no_choice(none, chosen.environment)),
+    }
+}
+
+/// What a directory, or a file, holds that is to be looked at.
+pub(super) fn side(
+    path: &Path,
+    configuration: &Configuration,
+    progress: &Progress,
+) -> Result<Loaded> {
+    let mut side = directory::load(path, &progress.meter)?;
+    configuration.limit(&mut side, path);
+    configuration.declare_alone(&mut side.tree);
+    something(&[&side.tree])?;
+    Ok(side)
+}
+
+pub(super) fn no_choice(none: NoChoice, wanted: Option<&str>) -> Failure {
+    Failure::Usage(match none {
+        NoChoice::Several(names) => {
+            let names = quoted(&names);
+            format!("there are several environments: {names}\n  try: `--environment NAME`")
+        }
+        NoChoice::Unknown(names) => {
+            let wanted = wanted.unwrap_or_default();
             let near = nearest(wanted, names.iter().map(String::as_str), SUGGESTIONS);
             let near: Vec<String> = near.into_iter().map(str::to_string).collect();
-            Err(Failure::Usage(match near.is_empty() {
+            match near.is_empty() {
                 true => format!("there is no environment `{wanted}`; there are {}", quoted(&names)),
-                false => format!(
-                    "there is no environment `{wanted}`\n  did you mean: {}?",
-                    quoted(&near)
-                ),
-            }))
+                false => {
+                    format!(
+                        "there is no environment `{wanted}`\n  did you mean: {}?",
+                        quoted(&near)
+                    )
+                }
+            }
         }
-    }
+    })
 }
 
 /// Which environment of a snapshot, built how.

@@ -2,8 +2,8 @@
 
 use crate::parse::Problem;
 use crate::report::{
-    Environment, Fix, Hides, Inventory, NotEvaluated, ReadCounts, Report, SCHEMA_VERSION, Snapshot,
-    Tool, Verdict,
+    Environment, Finding, Fix, Hides, Inventory, Lint, NotEvaluated, ReadCounts, Report,
+    SCHEMA_VERSION, Snapshot, Tool, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -81,9 +81,7 @@ pub(super) fn merge(reports: Vec<Reviewed>) -> Report {
             }
         }
     }
-    let mut inventory: Vec<(usize, Inventory)> = inventory.into_values().collect();
-    inventory.sort_by_key(|(number, _)| *number);
-    let inventory = inventory.into_iter().map(|(_, file)| file).collect();
+    let inventory = in_order(inventory);
     let several = environments.len() > 1;
     if several {
         untried(&mut environments);
@@ -123,16 +121,91 @@ fn untried(environments: &mut [Environment]) {
         })
         .collect();
     for finding in environments.iter_mut().flat_map(|each| &mut each.findings) {
-        let Some(fix) = finding.fix.as_ref().filter(|fix| fix.location.is_some()) else { continue };
-        let same = |one: &Fix| {
-            (&one.replacement, &one.location, one.kind)
-                == (&fix.replacement, &fix.location, fix.kind)
-        };
-        if !fixes.iter().all(|known| known.get(&finding.fingerprint).is_some_and(same)) {
-            finding.fix = None;
-            finding.unfixed = Some("its edit was not tried in every environment".into());
+        let fix = finding.fix.as_ref();
+        let same = |known: &BTreeMap<String, Fix>| same_edit(known.get(&finding.fingerprint), fix);
+        if !fixes.iter().all(same) {
+            take_back(finding);
         }
     }
+}
+
+/// Do two fixes write the same lines, or none of them any?
+fn same_edit(one: Option<&Fix>, other: Option<&Fix>) -> bool {
+    let edit = |fix: Option<&Fix>| {
+        let fix = fix.filter(|fix| fix.location.is_some())?;
+        Some((fix.replacement.clone(), fix.location.clone(), fix.kind))
+    };
+    edit(one) == edit(other)
+}
+
+/// Takes an edit of lines back that was not tried in every environment.
+fn take_back(finding: &mut Finding) {
+    if finding.fix.as_ref().is_some_and(|fix| fix.location.is_some()) {
+        finding.fix = None;
+        finding.unfixed = Some("its edit was not tried in every environment".into());
+    }
+}
+
+/// Makes one answer of those of several environments: what several say stands once, with their names.
+pub(super) fn lints(lints: Vec<(String, Lint)>) -> Lint {
+    let count = lints.len();
+    let several = count > 1;
+    let mut findings: BTreeMap<_, Finding> = BTreeMap::new();
+    let mut ignored = BTreeMap::new();
+    let mut entries = Vec::new();
+    let mut read = ReadCounts::default();
+    let mut inventory = BTreeMap::new();
+    for (name, lint) in lints {
+        for (position, finding) in lint.findings.into_iter().enumerate() {
+            let place = &finding.location;
+            let key = (
+                // Those of one snapshot stay in their order.
+                if several { 0 } else { position },
+                std::cmp::Reverse(finding.severity),
+                place.file.clone(),
+                place.start_line,
+                finding.rule,
+                finding.fingerprint.clone(),
+                finding.message.to_string(),
+            );
+            let fix = finding.fix.clone();
+            let known = findings.entry(key).or_insert(finding);
+            if several {
+                known.environments.push(name.clone());
+                if !same_edit(known.fix.as_ref(), fix.as_ref()) {
+                    take_back(known);
+                }
+            }
+        }
+        for one in lint.ignored {
+            ignored.entry((one.fingerprint.clone(), one.location.file.clone())).or_insert(one);
+        }
+        entries.extend(lint.not_evaluated.into_iter().map(|entry| (name.clone(), entry)));
+        read.add(&lint.read);
+        for file in lint.inventory {
+            add(&mut inventory, file);
+        }
+    }
+    let mut findings: Vec<Finding> = findings.into_values().collect();
+    let elsewhere = |finding: &&mut Finding| several && finding.environments.len() < count;
+    findings.iter_mut().filter(elsewhere).for_each(take_back);
+    Lint {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::this(),
+        findings,
+        ignored: ignored.into_values().collect(),
+        not_evaluated: one_each(entries, several),
+        read,
+        inventory: in_order(inventory),
+        fixed: Vec::new(),
+    }
+}
+
+/// Files in the order in which they were named.
+fn in_order(inventory: BTreeMap<String, (usize, Inventory)>) -> Vec<Inventory> {
+    let mut inventory: Vec<(usize, Inventory)> = inventory.into_values().collect();
+    inventory.sort_by_key(|(number, _)| *number);
+    inventory.into_iter().map(|(_, file)| file).collect()
 }
 
 /// Adds what one environment used of a file: of several, the most that one did.

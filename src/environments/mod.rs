@@ -19,7 +19,7 @@ pub use kept::Kept;
 pub use plan::{Index, Part, Plan};
 
 use crate::report::environments::{Described, Environments};
-use crate::report::{Report, SCHEMA_VERSION, Tool};
+use crate::report::{Lint, Report, SCHEMA_VERSION, Tool};
 use crate::settings::{FailOn, Settings};
 use crate::source::{Loaded, Pair};
 use crate::tree::{InventoryFile, Tree};
@@ -153,26 +153,64 @@ pub fn snapshot(
     settings: &Settings,
     options: &Options,
 ) -> Result<Chosen, NoChoice> {
+    let all = |names: Vec<String>| match names.len() {
+        1 => Ok(names),
+        _ => Err(NoChoice::Several(names)),
+    };
+    let mut found = chosen(side, wanted, settings, options, all)?;
+    found.pop().ok_or(NoChoice::Several(Vec::new()))
+}
+
+/// What rules say of one side: of the environment that is named, or of each. What several have stands once, with
+/// their names. With it what was looked at.
+///
+/// # Errors
+///
+/// There is none of the name.
+pub fn lint(
+    side: &Loaded,
+    wanted: Option<&str>,
+    settings: &Settings,
+    options: &Options,
+) -> Result<(Lint, Vec<Chosen>), NoChoice> {
+    let found = chosen(side, wanted, settings, options, Ok)?;
+    let lints = found.par_iter().map(|Chosen { tree, environment }| {
+        (environment.clone(), crate::lint(tree, &settings.config.in_environment(environment)))
+    });
+    Ok((merge::lints(lints.collect()), found))
+}
+
+/// One side of the environment that is named, or of those of all names that are picked where none is.
+fn chosen(
+    side: &Loaded,
+    wanted: Option<&str>,
+    settings: &Settings,
+    options: &Options,
+    pick: impl FnOnce(Vec<String>) -> Result<Vec<String>, NoChoice>,
+) -> Result<Vec<Chosen>, NoChoice> {
     let Some(builder) = Builder::new(&[&side.tree], settings, options) else {
         let environment = DEFAULT.to_string();
         return match wanted {
             Some(name) if name != DEFAULT => Err(NoChoice::Unknown(vec![environment])),
-            _ => Ok(Chosen { tree: side.tree.clone(), environment }),
+            _ => Ok(vec![Chosen { tree: side.tree.clone(), environment }]),
         };
     };
     let plan = plan::plan(&builder, [side, side], settings);
     let names = plan.environments();
-    let name = match (wanted, names.as_slice()) {
-        (Some(wanted), names) if names.iter().any(|name| name == wanted) => wanted,
-        (Some(_), _) => return Err(NoChoice::Unknown(names)),
-        (None, [only]) => only,
-        (None, _) => return Err(NoChoice::Several(names)),
+    let names = match wanted {
+        Some(wanted) if names.iter().any(|name| name == wanted) => vec![wanted.to_string()],
+        Some(_) => return Err(NoChoice::Unknown(names)),
+        None => pick(names)?,
     };
     let index = plan.index();
-    let parts = index.of(name);
-    let mut tree = world::world(&builder, [side, side], &parts, name);
-    tree.problems.extend(index.told(name, &parts, has_inventory(side, name)));
-    Ok(Chosen { tree, environment: name.to_string() })
+    let trees = names.into_iter().map(|environment| {
+        let parts = index.of(&environment);
+        let mut tree = world::world(&builder, [side, side], &parts, &environment);
+        let known = has_inventory(side, &environment);
+        tree.problems.extend(index.told(&environment, &parts, known));
+        Chosen { tree, environment }
+    });
+    Ok(trees.collect())
 }
 
 /// What one side deploys, and where.

@@ -85,9 +85,8 @@ pub fn side(entry: &NotEvaluated) -> Option<&'static str> {
 /// How many environments an entry names.
 const NAMED: usize = 4;
 
-/// The environments that it is about, where there are several: `prod, staging`.
-pub fn environments(entry: &NotEvaluated) -> Option<String> {
-    let names = &entry.environments;
+/// The environments that something is about, where there are several: `prod, staging`.
+pub fn environments(names: &[String]) -> Option<String> {
     if names.is_empty() {
         return None;
     }

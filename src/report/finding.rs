@@ -42,6 +42,9 @@ pub struct Finding {
     /// Where the change itself accepts it, which counts once it is merged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_by_change: Option<Location>,
+    /// The environments of a snapshot that have it, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
 }
 
 /// A finding that somebody has accepted.

@@ -184,6 +184,7 @@ impl Draft {
             fingerprint,
             witness: self.witness,
             accepted_by_change: None,
+            environments: Vec::new(),
         }
     }
 }

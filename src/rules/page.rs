@@ -15,7 +15,8 @@ What `netpol-review` says of how policies are written, beside what they open. In
 introduces counts against it; `netpol-review lint` tells everything. `netpol-review rules RULE` shows one page.
 
 Regular findings are shown to everybody, pedantic and auditor ones with `--persona`. Rules marked as a lesson are
-shown to everybody where a change introduces them.
+shown to everybody where a change introduces them. How often each is right on real manifests is in
+[rules-calibration.md](rules-calibration.md).
 ";
 
 /// docs/rules.md.

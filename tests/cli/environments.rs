@@ -515,3 +515,39 @@ fn what_is_refused_changes_with_what_would_shape_it_and_with_nothing_else() {
         assert_eq!(of_chart, 1, "{path}: {entries}");
     }
 }
+
+/// Without a name, the findings of all environments stand once each, with their names.
+#[test]
+fn lint_looks_at_every_environment() {
+    let Some(_) = kustomize() else { return };
+    let sandbox = Sandbox::new();
+    overlays(&sandbox, &["prod", "staging"]);
+    let own = policy("wide", "{podSelector: {matchLabels: {app: db}}, ingress: [{}]}");
+    sandbox.write("r/overlays/prod/wide.yaml", own);
+    sandbox.write(
+        "r/overlays/prod/kustomization.yaml",
+        "namespace: shop
+resources: [../../base, wide.yaml]
+",
+    );
+    let findings = |more: &str| {
+        let run = sandbox.run(&format!("lint r --format json {more}"));
+        let found: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:#?}"));
+        let findings = found["findings"].as_array().unwrap().iter();
+        findings
+            .map(|each| (each["rule"].as_str().unwrap().to_string(), each["environments"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let both = serde_json::json!(["prod", "staging"]);
+    let rule = |name: &str| name.to_string();
+    assert_eq!(
+        findings(""),
+        [
+            (rule("rule-without-peers"), serde_json::json!(["prod"])),
+            (rule("missing-default-deny"), both),
+        ]
+    );
+    assert_eq!(findings("--environment staging"), [(rule("missing-default-deny"), Value::Null)]);
+    let text = sandbox.run("lint r").stdout;
+    assert!(text.contains("of prod, staging"), "{text}");
+}

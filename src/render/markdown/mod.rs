@@ -281,7 +281,7 @@ fn entry_text(entry: &NotEvaluated) -> String {
     if let Some(side) = unread::side(entry) {
         text.push_str(&format!(" ({side})"));
     }
-    if let Some(environments) = unread::environments(entry) {
+    if let Some(environments) = unread::environments(&entry.environments) {
         text.push_str(&format!(", in {}", untrusted::markdown(&environments)));
     }
     text

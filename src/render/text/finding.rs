@@ -2,7 +2,7 @@
 
 use super::layout::{self, Lines, Role};
 use super::row::{SEVERITY, detail, short};
-use crate::render::{untrusted, words};
+use crate::render::{unread, untrusted, words};
 use crate::report::{Finding, Fix, Fixed};
 
 /// A finding with everything that a reviewer decides by.
@@ -12,6 +12,9 @@ pub fn finding(lines: &mut Lines, finding: &Finding) {
     let text = format!("{}: {message}", finding.rule);
     lines.item(0, Role::Severity(finding.severity), severity, SEVERITY, &text);
     detail(lines, "in", &layout::phrase(&words::about(finding)));
+    if let Some(names) = unread::environments(&finding.environments) {
+        detail(lines, "", &format!("of {}", untrusted::plain(&names)));
+    }
     if let Some(fix) = &finding.fix {
         mend(lines, fix);
     }

@@ -200,7 +200,7 @@ fn entry_text(entry: &NotEvaluated, scope: Scope) -> String {
     if let Some(side) = unread::side(entry).filter(|_| scope == Scope::Change) {
         text.push_str(&format!(" ({side})"));
     }
-    if let Some(environments) = unread::environments(entry) {
+    if let Some(environments) = unread::environments(&entry.environments) {
         text.push_str(&format!(", in {}", untrusted::plain(&environments)));
     }
     text

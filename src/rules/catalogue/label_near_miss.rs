@@ -163,7 +163,7 @@ pub(super) struct Near<'a> {
 impl Near<'_> {
     fn message(&self, nothing: &'static str, everybody: &'static str) -> Message {
         let pair = |(key, value): &Label| format!("{key}={value}");
-        let message = Message::new("No pod has ")
+        let message = Message::new("No declared pod has ")
             .name(pair(&self.term))
             .words(if self.excludes { everybody } else { nothing })
             .words("; ")
