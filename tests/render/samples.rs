@@ -64,7 +64,7 @@ pub fn findings() -> Vec<Finding> {
             location: Some(location(12, 12)),
             diff: Some(
                 "--- a/payments/db.yaml\n+++ b/payments/db.yaml\n@@ -12,1 +12,1 @@\n-  - \
-                 namespaceSelector: {}\n+  - namespaceSelector: {matchLabels: {name: shop}}\n"
+                 namespaceSelector: {}\n+  - namespaceSelector: *shop\n"
                     .into(),
             ),
             removes: vec!["any pod -> payments/db on TCP 5432".into()],
