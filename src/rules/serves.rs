@@ -3,7 +3,7 @@
 use super::Snapshot;
 use super::snapshot::is_dns_port;
 use crate::model::{
-    NamespaceMatch, Operator, PeerKind, PortMatch, Ports, Protocol, Selector, Workload,
+    Labels, NamespaceMatch, Operator, PeerKind, PortMatch, Ports, Protocol, Selector, Workload,
 };
 use std::sync::Arc;
 
@@ -80,6 +80,13 @@ const RESOLVERS: [(&str, &[&str]); 4] = [
     ("app", &["coredns", "kube-dns"]),
     ("dns.operator.openshift.io/daemonset-dns", &["default"]),
 ];
+
+/// Do these labels of a pod say that it resolves names?
+pub fn has_label_of_resolver(labels: &Labels) -> bool {
+    RESOLVERS
+        .iter()
+        .any(|(key, known)| labels.get(*key).is_some_and(|value| known.contains(&&**value)))
+}
 
 /// Does a peer name the pods of the cluster's resolver, and no others?
 pub fn is_resolver(kind: &PeerKind) -> bool {
