@@ -2,6 +2,7 @@
 //!
 //! Edges (directories, git revisions) build trees; nothing in here touches a disk.
 
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -200,6 +201,16 @@ impl Content {
     }
 }
 
+/// An identity for bytes that are not understood.
+pub fn digest(bytes: &[u8]) -> u128 {
+    shorten(&Sha256::digest(bytes))
+}
+
+/// The first 128 bits of a hash.
+pub(crate) fn shorten(hash: &[u8]) -> u128 {
+    hash.iter().take(16).fold(0, |digest, byte| (digest << 8) | u128::from(*byte))
+}
+
 /// A file that is part of the snapshot but was not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedFile {
@@ -210,6 +221,22 @@ pub struct SkippedFile {
     /// What identifies the content that was not read (a link's target, an object id, a size), so
     /// that a change of it is noticed. Equal on both sides means unchanged.
     pub identity: String,
+    /// The file of the tree that it leads to, if it is a link to one: what that holds is no part of the identity
+    /// as long as it is read under its own name.
+    pub leads_to: Option<String>,
+}
+
+impl SkippedFile {
+    /// Something that leads nowhere else.
+    pub fn new(path: String, reason: String, identity: String) -> Self {
+        Self { path, reason, identity, leads_to: None }
+    }
+
+    /// Makes what a link leads to part of its identity.
+    pub fn holds(&mut self, content: &Content) {
+        self.identity = format!("{} = {:032x}", self.identity, digest(content.bytes()));
+        self.leads_to = None;
+    }
 }
 
 /// Gives an inventory to both sides of a comparison. A file of it that lies in the trees is taken out of

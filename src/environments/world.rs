@@ -56,6 +56,14 @@ pub(super) fn world(
             }
         }
     }
+    // What a link leads to may be read in another world only.
+    for link in &mut tree.skipped {
+        let Some(target) = &link.leads_to else { continue };
+        let elsewhere = side.tree.files.get(target.as_str());
+        if let Some(content) = elsewhere.filter(|_| !tree.files.contains_key(target.as_str())) {
+            link.holds(content);
+        }
+    }
     tree
 }
 

@@ -2,12 +2,13 @@
 
 use super::built::Built;
 use super::evidence::{self, Mentioned};
-use super::file::{FileRead, digest};
+use super::file::FileRead;
 use super::twice::Twice;
 use super::workload::Draft;
 use super::{Affects, Parsed, Problem, Sort, helm};
 use crate::model::{Namespace, Policy, Workload};
 use crate::tree::Tree;
+use crate::tree::digest;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;

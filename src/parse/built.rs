@@ -1,10 +1,11 @@
 //! The kustomizations of a side together: what each builds on, what reading that as it stands misses,
 //! and what a change takes from one or gives to it without touching the files themselves.
 
-use super::file::{FileRead, digest};
+use super::file::FileRead;
 use super::kustomize::{Kustomization, directory, list, resolve};
 use super::{Affects, Problem, Sort};
 use crate::tree::Tree;
+use crate::tree::digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -367,7 +367,7 @@ impl<'a> Doc<'a> {
     pub(super) fn digest(&self, id: NodeId) -> u128 {
         let mut hash = Sha256::new();
         self.hash_into(id, &mut hash, true);
-        super::file::shorten(&hash.finalize())
+        crate::tree::shorten(&hash.finalize())
     }
 
     /// Nodes stand in the order of the text, so what is inside a node follows it in one piece.

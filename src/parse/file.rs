@@ -10,8 +10,7 @@ use super::workload::Draft;
 use super::{Affects, Problem, Sort, json, limits, object, relocate, sniff, yaml};
 use crate::config::Config;
 use crate::model::{Namespace, Policy, WorkloadId};
-use crate::tree::Rendered;
-use sha2::{Digest, Sha256};
+use crate::tree::{Rendered, digest};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -139,16 +138,6 @@ fn read_as_it_stands(
         reader.yaml(bytes);
     }
     reader.read
-}
-
-/// An identity for bytes that were not understood.
-pub fn digest(bytes: &[u8]) -> u128 {
-    shorten(&Sha256::digest(bytes))
-}
-
-/// The first 128 bits of a hash.
-pub(super) fn shorten(hash: &[u8]) -> u128 {
-    hash.iter().take(16).fold(0, |digest, byte| (digest << 8) | u128::from(*byte))
 }
 
 /// A file in the making; [`super::object`] holds what concerns single objects.

@@ -1,9 +1,10 @@
 //! Helm charts: documents of their templates that only rendering makes manifests.
 
 use super::doc::Doc;
-use super::file::{FileRead, digest};
+use super::file::FileRead;
 use super::{Affects, Problem, Sort, yaml};
 use crate::tree::Tree;
+use crate::tree::digest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -7,11 +7,12 @@
 
 use super::built::Built;
 use super::doc::{Doc, NodeId};
-use super::file::{FileRead, Reader, digest};
+use super::file::{FileRead, Reader};
 use super::twice::Twice;
 use super::workload::Draft;
 use super::{Affects, Parsed, Problem, Sort, assemble, limits};
 use crate::model::{Namespace, Origin, Policy, PolicyId, Workload, WorkloadId};
+use crate::tree::digest;
 use crate::tree::{InventoryFile, Tree};
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,10 +1,10 @@
 //! Kustomizations: what one would change of the files that it builds on, which are read as they stand.
 
 use super::doc::{Doc, NodeId, View};
-use super::file::digest;
 use super::patch::{self, Target};
 use super::scalar::Scalar;
 use super::yaml;
+use crate::tree::digest;
 use std::collections::BTreeSet;
 
 /// One kustomization file, summed up.

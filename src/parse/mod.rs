@@ -33,8 +33,7 @@ mod twice;
 mod workload;
 mod yaml;
 
-pub use crate::tree::{Affects, Problem, Sort};
-pub use file::digest;
+pub use crate::tree::{Affects, Problem, Sort, digest};
 pub use inventory::{InventoryRead, TAKEN, UNREAD};
 pub use kinds::worth_parsing;
 pub use kustomize::{directory, is_kustomization, resolve};

@@ -2,13 +2,14 @@
 
 use super::de::{self, Fault, Notes};
 use super::doc::{Doc, DocError, NodeId, View};
-use super::file::{Reader, digest};
+use super::file::Reader;
 use super::kinds::{self, Kind};
 use super::place::Place;
 use super::scalar::Scalar;
 use super::workload::{self, Metadata};
 use super::{Affects, Problem, Sort, limits, meant, names, policy, selector, sniff};
 use crate::model::{ACCEPTANCE, Acceptance, Namespace, WorkloadId};
+use crate::tree::digest;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Deserialize;
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 //! copy, or a mistake. Silent while they mean the same.
 
 use super::built::Built;
-use super::file::digest;
 use super::kustomize::directory;
 use super::{Affects, Problem, Sort};
 use crate::model::{Namespace, Origin, Policy, PolicyId, Workload};
+use crate::tree::digest;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;

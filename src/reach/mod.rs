@@ -11,3 +11,4 @@ pub mod world;
 
 pub use encode::{Encoder, Reading};
 pub use world::{NamespaceSlot, Ranges, Side, Slot, World};
+pub(crate) use world::{Versions, join};

@@ -451,17 +451,18 @@ fn lay_out<'a>(
 }
 
 /// Joins two lists that are sorted by an identity.
-fn join<'a, T, K: Ord + 'a>(
+pub(crate) fn join<'a, T, K: Ord + 'a>(
     before: &'a [Arc<T>],
     after: &'a [Arc<T>],
-    key: impl Fn(&'a T) -> &'a K + Copy,
+    key: impl Fn(&'a T) -> K + Copy,
 ) -> impl Iterator<Item = Versions<'a, T>> {
     let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
     std::iter::from_fn(move || match (before.peek(), after.peek()) {
         (None, None) => None,
         (Some(_), None) => Some((before.next(), None)),
         (None, Some(_)) => Some((None, after.next())),
-        (Some(a), Some(b)) => Some(match key(a).cmp(key(b)) {
+        (Some(a), Some(b)) if Arc::ptr_eq(a, b) => Some((before.next(), after.next())),
+        (Some(a), Some(b)) => Some(match key(a).cmp(&key(b)) {
             std::cmp::Ordering::Less => (before.next(), None),
             std::cmp::Ordering::Greater => (None, after.next()),
             std::cmp::Ordering::Equal => (before.next(), after.next()),

@@ -134,10 +134,8 @@ where
     Ok(None)
 }
 
-/// The flows that make up "everything" for a direction: with every pod on the pod network, declared or not, and
-/// every IPv4 address outside at the other end. Nodes are left out, as no peer but an absent one names them, and
-/// so is IPv6, which many clusters don't have.
-fn everybody(encoder: &mut Encoder<'_, '_>, side: Side, direction: Direction) -> Result<Set> {
+/// The flows with every pod on the pod network, declared or not, at the other end of a direction.
+fn every_pod(encoder: &mut Encoder<'_, '_>, side: Side, direction: Direction) -> Result<Set> {
     let other = Encoder::subject_end(direction).other();
     let world = encoder.world;
     let mut slots = Vec::new();
@@ -148,12 +146,16 @@ fn everybody(encoder: &mut Encoder<'_, '_>, side: Side, direction: Direction) ->
         }
     }
     slots.push((world.workloads.len() as u32, world.elsewhere()));
-    let pods = encoder.in_slots(other, &slots)?;
+    encoder.in_slots(other, &slots)
+}
+
+/// The flows with any IPv4 address outside at the other end of a direction.
+fn every_address(encoder: &mut Encoder<'_, '_>, direction: Direction) -> Result<Set> {
+    let other = Encoder::subject_end(direction).other();
     let outside = encoder.outside(other)?;
     let every_v4 = ipnet::IpNet::V4(ipnet::Ipv4Net::default());
     let v4 = addresses(encoder, other, &every_v4)?;
-    let outside = encoder.d.and(outside, v4)?;
-    encoder.d.or(pods, outside)
+    encoder.d.and(outside, v4)
 }
 
 /// The flows with an address of a block in the address field of an end.
@@ -162,17 +164,32 @@ pub fn addresses(encoder: &mut Encoder<'_, '_>, end: End, block: &ipnet::IpNet) 
     encoder.d.node(end.address(), [(first, last, Set::FULL)])
 }
 
-/// All that the pods of a policy could be let do in a direction: with everybody, on every TCP port.
+/// All that the pods of a policy could be let do in a direction: with everybody, on every TCP port. Everybody is
+/// every pod on the pod network and every IPv4 address outside: nodes are left out, as no peer but an absent one
+/// names them, and so is IPv6, which many clusters don't have. Nothing unless `admitted` holds all of it.
 pub fn everything(
     encoder: &mut Encoder<'_, '_>,
     side: Side,
     direction: Direction,
     policy: &Policy,
-) -> Result<Set> {
+    admitted: Set,
+) -> Result<Option<Set>> {
     let pods = subject(encoder, side, direction, policy)?;
-    let others = everybody(encoder, side, direction)?;
-    let flows = encoder.d.and(pods, others)?;
     let (first, last) = ports::values(Protocol::Tcp, 1, u16::MAX);
     let tcp = encoder.d.node(PORT, [(first, last, Set::FULL)])?;
-    encoder.d.and(flows, tcp)
+    // Hardly any policy admits every address, and there are few of those, so they are asked first.
+    let mut everything = Set::EMPTY;
+    for part in 0..2 {
+        let others = match part {
+            0 => every_address(encoder, direction)?,
+            _ => every_pod(encoder, side, direction)?,
+        };
+        let flows = encoder.d.and(pods, others)?;
+        let flows = encoder.d.and(flows, tcp)?;
+        if !encoder.d.minus(flows, admitted)?.is_empty() {
+            return Ok(None);
+        }
+        everything = encoder.d.or(everything, flows)?;
+    }
+    Ok((!everything.is_empty()).then_some(everything))
 }

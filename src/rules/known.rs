@@ -21,7 +21,7 @@ pub struct Known<'r> {
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Whose {
-    Policy(String),
+    Object(String),
     Pods(String, String),
 }
 
@@ -64,7 +64,10 @@ impl<'r> Known<'r> {
 }
 
 fn whose(draft: &Draft) -> Vec<Whose> {
-    let About::Policy(id) = &draft.about else { return Vec::new() };
-    let (namespace, pods) = draft.place().unwrap_or_default();
-    vec![Whose::Policy(id.to_string()), Whose::Pods(namespace.into(), pods.into())]
+    let own = Whose::Object(match &draft.about {
+        About::Policy(id) => id.to_string(),
+        About::Object(name) => name.clone(),
+    });
+    let pods = draft.place().map(|(namespace, pods)| Whose::Pods(namespace.into(), pods.into()));
+    [own].into_iter().chain(pods).collect()
 }

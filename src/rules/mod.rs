@@ -29,7 +29,7 @@ mod words;
 pub use crate::diff::not_public;
 pub use draft::{About, Draft};
 pub use scope::Scope;
-pub use snapshot::{Matched, Read, Snapshot};
+pub use snapshot::{Engine, Matched, Read, Snapshot};
 
 use crate::config::Config;
 use crate::model::Cluster;
@@ -170,8 +170,9 @@ pub fn of_change(
     let touched = !scope.is_empty();
     let not_evaluated = Vec::new();
     let mut guarded = Guarded { world, config, compare: true, touched, unmodelled, not_evaluated };
-    let before = Snapshot::new(world, Side::Before, config, &scope, before);
-    let after = Snapshot::new(world, Side::After, config, &scope, after);
+    let engine = Engine::new();
+    let before = Snapshot::new(world, Side::Before, config, &scope, &engine, before);
+    let after = Snapshot::new(world, Side::After, config, &scope, &engine, after);
     let ignores = Ignores::of([(&before, trees[0]), (&after, trees[1])], config);
     let mut found = find(config, &ignores, |rule| match rule.check {
         Check::Guardrail(check) => Ok(counted(check(&mut guarded)?)),
@@ -210,7 +211,8 @@ pub fn of_snapshot(
     let not_evaluated = Vec::new();
     let mut guarded =
         Guarded { world, config, compare: false, touched: true, unmodelled, not_evaluated };
-    let snapshot = Snapshot::new(world, Side::After, config, &scope, read);
+    let engine = Engine::new();
+    let snapshot = Snapshot::new(world, Side::After, config, &scope, &engine, read);
     let ignores = Ignores::of([(&snapshot, tree), (&snapshot, tree)], config);
     let mut found = find(config, &ignores, |rule| match rule.check {
         Check::Guardrail(check) => Ok(counted(check(&mut guarded)?)),

@@ -48,13 +48,12 @@ pub fn nobody(
             snapshot.matched(&PeerKind::Pods { namespaces, pods }).namespaces
         }
     };
-    let found = snapshot.anywhere(pods);
-    let (inside, outside): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|workload| targets.contains(&workload.id.namespace));
-    if !inside.is_empty() {
-        let hosted = inside.iter().all(|workload| workload.host_network);
-        return hosted.then_some(Nobody::OnHostNetwork);
+    let known = targets.iter().flat_map(|target| snapshot.workloads_in(target));
+    let mut inside = known.filter(|workload| pods.matches(&workload.labels)).peekable();
+    if inside.peek().is_some() {
+        return inside.all(|workload| workload.host_network).then_some(Nobody::OnHostNetwork);
     }
+    let outside = snapshot.anywhere(pods);
     let placed = |workload: &&Arc<Workload>| workload.placed;
     if targets.is_empty() {
         return None;

@@ -1,7 +1,7 @@
 //! What of a repository a change can have altered for a rule.
 
 use crate::model::{Caller, NamespaceMatch, Namespaces, Need, PeerKind, Policy, Service, Target};
-use crate::reach::{Side, World};
+use crate::reach::{Side, Versions, World, join};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -51,18 +51,13 @@ impl Scope {
     /// Namespaces in which a Service differs. Pods behind it are looked at like pods that differ.
     fn services(&mut self, world: &World<'_>) {
         let on = |side| world.cluster(side).evidence.services.as_slice();
-        let (before, after) = (on(Side::Before), on(Side::After));
-        let missing = |one: &Arc<Service>, others: &[Arc<Service>]| {
-            let order = |other: &Arc<Service>| {
-                (&other.namespace, &other.name).cmp(&(&one.namespace, &one.name))
-            };
-            let found = others.binary_search_by(order);
-            let same = found.ok().and_then(|index| others.get(index));
-            !same.is_some_and(|other| Arc::ptr_eq(one, other) || one == other)
+        let pairs = join(on(Side::Before), on(Side::After), |one| (&*one.namespace, &*one.name));
+        let differs = |(before, after): &Versions<'_, Service>| match (before, after) {
+            (Some(before), Some(after)) => !Arc::ptr_eq(before, after) && before != after,
+            _ => true,
         };
-        let gone = before.iter().filter(|one| missing(one, after));
-        let here = after.iter().filter(|one| missing(one, before));
-        let names = gone.chain(here).map(|service| &service.namespace);
+        let names = pairs.filter(differs).filter_map(|(before, after)| before.or(after));
+        let names = names.map(|service| &service.namespace);
         self.pods.extend(names.filter_map(|name| world.namespace(name)));
     }
 

@@ -23,9 +23,12 @@ pub struct Snapshot<'s, 'w, 'a> {
     /// What it was read from.
     pub read: Read<'s>,
     scope: &'s Scope,
-    encoder: OnceCell<RefCell<Encoder<'w, 'a>>>,
-    labelled: OnceCell<Labelled<'a>>,
+    engine: &'s Engine<'w, 'a>,
+    labelled: RefCell<BTreeMap<Box<str>, Labelled<'a>>>,
 }
+
+/// The symbolic engine over both sides of a comparison, made when it is first asked.
+pub type Engine<'w, 'a> = OnceCell<RefCell<Encoder<'w, 'a>>>;
 
 /// What the model of a side was read from.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +41,8 @@ pub struct Read<'s> {
     pub others: &'s [Problem],
 }
 
-/// The declared workloads with a label, in the order of their identities.
-type Labelled<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Vec<&'a Arc<Workload>>>>;
+/// The declared workloads with a label of some key, by its value.
+type Labelled<'a> = BTreeMap<&'a str, Vec<&'a Arc<Workload>>>;
 
 /// The declared workloads that a peer matches.
 #[derive(Clone, Debug, Default)]
@@ -57,10 +60,10 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         side: Side,
         config: &'s Config,
         scope: &'s Scope,
+        engine: &'s Engine<'w, 'a>,
         read: Read<'s>,
     ) -> Self {
-        let (encoder, labelled) = (OnceCell::new(), OnceCell::new());
-        Self { world, side, config, read, scope, encoder, labelled }
+        Self { world, side, config, read, scope, engine, labelled: RefCell::default() }
     }
 
     /// All objects of this side.
@@ -68,13 +71,13 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         self.world.cluster(self.side)
     }
 
-    /// The symbolic engine over both sides, in a store of this snapshot's own.
+    /// The symbolic engine over both sides.
     pub fn encoder(&self) -> RefMut<'_, Encoder<'w, 'a>> {
         let new = || {
             let budget = self.config.node_budget;
             RefCell::new(Encoder::new(self.world, Reading::KnownAddresses, budget))
         };
-        self.encoder.get_or_init(new).borrow_mut()
+        self.engine.get_or_init(new).borrow_mut()
     }
 
     /// The namespaces to ask about, each with its index in [`World::namespaces`].
@@ -168,20 +171,31 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         matched
     }
 
-    /// The declared workloads with a label, wherever they are, those on the host network too.
-    pub fn labelled(&self, key: &str, value: &str) -> &[&'a Arc<Workload>] {
-        let index = self.labelled.get_or_init(|| {
+    /// The declared workloads with a label, wherever they are, those on the host network too, in the order of
+    /// their identities.
+    pub fn labelled(&self, key: &str, value: &str) -> Vec<&'a Arc<Workload>> {
+        let mut indexes = self.labelled.borrow_mut();
+        if !indexes.contains_key(key) {
             let mut index = Labelled::new();
             for workload in &self.cluster().workloads {
-                for (key, value) in &workload.labels {
-                    let values = index.entry(key).or_default();
-                    values.entry(value).or_default().push(workload);
+                if let Some(value) = workload.labels.get(key) {
+                    index.entry(value).or_default().push(workload);
                 }
             }
-            index
-        });
-        let found = index.get(key).and_then(|values| values.get(value));
-        found.map(Vec::as_slice).unwrap_or_default()
+            indexes.insert(key.into(), index);
+        }
+        indexes.get(key).and_then(|index| index.get(value)).cloned().unwrap_or_default()
+    }
+
+    /// Has a declared workload, wherever it is, the label? Those of these namespaces are asked first.
+    pub fn is_labelled(&self, namespaces: &NamespaceMatch, key: &str, value: &str) -> bool {
+        let has =
+            |workload: &&Arc<Workload>| workload.labels.get(key).is_some_and(|v| **v == *value);
+        let near = match namespaces {
+            NamespaceMatch::Name(name) => self.workloads_in(name).iter().any(has),
+            NamespaceMatch::Labels(_) => false,
+        };
+        near || !self.labelled(key, value).is_empty()
     }
 
     /// The declared workloads that a selector of pods matches, wherever they are, those on the host network
@@ -195,7 +209,7 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         let mut candidates: Vec<&'a Arc<Workload>> = match wanted {
             None => self.cluster().workloads.iter().collect(),
             Some((key, values)) => {
-                values.iter().flat_map(|value| self.labelled(key, value)).copied().collect()
+                values.iter().flat_map(|value| self.labelled(key, value)).collect()
             }
         };
         candidates.retain(|workload| pods.matches(&workload.labels));

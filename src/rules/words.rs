@@ -78,11 +78,17 @@ pub fn canonical_blocks(rule: &Rule) -> String {
 /// How many peers a message names.
 const NAMED: usize = 3;
 
-/// The ports of a rule: `TCP 5432 and UDP 53`, `all ports`.
+/// The ports of a rule: `TCP 5432 and UDP 53`, `all ports`. What other entries say already is left out.
 pub fn ports(rule: &Rule) -> Message {
     match &rule.ports {
         None => Message::new("all ports"),
-        Some(ports) => Message::default().names(ports.iter().map(port), 4),
+        Some(ports) => {
+            let all = |one: &&PortMatch| matches!(one.ports, Ports::All);
+            let covered = |one: &PortMatch| {
+                !all(&one) && ports.iter().filter(all).any(|other| other.protocol == one.protocol)
+            };
+            Message::default().names(ports.iter().filter(|one| !covered(one)).map(port), 4)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::error::Error;
 use super::read::{read_into, read_limited};
 use super::share::share;
 use super::walk::{Walked, special, walk};
-use super::{Loaded, MAX_FILE_BYTES, Meter, Others, Pair};
+use super::{Loaded, MAX_FILE_BYTES, Meter, Others, Pair, links};
 use crate::nearest::nearest;
 use crate::report::Snapshot;
 use crate::tree::Tree;
@@ -57,7 +57,9 @@ pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
         });
     }
     let snapshot = Snapshot { source: "directory", name: tree.name.clone(), commit: None };
-    Ok(Loaded { tree, snapshot, others })
+    let mut side = Loaded { tree, snapshot, others };
+    links::identify(&mut side);
+    Ok(side)
 }
 
 /// The bytes of one file below a directory; `None` where there is none, or where `root` is no directory. `path`

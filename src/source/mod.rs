@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`directory`] (the plain case), `walk` (what a directory holds), `charts` (what of it
 //! belongs to a Helm chart), `read` (bytes,
-//! within limits), `others` (what is no manifest by its name), `share` (equal bytes become one content), [`git`] (revisions without a checkout),
+//! within limits), `others` (what is no manifest by its name), `links` (where they lead), `share` (equal bytes become one content), [`git`] (revisions without a checkout),
 //! `error` (what can go wrong, in words).
 //!
 //! A source never follows a symbolic link, never leaves its root, and never drops a manifest without
@@ -12,6 +12,7 @@ mod charts;
 pub mod directory;
 mod error;
 pub mod git;
+mod links;
 mod others;
 mod read;
 mod share;
@@ -86,6 +87,7 @@ pub fn limit(side: &mut Loaded, paths: &[String]) {
     tree.skipped.retain(|file| {
         paths.iter().any(|limit| below(&file.path, limit) || below(limit, &file.path))
     });
+    links::identify(side);
 }
 
 /// How far the reading got; a progress display polls it from another thread.

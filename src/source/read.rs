@@ -35,14 +35,11 @@ pub(super) fn read_into(tree: &mut Tree, found: Vec<Found>, meter: &Meter) {
             Ok(content) => {
                 tree.files.insert(file.path, content);
             }
-            Err(reason) => tree.skipped.push(SkippedFile {
-                path: file.path.to_string(),
-                identity: unknown_content(
-                    &file.disk,
-                    fs::symlink_metadata(&file.disk).ok().as_ref(),
-                ),
-                reason,
-            }),
+            Err(reason) => {
+                let metadata = fs::symlink_metadata(&file.disk).ok();
+                let identity = unknown_content(&file.disk, metadata.as_ref());
+                tree.skipped.push(SkippedFile::new(file.path.to_string(), reason, identity));
+            }
         }
     }
     tree.skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));

@@ -101,7 +101,7 @@ struct Walk {
 
 impl Walk {
     fn skip(&mut self, path: &str, reason: String, identity: String) {
-        self.skipped.push(SkippedFile { path: path.to_string(), reason, identity });
+        self.skipped.push(SkippedFile::new(path.to_string(), reason, identity));
     }
 
     fn directory(&mut self, disk: &Path, path: &str, named: bool) -> io::Result<()> {
@@ -208,7 +208,14 @@ pub(super) fn skipped_link(disk: &Path, path: &str, real_root: &Path) -> Option<
             "it is a symbolic link to `{target}`{directory}{note}; links are not followed"
         ),
         identity,
+        leads_to: resolved.as_deref().and_then(|resolved| within(resolved, real_root)),
     })
+}
+
+/// The path in the snapshot of what lies below its root, as far as it can be written down.
+fn within(disk: &Path, real_root: &Path) -> Option<String> {
+    let names = disk.strip_prefix(real_root).ok()?.iter();
+    Some(names.map(OsStr::to_str).collect::<Option<Vec<&str>>>()?.join("/"))
 }
 
 /// What a directory entry is that is neither file, directory nor link.

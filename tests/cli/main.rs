@@ -16,6 +16,8 @@ mod pr;
 mod renderers;
 mod hostile;
 mod inventory;
+#[cfg(unix)]
+mod links;
 mod other_names;
 mod repositories;
 mod sandbox;

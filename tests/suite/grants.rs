@@ -10,6 +10,7 @@ use netpol_review::model::{
 };
 use netpol_review::reach::{Encoder, Reading, Side, World};
 use netpol_review::rules::grants;
+use netpol_review::set::Set;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -170,9 +171,12 @@ proptest! {
             let policies = slot.policies.on(Side::After);
             let all = grants::grants(&mut encoder, Side::After, direction, policies).expect("room");
             let all = encoder.d.union(all.iter().map(|grant| grant.flows).collect()).expect("room");
-            let everything =
-                grants::everything(&mut encoder, Side::After, direction, &added).expect("room");
+            let mut within = |admitted| {
+                grants::everything(&mut encoder, Side::After, direction, &added, admitted).expect("room")
+            };
+            let (everything, held) = (within(Set::FULL).unwrap_or(Set::EMPTY), within(all));
             let void = encoder.d.minus(everything, all).expect("room").is_empty();
+            prop_assert_eq!(held, Some(everything).filter(|set| void && !set.is_empty()));
             let mut refused = false;
             for_each_flow(&pair, Names::Fresh, |flow, from, to| {
                 let (own, other, point) = match direction {

@@ -18,7 +18,8 @@ pub const RULE: Rule = Rule {
     why: "Whoever can create a pod in any namespace of the cluster is such a peer, and a `podSelector` beside it does \
           not help: labels are the pod's owner's to choose. A selector that only asks whether \
           `kubernetes.io/metadata.name` exists, or that it is not some namespace that nobody has, matches every namespace as \
-          well. Rules for DNS alone are left to another rule.",
+          well. Rules for DNS alone are left to another rule. \
+          An edit of such a rule that leaves it no worse introduces nothing.",
     fix: "Pin the namespace with `kubernetes.io/metadata.name`, which only the API server sets.",
     bad: Example::new(
         "apiVersion: networking.k8s.io/v1
@@ -133,4 +134,52 @@ fn only_namespace(snapshot: &Snapshot<'_, '_, '_>, peer: &PeerKind) -> Option<St
     let namespace = &matched.first()?.id.namespace;
     let elsewhere = matched.iter().any(|workload| workload.id.namespace != *namespace);
     (!elsewhere).then(|| namespace.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{findings, introduced};
+    use super::RULE;
+
+    fn policy(rules: &str) -> String {
+        format!(
+            "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: web, namespace: shop}}, spec: \
+             {{podSelector: {{matchLabels: {{app: web}}}}, policyTypes: [Ingress], ingress: [{rules}]}}}}\n"
+        )
+    }
+
+    const ALL: &str = "{from: [{namespaceSelector: {}}], ports: [{port: 8080}, {protocol: TCP}]}";
+    const ONE: &str = "{from: [{namespaceSelector: {}}], ports: [{port: 8080}]}";
+    const OTHER: &str = "{from: [{namespaceSelector: {}}], ports: [{port: 9090}]}";
+    const SOME_PODS: &str = "{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: prometheus}}}], ports: \
+                             [{port: 8080}]}";
+
+    #[test]
+    fn an_edit_that_leaves_it_no_worse_introduces_nothing() {
+        let both = format!("{ONE}, {OTHER}");
+        for (before, after, expected) in [
+            (ALL, ONE, 0),
+            (ONE, ALL, 0), // A row tells what opens.
+            (ONE, SOME_PODS, 0),
+            (SOME_PODS, ONE, 1),
+            (ONE, &*both, 1),
+            (&*both, ONE, 0),
+            ("", ONE, 1),
+        ] {
+            let found = introduced(RULE.id, &policy(before), &policy(after)).len();
+            assert_eq!(found, expected, "{before} -> {after}");
+        }
+    }
+
+    #[test]
+    fn a_port_beside_all_ports_is_not_named() {
+        let found = findings(RULE.id, &policy(ALL), "");
+        let words: Vec<String> = found.iter().map(|finding| finding.message.to_string()).collect();
+        assert_eq!(
+            words,
+            [
+                "every pod in every namespace may connect to pods `app=web` of `shop` on `all TCP ports`"
+            ]
+        );
+    }
 }

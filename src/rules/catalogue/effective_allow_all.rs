@@ -1,7 +1,7 @@
 //! Policies whose pods are as open as if nothing isolated them.
 
 use super::super::grants::{self, Grant, canonical};
-use crate::model::{Direction, Policy};
+use crate::model::{Direction, PeerKind, Policy, Rule as PolicyRule};
 use crate::reach::{Encoder, Side};
 use crate::report::{Message, Persona, Severity};
 use crate::rules::confirm::{self, Shows};
@@ -77,14 +77,21 @@ fn of_namespace(
     direction: Direction,
     drafts: &mut Vec<Draft>,
 ) -> Result<(), OverBudget> {
-    let mut encoder = snapshot.encoder();
     let policies = snapshot.policies_in(namespace);
+    let sections = policies.iter().filter_map(|policy| policy.section(direction));
+    // Addresses outside are part of everything, so without a rule for any of them there is nothing to ask.
+    if !sections.flat_map(|section| &section.rules).any(admits_addresses) {
+        return Ok(());
+    }
+    let mut encoder = snapshot.encoder();
     let grants = grants::grants(&mut encoder, snapshot.side, direction, policies)?;
+    let all = encoder.d.union(grants.iter().map(|grant| grant.flows).collect())?;
     // The policies that are void, by the rules that make them so.
     let mut void: BTreeMap<Vec<usize>, Vec<&Policy>> = BTreeMap::new();
     for policy in policies.iter().filter(|policy| policy.section(direction).is_some()) {
-        let everything = grants::everything(&mut encoder, snapshot.side, direction, policy)?;
-        let Some(rules) = needed(&mut encoder, &grants, everything)? else { continue };
+        let everything = grants::everything(&mut encoder, snapshot.side, direction, policy, all)?;
+        let Some(everything) = everything else { continue };
+        let rules = needed(&mut encoder, &grants, everything)?;
         if !is_opened(&mut encoder, snapshot.side, direction, everything)? {
             void.entry(rules).or_default().push(policy);
         }
@@ -104,23 +111,23 @@ fn of_namespace(
     Ok(())
 }
 
-/// A smallest choice of grants that admit all of this, by their indexes; one alone where one does.
+/// Does the rule admit addresses outside of the cluster?
+fn admits_addresses(rule: &PolicyRule) -> bool {
+    let Some(peers) = &rule.peers else { return true };
+    peers.iter().any(|peer| matches!(peer.kind, PeerKind::Block(_)))
+}
+
+/// A smallest choice of grants that admit all of this, as all of them together do, by their indexes; one alone
+/// where one does.
 fn needed(
     encoder: &mut Encoder<'_, '_>,
     grants: &[Grant<'_>],
     everything: Set,
-) -> Result<Option<Vec<usize>>, OverBudget> {
-    if everything.is_empty() {
-        return Ok(None);
-    }
-    let all = encoder.d.union(grants.iter().map(|grant| grant.flows).collect())?;
-    if !encoder.d.minus(everything, all)?.is_empty() {
-        return Ok(None);
-    }
+) -> Result<Vec<usize>, OverBudget> {
     let mut chosen: Vec<usize> = Vec::new();
     for (index, grant) in grants.iter().enumerate() {
         if encoder.d.minus(everything, grant.flows)?.is_empty() {
-            return Ok(Some(vec![index]));
+            return Ok(vec![index]);
         }
         if !encoder.d.and(everything, grant.flows)?.is_empty() {
             chosen.push(index);
@@ -139,7 +146,7 @@ fn needed(
             chosen.retain(|other| *other != index);
         }
     }
-    Ok(Some(chosen))
+    Ok(chosen)
 }
 
 /// Is some of it only admitted since the other side? Then a row that opened says so.

@@ -121,16 +121,12 @@ fn draft(
         Direction::Ingress => listeners(snapshot, namespace, rule),
         Direction::Egress => None,
     };
+    let draft = |message| Draft::policy(policy, &rule.origin, canonical, message);
     match few {
-        Some(few) => Draft::policy(
-            policy,
-            &rule.origin,
-            canonical,
-            message.words("; only ").names(few, NAMED).words(" listens there"),
-        )
-        .severity(Severity::Medium)
-        .persona(Persona::Regular),
-        None => Draft::policy(policy, &rule.origin, canonical, message),
+        Some(few) => draft(message.words("; only these listen there: ").names(few, NAMED))
+            .severity(Severity::Medium)
+            .persona(Persona::Regular),
+        None => draft(message),
     }
 }
 

@@ -200,8 +200,9 @@ pub(super) fn near<'a>(
             Operator::NotIn(values) => (values, true),
             Operator::Exists | Operator::DoesNotExist => return Vec::new(),
         };
-        let nobody =
-            values.iter().filter(|value| snapshot.labelled(&requirement.key, value).is_empty());
+        let nobody = values
+            .iter()
+            .filter(|value| !snapshot.is_labelled(namespaces, &requirement.key, value));
         nobody.map(|value| (value.clone(), excludes)).collect()
     };
     let unknown: Vec<_> =

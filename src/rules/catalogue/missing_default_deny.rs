@@ -4,6 +4,7 @@ use super::super::evidence::SYSTEM_NAMESPACES;
 use crate::model::{Direction, Origin};
 use crate::reach::NamespaceSlot;
 use crate::report::{Fix, FixKind, Message, Persona, Severity};
+use crate::rules::granted::Granted;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot};
 
 /// See [`Rule::catches`].
@@ -16,7 +17,7 @@ pub const RULE: Rule = Rule {
     why: "A policy isolates the pods that it selects, and only in its directions. The next pod that somebody \
           deploys matches none of them and is open to everybody. A policy with an empty `podSelector` in that direction \
           is enough; one for each direction will do. Namespaces of the system (`kube-system` and its like) are left \
-          alone.",
+          alone. A change that denies one of two directions introduces nothing by what it leaves open.",
     fix: "Add a policy with an empty `podSelector`, both `policyTypes` and no rules, after those that allow what is \
           needed.",
     bad: Example::new(
@@ -82,26 +83,40 @@ fn draft<'a>(snapshot: &Snapshot<'_, '_, 'a>, namespace: &NamespaceSlot<'a>) -> 
         [direction] => direction.as_str(),
         _ => "ingress and egress",
     };
-    let isolated = |labels| {
-        open.iter().all(|direction| {
+    let bare = |direction| -> Vec<&str> {
+        let isolated = |labels| {
             policies.iter().any(|policy| {
-                policy.subject.pods.matches(labels) && policy.section(*direction).is_some()
+                policy.subject.pods.matches(labels) && policy.section(direction).is_some()
             })
-        })
+        };
+        workloads
+            .iter()
+            .filter(|workload| !workload.host_network && !isolated(&workload.labels))
+            .map(|workload| &*workload.id.name)
+            .collect()
     };
-    let bare: Vec<&str> = workloads
-        .iter()
-        .filter(|workload| !workload.host_network && !isolated(&workload.labels))
-        .map(|workload| &*workload.id.name)
-        .collect();
     let mut message = Message::new("Nothing denies ")
         .words(words)
         .words(" by default in ")
         .name(&namespace.name)
-        .words(": a pod that no other policy selects is open");
-    if !bare.is_empty() {
-        message = message.words(", now ").names(bare, NAMED);
-    }
+        .words(match policies.is_empty() {
+            true => ": there is no policy, so every pod is open",
+            false => ": a pod that no policy selects is open",
+        });
+    // A workload may be isolated in one direction and open in the other.
+    let bare: Vec<(Direction, Vec<&str>)> =
+        open.iter().map(|direction| (*direction, bare(*direction))).collect();
+    message = match bare.as_slice() {
+        [(_, one), (_, other)] if one == other && one.is_empty() => message,
+        [(_, one), (_, other)] if one == other => message.words(", now ").names(one, NAMED),
+        several => several.iter().filter(|(_, names)| !names.is_empty()).fold(
+            message,
+            |message, (direction, names)| {
+                let message = message.words("; open for ").words(direction.as_str());
+                message.words(" now: ").names(names, NAMED)
+            },
+        ),
+    };
     let subject = if policies.is_empty() { "no policy".into() } else { format!("{open:?}") };
     let types = open.iter().map(|direction| match direction {
         Direction::Ingress => "Ingress",
@@ -109,7 +124,14 @@ fn draft<'a>(snapshot: &Snapshot<'_, '_, 'a>, namespace: &NamespaceSlot<'a>) -> 
     });
     let types: Vec<&str> = types.collect();
     let name = if open.len() == 2 { "all".into() } else { words.to_string() };
-    Some(Draft::object(&*namespace.name, origin, subject, message).fix(Fix {
+    // The first policy of a namespace is the time to say it.
+    let known = open.iter().filter(|_| !policies.is_empty());
+    let granted = known.fold(Granted::default(), |granted, direction| {
+        granted.and(&Granted::whole(direction.as_str()))
+    });
+    let draft = Draft::object(&*namespace.name, origin, subject, message);
+    let draft = if policies.is_empty() { draft } else { draft.granted(granted) };
+    Some(draft.fix(Fix {
         kind: FixKind::Behavioural,
         description: Message::new("deny what no policy allows; first allow what is needed"),
         replacement: Some(format!(
@@ -121,4 +143,63 @@ fn draft<'a>(snapshot: &Snapshot<'_, '_, 'a>, namespace: &NamespaceSlot<'a>) -> 
         location: None,
         removes: Vec::new(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{findings, introduced};
+    use super::RULE;
+
+    const DB: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db, namespace: shop}
+spec: {template: {metadata: {labels: {app: db}}}}
+---
+";
+
+    fn policy(name: &str, pods: &str, types: &str) -> String {
+        format!(
+            "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: {name}, namespace: shop}}, spec: \
+             {{podSelector: {pods}, policyTypes: [{types}]}}}}\n---\n"
+        )
+    }
+
+    fn told(policies: &str) -> String {
+        let found = findings(RULE.id, &format!("{DB}{policies}"), "");
+        found.iter().map(|finding| finding.message.to_string()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_workload_is_open_only_for_the_direction_that_no_policy_isolates() {
+        let db = "{matchLabels: {app: db}}";
+        let end = |text: String| text.split(" by default in `shop`: ").nth(1).map(str::to_string);
+        for (policies, words) in [
+            (
+                policy("a", db, "Ingress"),
+                "a pod that no policy selects is open; open for egress now: `db`",
+            ),
+            (policy("a", db, "Ingress, Egress"), "a pod that no policy selects is open"),
+            (
+                policy("a", "{matchLabels: {app: api}}", "Ingress"),
+                "a pod that no policy selects is open, now `db`",
+            ),
+            (
+                policy("a", "{}", "Ingress"),
+                "a pod that no policy selects is open; open for egress now: `db`",
+            ),
+        ] {
+            assert_eq!(end(told(&policies)).as_deref(), Some(words), "{policies}");
+        }
+        assert!(told(&policy("a", "{}", "Ingress, Egress")).is_empty());
+    }
+
+    #[test]
+    fn half_a_default_deny_is_no_fault_of_who_adds_it() {
+        let db = policy("db", "{matchLabels: {app: db}}", "Ingress");
+        let half = format!("{db}{}", policy("deny", "{}", "Ingress"));
+        let count = |before: &str, after: &str| introduced(RULE.id, before, after).len();
+        assert_eq!(count(&db, &half), 0, "egress was as open before");
+        assert_eq!(count(&half, &db), 1, "ingress was denied before");
+        assert_eq!(count("", &half), 1, "the first policies");
+    }
 }

@@ -64,7 +64,7 @@ fn draft(obsolete: &Obsolete) -> Draft {
             "annotation",
             Message::default()
                 .name("net.beta.kubernetes.io/network-policy")
-                .words(" is ignored since Kubernetes 1.7: nothing denies by default in ")
+                .words(" is ignored since Kubernetes 1.7: it denies nothing in ")
                 .name(namespace),
             "deny by default; first allow what is needed",
             format!(

@@ -143,8 +143,11 @@ fn dead_beside(direction: Direction, wide: &Grant<'_>, dead: &[&Grant<'_>]) -> D
         .then(words::ports(wide.rule))
         .words(", so ")
         .count(dead.len(), "narrower rule has", "narrower rules have")
-        .words(" no effect for the same pods: in ")
-        .names(names, NAMED);
+        .words(" no effect for these pods");
+    let message = match names.as_slice() {
+        [only] if *only == wide.policy.id.to_string() => message,
+        _ => message.words(": in ").names(names, NAMED),
+    };
     let subject = format!("wide {direction} {}", canonical(wide.rule));
     Draft::policy(wide.policy, &wide.rule.origin, subject, message)
         .severity(Severity::Medium)
@@ -173,6 +176,27 @@ mod tests {
 
     const WEB: &str = "{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{to: [{podSelector: \
                        {matchLabels: {app: api}}}], ports: [{port: 80}]}]}";
+
+    #[test]
+    fn a_wide_rule_names_only_the_other_policies_that_it_makes_idle() {
+        let pods = "podSelector: {matchLabels: {app: web}}, policyTypes: [Egress]";
+        let to = "{to: [{podSelector: {matchLabels: {app: api}}}]}";
+        let told = |specs: &[String]| {
+            let policies = specs.iter().enumerate().map(|(nth, spec)| {
+                format!(
+                    "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p{nth}, namespace: \
+                     shop}}, spec: {spec}}}\n"
+                )
+            });
+            let found = findings(RULE.id, &policies.collect::<Vec<_>>().join("---\n"), "");
+            found.iter().map(|finding| finding.message.to_string()).collect::<Vec<_>>()
+        };
+        let start = "This rule without `to` admits everything on all ports, so 1 narrower rule has no effect for \
+                     these pods";
+        assert_eq!(told(&[format!("{{{pods}, egress: [{{}}, {to}]}}")]), [start]);
+        let apart = [format!("{{{pods}, egress: [{{}}]}}"), format!("{{{pods}, egress: [{to}]}}")];
+        assert_eq!(told(&apart), [format!("{start}: in `shop/p1`")]);
+    }
 
     #[test]
     fn the_same_twice_is_told_once() {

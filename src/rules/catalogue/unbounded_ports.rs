@@ -111,6 +111,7 @@ fn draft(
         Direction::Ingress => snapshot.selected(policy),
         Direction::Egress => kinds().flat_map(|kind| snapshot.matched(kind).workloads).collect(),
     };
+    let draft = |message| Draft::policy(policy, &rule.origin, canonical, message);
     match declared(snapshot, &receivers) {
         Some(ports) if outside => {
             let names = ports.iter().map(|(protocol, number)| format!("{protocol} {number}"));
@@ -118,16 +119,13 @@ fn draft(
                 message.words("; the pods that receive it declare only ").names(names, FEW);
             let ports =
                 ports.iter().map(|(protocol, number)| (protocol.to_string(), *number)).collect();
-            Draft::policy(policy, &rule.origin, canonical, message)
-                .severity(Severity::Medium)
-                .persona(Persona::Regular)
-                .repair(Repair {
-                    kind: FixKind::Narrowing,
-                    description: Message::new("list the ports that are declared"),
-                    mend: Mend::Ports { rule: rule.origin.clone(), ports },
-                })
+            draft(message).severity(Severity::Medium).persona(Persona::Regular).repair(Repair {
+                kind: FixKind::Narrowing,
+                description: Message::new("list the ports that are declared"),
+                mend: Mend::Ports { rule: rule.origin.clone(), ports },
+            })
         }
-        _ => Draft::policy(policy, &rule.origin, canonical, message),
+        _ => draft(message),
     }
 }
 

@@ -43,20 +43,18 @@ impl Listing {
         let Ok(path) = std::str::from_utf8(path) else {
             let path = escaped_bytes(path);
             if mode != b"120000" && is_manifest(&path) || mode == b"160000" {
-                self.skipped.push(SkippedFile { path, reason: NOT_UTF8.to_string(), identity: id });
+                self.skipped.push(SkippedFile::new(path, NOT_UTF8.to_string(), id));
             }
             return;
         };
         let path = path.to_string();
         match mode {
             b"120000" => self.links.push(Entry { path, id }),
-            b"160000" => self.skipped.push(SkippedFile {
-                path,
-                reason: format!(
-                    "it is a submodule, at commit {id}; compare its repository on its own"
-                ),
-                identity: id,
-            }),
+            b"160000" => {
+                let reason =
+                    format!("it is a submodule, at commit {id}; compare its repository on its own");
+                self.skipped.push(SkippedFile::new(path, reason, id));
+            }
             _ if is_manifest(&path) => self.blobs.push(Entry { path, id }),
             _ => {
                 if charts::could_belong(&path) {

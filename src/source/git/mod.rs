@@ -19,7 +19,7 @@ pub use lookup::{FoundFile, file_at, file_before, top};
 pub use range::Range;
 pub use repository::{Remote, Repository};
 
-use super::{Error, Loaded, Meter, Pair, share::share};
+use super::{Error, Loaded, Meter, Pair, links, share::share};
 use crate::report::Snapshot;
 pub(super) use program::Git;
 use revision::Revision;
@@ -37,7 +37,7 @@ pub fn load_pair(
     let git = Git::open(repo)?;
     let (before, after) = sides(&git, range)?;
     let base_files = listing::of_revision(&git, &before, &limits)?;
-    let (pair, missing) = match after {
+    let (mut pair, missing) = match after {
         Some(after) => {
             let head_files = listing::of_revision(&git, &after, &limits)?;
             let missing = paths::missing(&limits, &[base_files.paths(), head_files.paths()]);
@@ -64,7 +64,11 @@ pub fn load_pair(
         }
     };
     match missing.first() {
-        None => Ok(pair),
+        None => {
+            links::identify(&mut pair.before);
+            links::identify(&mut pair.after);
+            Ok(pair)
+        }
         Some(path) => Err(paths::not_found(&git, &pair, path)),
     }
 }

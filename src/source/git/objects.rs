@@ -5,7 +5,7 @@ use super::listing::{Entry, Listing};
 use super::program::{Git, complaint, could_not_run};
 use crate::source::read::too_large;
 use crate::source::walk::{escaped_bytes, is_manifest};
-use crate::source::{Error, MAX_TREE_BYTES, Meter, Others};
+use crate::source::{Error, MAX_TREE_BYTES, Meter, Others, links};
 use crate::tree::{Content, SkippedFile, Tree};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -49,7 +49,7 @@ pub(super) fn read(
                     kept.push(entry);
                 }
                 Some(reason) => {
-                    side.skipped.push(SkippedFile { path: entry.path, reason, identity: entry.id });
+                    side.skipped.push(SkippedFile::new(entry.path, reason, entry.id));
                 }
             }
         }
@@ -66,17 +66,26 @@ pub(super) fn read(
 
 fn assemble(git: &Git, side: Listing, contents: &HashMap<String, Content>) -> (Tree, Others) {
     let mut skipped = side.skipped;
+    let target = |link: &Entry| Some(escaped_bytes(contents.get(&link.id)?.bytes()));
+    let targets = side.links.iter().filter_map(|link| Some((link.path.as_str(), target(link)?)));
+    let targets: BTreeMap<&str, String> = targets.collect();
     for link in &side.links {
-        let target = contents.get(&link.id).map(|target| escaped_bytes(target.bytes()));
-        if is_manifest(&link.path) || !leads_to_a_file(&link.path, target.as_deref(), &side.others)
-        {
-            let target = target.unwrap_or_else(|| "something too long for a path".to_string());
-            skipped.push(SkippedFile {
-                path: link.path.clone(),
-                reason: format!("it is a symbolic link to `{target}`; links are not followed"),
-                identity: target,
-            });
+        let leads_to = links::resolve(&link.path, &targets);
+        // A file that is no manifest, or that is read under its own name: the link plays no part. A directory, and
+        // a place that is not in sight, might.
+        let to_file = |path: &String| side.others.contains_key(path) || is_manifest(path);
+        if !is_manifest(&link.path) && leads_to.as_ref().is_some_and(to_file) {
+            continue;
         }
+        let target = targets.get(link.path.as_str()).map(String::as_str);
+        let target = target.unwrap_or("something too long for a path");
+        let reason = format!("it is a symbolic link to `{target}`; links are not followed");
+        skipped.push(SkippedFile {
+            path: link.path.clone(),
+            reason,
+            identity: target.into(),
+            leads_to,
+        });
     }
     skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let read = |entry: Entry| Some((entry.path.into(), contents.get(&entry.id)?.clone()));
@@ -84,28 +93,6 @@ fn assemble(git: &Git, side: Listing, contents: &HashMap<String, Content>) -> (T
     let mut others = Others::default();
     others.blobs(git, side.others);
     (Tree { files, skipped, ..Tree::default() }, others)
-}
-
-/// Does a link that is no manifest by name lead to a file that is none either, or that is read under
-/// its own name? Then it plays no part. A directory, and a place that is not in sight, might.
-fn leads_to_a_file(link: &str, target: Option<&str>, others: &BTreeMap<String, String>) -> bool {
-    let Some(target) = target else { return false };
-    let mut parts: Vec<&str> = link.split('/').collect();
-    parts.pop();
-    for part in target.split('/') {
-        match part {
-            "" if parts.is_empty() || target.starts_with('/') => return false,
-            "" | "." => {}
-            ".." => {
-                if parts.pop().is_none() {
-                    return false;
-                }
-            }
-            name => parts.push(name),
-        }
-    }
-    let path = parts.join("/");
-    others.contains_key(&path) || is_manifest(&path)
 }
 
 /// The size of every object that is here.
@@ -212,29 +199,5 @@ impl Drop for Batch {
         // After `finish` there is nothing left to end.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn links_that_play_no_part() {
-        let others = ["README.md", "docs/guide"].map(|path| (path.to_string(), String::new()));
-        let others = BTreeMap::from(others);
-        for (link, target, expected) in [
-            ("docs/README", Some("../README.md"), true),
-            ("a", Some("docs/guide"), true),
-            ("a", Some("./docs//guide"), true),
-            ("current", Some("policies/base.yaml"), true),
-            ("a", Some("docs"), false),
-            ("a", Some("../outside.md"), false),
-            ("a", Some("/README.md"), false),
-            ("a", Some(""), false),
-            ("a", None, false),
-        ] {
-            assert_eq!(leads_to_a_file(link, target, &others), expected, "{link} -> {target:?}");
-        }
     }
 }

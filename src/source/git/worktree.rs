@@ -173,7 +173,7 @@ struct Lister<'a> {
 
 impl Lister<'_> {
     fn skip(&mut self, path: String, reason: String, identity: String) {
-        self.disk.on_disk.skipped.push(SkippedFile { path, reason, identity });
+        self.disk.on_disk.skipped.push(SkippedFile::new(path, reason, identity));
     }
 
     fn add(&mut self, bytes: &[u8], tracked: &Tracked) {
@@ -209,7 +209,10 @@ impl Lister<'_> {
         } else if kind.is_symlink() {
             match skipped_link(&disk, &path, &self.real_top) {
                 // As a commit keeps it: the target alone.
-                Some(link) => self.skip(link.path, link.reason, link_target(&disk)),
+                Some(link) => {
+                    let identity = link_target(&disk);
+                    self.disk.on_disk.skipped.push(SkippedFile { identity, ..link });
+                }
                 None => self.disk.on_disk.others.push((path, disk)),
             }
         } else if !is_manifest(&path) {

@@ -1,0 +1,90 @@
+//! Symbolic links: not followed, but what they lead to is part of what identifies them, so that no change hides
+//! behind one.
+
+use super::Loaded;
+use crate::tree::Files;
+use std::collections::BTreeMap;
+
+/// How many links lead from one to the next before they count as a loop; Linux takes as many.
+const LONGEST_CHAIN: usize = 40;
+
+/// The path that a link leads to, through other links, all given by path and target; `None` where it leads out of
+/// the tree or round in circles. Whether there is something is for the caller to see.
+pub(super) fn resolve(link: &str, links: &BTreeMap<&str, String>) -> Option<String> {
+    let mut rest: Vec<&str> = link.split('/').rev().collect();
+    let mut path: Vec<&str> = Vec::new();
+    let mut followed = 0;
+    while let Some(part) = rest.pop() {
+        match part {
+            "" | "." => continue,
+            ".." => {
+                path.pop()?;
+                continue;
+            }
+            name => path.push(name),
+        }
+        let Some(target) = links.get(path.join("/").as_str()) else { continue };
+        followed += 1;
+        if followed > LONGEST_CHAIN || target.is_empty() || target.starts_with('/') {
+            return None;
+        }
+        path.pop();
+        rest.extend(target.split('/').rev());
+    }
+    Some(path.join("/"))
+}
+
+/// Adds what links lead to to their identities, as far as it is not among the files of the tree under its own name.
+pub(super) fn identify(side: &mut Loaded) {
+    let mut skipped = std::mem::take(&mut side.tree.skipped);
+    for link in &mut skipped {
+        let files = side.files();
+        let Some(target) = link.leads_to.take() else { continue };
+        if side.tree.files.contains_key(target.as_str()) {
+            link.leads_to = Some(target);
+        } else if files.is_file(&target) {
+            match files.read(&target) {
+                Some(content) => link.holds(&content),
+                // What can't be read is never taken for the same.
+                None => link.identity = format!("{} in {}", link.identity, side.tree.name),
+            }
+        }
+    }
+    side.tree.skipped = skipped;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_links_lead() {
+        let links = BTreeMap::from([
+            ("a", "docs/guide"),
+            ("docs/up", "../README.md"),
+            ("docs/twice", "./up"),
+            ("current", "releases//v2"),
+            ("releases/v2", "v1"),
+            ("deep/x.yaml", "../current/x.txt"),
+            ("out", "../outside.md"),
+            ("absolute", "/README.md"),
+            ("nothing", ""),
+            ("loop", "pool"),
+            ("pool", "loop"),
+        ]);
+        let links = links.into_iter().map(|(path, target)| (path, target.to_string())).collect();
+        for (link, expected) in [
+            ("a", Some("docs/guide")),
+            ("docs/up", Some("README.md")),
+            ("docs/twice", Some("README.md")),
+            ("current", Some("releases/v1")),
+            ("deep/x.yaml", Some("releases/v1/x.txt")),
+            ("out", None),
+            ("absolute", None),
+            ("nothing", None),
+            ("loop", None),
+        ] {
+            assert_eq!(resolve(link, &links).as_deref(), expected, "{link}");
+        }
+    }
+}
