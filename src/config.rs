@@ -11,6 +11,9 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Where the settings are, in the commit before the change: a change cannot loosen its own gate.
+pub const PATH: &str = ".github/netpol-review.yml";
+
 /// What the reviewer was told about the cluster and the repository.
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -38,6 +38,7 @@ pub fn example(
     flows: Set,
     shows: Shows,
 ) -> Result<Shown, OverBudget> {
+    let flows = encoder.possible(side, flows)?;
     let flows = match shows {
         Shows::Allowed => encoder.allowed(side, flows)?,
         Shows::RefusedAt(direction) => {

@@ -4,6 +4,9 @@ use crate::model::{Cluster, ContainerPort, PortRef, Protocol, Service, ServiceKi
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Namespaces that every cluster has for itself.
+pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
 /// What a data store's image is called, or begins with up to a hyphen.
 const STORES: [&str; 26] = [
     "cassandra",

@@ -76,7 +76,7 @@ impl<'c> Ignores<'c> {
                 if names(finding, entry) {
                     let place = Location {
                         side: ReportSide::Before,
-                        file: crate::rules::CONFIGURATION.into(),
+                        file: crate::config::PATH.into(),
                         start_line: entry.line,
                         end_line: entry.line,
                     };

@@ -142,9 +142,6 @@ pub fn annotate(encoder: &mut Encoder<'_, '_>, config: &Config, flows: Set, row:
     }
 }
 
-/// The file that accepts findings, by its usual name.
-const CONFIGURATION: &str = ".github/netpol-review.yml";
-
 /// What the rules say.
 #[derive(Debug, Default)]
 pub struct Found {

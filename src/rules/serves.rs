@@ -89,6 +89,11 @@ pub fn resolver_label(labels: &Labels) -> Option<(String, String)> {
     })
 }
 
+/// Do these labels of a pod say that it resolves names?
+pub fn has_label_of_resolver(labels: &Labels) -> bool {
+    resolver_label(labels).is_some()
+}
+
 /// Does a peer name the pods of the cluster's resolver, and no others?
 pub fn is_resolver(kind: &PeerKind) -> bool {
     let PeerKind::Pods { namespaces, pods } = kind else { return false };

@@ -21,8 +21,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-/// Where the file is, in the commit before the change: a change cannot loosen its own gate.
-pub const PATH: &str = ".github/netpol-review.yml";
+pub use crate::config::PATH;
 
 /// How many hexadecimal digits of a row's fingerprint a waiver can name.
 pub const FINGERPRINT_DIGITS: RangeInclusive<usize> = 12..=32;

@@ -24,5 +24,6 @@ mod rows;
 mod rules;
 mod schema;
 mod settings;
+mod witnesses;
 mod worlds;
 mod yaml;

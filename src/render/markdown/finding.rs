@@ -30,7 +30,7 @@ pub fn on_line(finding: &Finding, suggested: bool, writer: Writer<'_>) -> String
 
 fn head(finding: &Finding, writer: Writer<'_>) -> String {
     let rule = finding.rule;
-    let message = writer.phrase(&words::message(&finding.message));
+    let message = writer.phrase(&words::told(finding));
     let severity = finding.severity;
     format!("- {} **{}** [{rule}]({PAGES}#{rule}): {message}", sign(severity), severity.as_str())
 }

@@ -8,7 +8,7 @@ use crate::report::{Finding, Fix, Fixed};
 /// A finding with everything that a reviewer decides by.
 pub fn finding(lines: &mut Lines, finding: &Finding) {
     let severity = finding.severity.as_str();
-    let message = layout::phrase(&words::message(&finding.message));
+    let message = layout::phrase(&words::told(finding));
     let text = format!("{}: {message}", finding.rule);
     lines.item(0, Role::Severity(finding.severity), severity, SEVERITY, &text);
     detail(lines, "in", &layout::phrase(&words::about(finding)));

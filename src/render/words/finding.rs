@@ -13,6 +13,28 @@ pub fn message(message: &Message) -> Phrase {
     pieces.collect()
 }
 
+/// What a finding says, with its flow where the message does not name it already.
+pub fn told(finding: &Finding) -> Phrase {
+    let mut phrase = message(&finding.message);
+    let Some(witness) = &finding.witness else { return phrase };
+    let names = |text: &str| {
+        let mut parts = finding.message.parts().iter();
+        parts.any(|part| matches!(part, Part::Name(name) if name == text))
+    };
+    if !(names(&witness.from) && names(&witness.to)) {
+        phrase.extend([
+            Piece::Words("; for example "),
+            Piece::Name(witness.from.clone()),
+            Piece::Words(" to "),
+            Piece::Name(witness.to.clone()),
+            Piece::Words(" on "),
+            Piece::Words(witness.protocol),
+            Piece::Text(format!(" {}", witness.port)),
+        ]);
+    }
+    phrase
+}
+
 /// What a finding is about and where: `policy shop/db, k8s/db.yaml:12-18`.
 pub fn about(finding: &Finding) -> Phrase {
     let mut phrase = Vec::new();

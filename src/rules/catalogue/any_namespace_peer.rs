@@ -1,5 +1,6 @@
 //! Peers in whatever namespace.
 
+use super::super::evidence::SYSTEM_NAMESPACES;
 use crate::model::{Direction, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, PeerKind, Selector};
 use crate::report::{FixKind, Message, Persona, Severity};
 use crate::rules::granted::Granted;
@@ -115,15 +116,13 @@ pub(super) fn any_namespace(snapshot: &Snapshot<'_, '_, '_>, selector: &Selector
                     snapshot.policies_in(name).is_empty()
                         && snapshot.workloads_in(name).is_empty()
                         && !snapshot.cluster().namespaces.contains_key(&**name)
-                        && !SYSTEM.contains(&&**name)
+                        && **name != *"default"
+                        && !SYSTEM_NAMESPACES.contains(&&**name)
                 }),
                 Operator::In(_) | Operator::DoesNotExist => false,
             }
     })
 }
-
-/// Namespaces that every cluster has.
-const SYSTEM: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// The namespace in which declared pods match, where it is the only one and so surely meant.
 fn only_namespace(snapshot: &Snapshot<'_, '_, '_>, peer: &PeerKind) -> Option<String> {

@@ -119,7 +119,8 @@ spec:
 const NAMED: usize = 2;
 
 /// The pods that a need is about, and the ports of theirs.
-type Ends<'a> = Vec<(&'a Arc<Workload>, BTreeSet<(Protocol, u16)>)>;
+type Ends<'a> = Vec<Backend<'a>>;
+type Backend<'a> = (&'a Arc<Workload>, BTreeSet<(Protocol, u16)>);
 
 fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
     let mut drafts = Vec::new();
@@ -241,7 +242,7 @@ fn targets<'a>(snapshot: &Snapshot<'_, '_, 'a>, need: &Need) -> Ends<'a> {
 fn flows_to(
     snapshot: &Snapshot<'_, '_, '_>,
     encoder: &mut Encoder<'_, '_>,
-    ends: &[(&Arc<Workload>, BTreeSet<(Protocol, u16)>)],
+    ends: &[Backend<'_>],
 ) -> Result<Set, OverBudget> {
     let mut all = Vec::new();
     for (workload, ports) in ends {
@@ -261,7 +262,7 @@ fn between(
     need: &Need,
     (slot, caller): (u32, &Arc<Workload>),
     service: &Service,
-    ends: &[(&Arc<Workload>, BTreeSet<(Protocol, u16)>)],
+    ends: &[Backend<'_>],
 ) -> Result<Option<Draft>, OverBudget> {
     let mut encoder = snapshot.encoder();
     let from = encoder.in_slots(End::Source, &[(slot, slot)])?;
@@ -359,7 +360,7 @@ fn lost(encoder: &mut Encoder<'_, '_>, side: Side, flows: Set) -> Result<bool, O
 }
 
 /// `TCP 5432`, of all the pods.
-fn ports_of(ends: &[(&Arc<Workload>, BTreeSet<(Protocol, u16)>)]) -> Vec<String> {
+fn ports_of(ends: &[Backend<'_>]) -> Vec<String> {
     let ports: BTreeSet<(Protocol, u16)> =
         ends.iter().flat_map(|(_, ports)| ports.iter().copied()).collect();
     ports.iter().map(|(protocol, number)| format!("{protocol} {number}")).collect()
@@ -424,7 +425,7 @@ fn place(
 fn rules_for(
     caller: &Workload,
     service: &Service,
-    ends: &[(&Arc<Workload>, BTreeSet<(Protocol, u16)>)],
+    ends: &[Backend<'_>],
     [out, into]: [bool; 2],
 ) -> Fix {
     let ports: BTreeSet<(Protocol, u16)> =

@@ -1,6 +1,8 @@
 //! Pods that may connect to others and can't find out where they are.
 
+use super::super::evidence::SYSTEM_NAMESPACES;
 use super::super::grants::{self, Grant};
+use super::super::serves;
 use crate::diff::facts;
 use crate::model::{
     Direction, DnsPolicy, PeerKind, Policy, Ports, Protocol, Rule as PolicyRule, Workload,
@@ -70,10 +72,7 @@ spec:
     check: Check::Side(check),
 };
 
-/// Namespaces that clusters bring along: their pods are whoever built the cluster's.
-const SYSTEM: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "openshift-dns"];
-
-/// Those of them that have the cluster's resolver.
+/// Namespaces that have the cluster's resolver.
 const RESOLVERS: [&str; 2] = ["kube-system", "openshift-dns"];
 
 /// Where resolvers listen; in OpenShift their pods at 5353.
@@ -104,7 +103,7 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
         });
         let slot = snapshot.world.namespace(namespace);
         let slot = slot.and_then(|index| snapshot.world.namespaces.get(index));
-        let Some(slot) = slot.filter(|_| speaks && !SYSTEM.contains(&namespace)) else { continue };
+        let Some(slot) = slot.filter(|_| speaks && !is_system(namespace)) else { continue };
         let mut encoder = snapshot.encoder();
         let (udp, tcp, anybody) = match dns {
             Some(dns) => dns,
@@ -155,10 +154,13 @@ fn resolvers(
     Ok((encoder.d.and(to, udp)?, encoder.d.and(to, tcp)?, udp))
 }
 
+/// Did the cluster bring the namespace along? Its pods are whoever built the cluster's.
+fn is_system(namespace: &str) -> bool {
+    SYSTEM_NAMESPACES.contains(&namespace) || RESOLVERS.contains(&namespace)
+}
+
 fn is_resolver(workload: &Workload) -> bool {
-    let labels =
-        [("k8s-app", "kube-dns"), ("k8s-app", "coredns"), ("app.kubernetes.io/name", "coredns")];
-    labels.iter().any(|(key, value)| workload.labels.get(*key).is_some_and(|v| **v == **value))
+    serves::has_label_of_resolver(&workload.labels)
         || workload
             .ports
             .iter()

@@ -1,5 +1,6 @@
 //! Namespaces in which a pod is open until a policy happens to select it.
 
+use super::super::evidence::SYSTEM_NAMESPACES;
 use crate::model::{Direction, Origin};
 use crate::reach::NamespaceSlot;
 use crate::report::{Fix, FixKind, Message, Persona, Severity};
@@ -51,15 +52,13 @@ spec:
     check: Check::Side(check),
 };
 
-/// Namespaces that clusters bring along.
-const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
-
 /// How many workloads a message names.
 const NAMED: usize = 3;
 
 fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
-    let namespaces =
-        snapshot.namespaces().filter(|(_, namespace)| !SYSTEM.contains(&&*namespace.name));
+    let namespaces = snapshot
+        .namespaces()
+        .filter(|(_, namespace)| !SYSTEM_NAMESPACES.contains(&&*namespace.name));
     Ok(namespaces.filter_map(|(_, namespace)| draft(snapshot, namespace)).collect())
 }
 

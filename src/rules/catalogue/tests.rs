@@ -33,9 +33,14 @@ pub fn fires(rule: &str, manifests: &str) -> bool {
 
 /// What a rule says that a change introduces.
 pub fn introduced(rule: &str, before: &str, after: &str) -> Vec<Finding> {
-    let report = review(&tree(before), &tree(after), &auditor(""));
-    let findings = report.environments.into_iter().flat_map(|environment| environment.findings);
-    findings.filter(|finding| finding.rule == rule && finding.introduced).collect()
+    let found = of_change("", rule, before, after).into_iter();
+    found.filter(|finding| finding.introduced).collect()
+}
+
+fn of_change(configuration: &str, rule: &str, before: &str, after: &str) -> Vec<Finding> {
+    let report = review(&tree(before), &tree(after), &auditor(configuration));
+    let findings = report.environments.into_iter().flat_map(|one| one.findings);
+    findings.filter(|finding| finding.rule == rule).collect()
 }
 
 /// What a rule says of the rows that a change opens.
@@ -58,7 +63,5 @@ pub fn told(rule: &str, manifests: &str) -> Vec<Finding> {
 
 /// The same with a configuration, without its `version`.
 pub fn told_with(configuration: &str, rule: &str, manifests: &str) -> Vec<Finding> {
-    let report = review(&Tree::default(), &tree(manifests), &auditor(configuration));
-    let findings = report.environments.into_iter().flat_map(|one| one.findings);
-    findings.filter(|finding| finding.rule == rule).collect()
+    of_change(configuration, rule, "", manifests)
 }
