@@ -173,6 +173,7 @@ fn findings_count() {
         fingerprint: FINGERPRINT.into(),
         witness: None,
         accepted_by_change: None,
+        environments: Vec::new(),
     };
     let report = |introduced| {
         let mut report = report();
