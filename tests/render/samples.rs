@@ -74,7 +74,6 @@ pub fn findings() -> Vec<Finding> {
         fingerprint: "5".repeat(32),
         witness: None,
         accepted_by_change: Some(location(11, 11)),
-        environments: Vec::new(),
     };
     let older = Finding {
         rule: "missing-default-deny",

@@ -175,7 +175,6 @@ fn findings_count() {
         environments: Vec::new(),
         witness: None,
         accepted_by_change: None,
-        environments: Vec::new(),
     };
     let report = |introduced| {
         let mut report = report();
