@@ -36,7 +36,7 @@ pub fn review_in_steps(
         rules::annotate(encoder, config, flows, row);
     });
     done("analysis");
-    let found = rules::of_change(
+    let mut found = rules::of_change(
         &world,
         config,
         [
@@ -45,6 +45,7 @@ pub fn review_in_steps(
         ],
         &unmodelled(&parsed_after.problems),
     );
+    rules::under_rows(&mut found.findings, &diff.opened, diff.not_evaluated.is_empty(), config);
     let report = assemble([(before, &parsed_before), (after, &parsed_after)], diff, found);
     done("rules");
     report

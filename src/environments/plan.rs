@@ -226,9 +226,13 @@ impl<'b, 'a> Planner<'b, 'a> {
         if !settings.environments.is_empty() {
             let units = deploy::stated::units(&settings.environments, &files);
             self.plan.problems.extend(units.problems);
-            let parts = self.parts(units.units)?;
+            let mut parts = self.parts(units.units)?;
             self.leave(&parts, &layout);
             self.unused_values(&parts, &layout);
+            if !self.side.tree.skipped.is_empty() {
+                // What was not read may be part of any of them.
+                parts.push(self.part(rest(Vec::new()))?);
+            }
             self.plan.parts = parts;
             return Ok(());
         }
@@ -318,6 +322,10 @@ impl<'b, 'a> Planner<'b, 'a> {
             // What was not read may differ as well.
             for skipped in &self.side.tree.skipped {
                 hash.update(format!("{}\0{}\0", skipped.path, skipped.identity));
+                // What a link leads to counts where the environment does not read it under its own name.
+                if let Some(content) = skipped.leads_to.as_ref().and_then(|path| files.read(path)) {
+                    hash.update(Sha256::digest(content.bytes()));
+                }
             }
         }
         Ok(Part { unit, inputs, key: hash.finalize().into() })

@@ -36,6 +36,9 @@ pub struct Finding {
     /// Names the finding by rule, policy and what it is about; no line, file or environment. 32 hexadecimal
     /// digits.
     pub fingerprint: String,
+    /// The fingerprint of the opened row that says the same of these lines. Texts tell the finding under it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
     /// A flow that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub witness: Option<Witness>,

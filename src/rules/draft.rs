@@ -181,6 +181,7 @@ impl Draft {
             },
             fix: self.fix,
             unfixed: None,
+            row: None,
             fingerprint,
             witness: self.witness,
             accepted_by_change: None,

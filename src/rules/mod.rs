@@ -13,6 +13,7 @@ pub mod catalogue;
 pub mod confirm;
 mod draft;
 mod evidence;
+mod fold;
 pub mod granted;
 pub mod grants;
 pub mod guardrail;
@@ -28,6 +29,7 @@ mod words;
 
 pub use crate::diff::not_public;
 pub use draft::{About, Draft};
+pub use fold::under_rows;
 pub use scope::Scope;
 pub use snapshot::{Engine, Matched, Read, Snapshot};
 
@@ -262,6 +264,13 @@ fn find(
     let mut found = Found::default();
     let answers = answers(config, ask, &mut found);
     let mut findings = accepted(config, ignores, answers, &mut found);
+    sort(&mut findings);
+    found.findings = findings;
+    found
+}
+
+/// Introduced before older, most severe first.
+fn sort(findings: &mut [Finding]) {
     findings.sort_by_cached_key(|finding| {
         let place = &finding.location;
         (
@@ -273,8 +282,6 @@ fn find(
             finding.fingerprint.clone(),
         )
     });
-    found.findings = findings;
-    found
 }
 
 /// Each rule that is not switched off.

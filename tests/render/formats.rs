@@ -24,7 +24,11 @@ fn reports() -> Vec<(&'static str, Report)> {
     environments.environments[0].connections = Some(samples::changes());
     let mut findings = report(Verdict::Unchanged);
     findings.environments[0].findings = samples::findings();
+    let mut folded = with_rows(Verdict::Widened, vec![samples::any_pod()], vec![]);
+    folded.environments[0].findings = samples::findings();
+    folded.environments[0].findings[0].row = Some(samples::any_pod().fingerprint);
     vec![
+        ("folded", folded),
         ("one_row", with_rows(Verdict::Widened, vec![samples::any_pod()], vec![])),
         ("everything", samples::everything()),
         ("closed_only", with_rows(Verdict::Narrowed, vec![], vec![samples::closed()])),

@@ -70,6 +70,7 @@ pub fn findings() -> Vec<Finding> {
             removes: vec!["any pod -> payments/db on TCP 5432".into()],
         }),
         unfixed: None,
+        row: None,
         environments: Vec::new(),
         fingerprint: "5".repeat(32),
         witness: None,

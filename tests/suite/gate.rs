@@ -172,6 +172,7 @@ fn findings_count() {
         fix: None,
         fingerprint: FINGERPRINT.into(),
         unfixed: None,
+        row: None,
         environments: Vec::new(),
         witness: None,
         accepted_by_change: None,

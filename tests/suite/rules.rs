@@ -98,6 +98,32 @@ fn nothing_changed_introduces_nothing() {
     });
 }
 
+/// A finding that says what a row says of the same lines stands under it, and still counts.
+#[test]
+fn what_a_row_says_is_not_said_twice() {
+    let policy = |rules: &str| {
+        tree(&format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: web, namespace: shop}}\nspec:\n  \
+             podSelector: {{matchLabels: {{app: web}}}}\n  policyTypes: [Ingress]\n  ingress:\n{rules}"
+        ))
+    };
+    let old = "  - from: [{podSelector: {matchLabels: {app: a}}}]\n    ports: [{port: 80}]\n";
+    let new = "  - from: [{namespaceSelector: {}}]\n    ports: [{port: 81}]\n";
+    let (before, after) = (policy(old), policy(&format!("{old}{new}")));
+    let report = review(&before, &after, &Config::default());
+    let environment = &report.environments[0];
+    let row = environment.opened.iter().map(|row| row.fingerprint.clone()).collect::<Vec<_>>();
+    let told = |rule: &str| {
+        let of_rule = environment.findings.iter().filter(|finding| finding.rule == rule);
+        of_rule.map(|finding| (finding.introduced, finding.row.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(row.len(), 1);
+    assert_eq!(told("any-namespace-peer"), [(true, row.first().cloned())]);
+    // Nothing opened at lines where the same stood before, and where only the other end decides.
+    let report = review(&after, &after, &Config::default());
+    assert!(report.environments[0].findings.iter().all(|finding| finding.row.is_none()));
+}
+
 /// What a comparison with nothing tells of one side, `lint` tells as well.
 #[test]
 fn lint_tells_the_same() {

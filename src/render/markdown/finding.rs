@@ -10,22 +10,43 @@ use crate::rules::page::PAGES;
 pub fn item(finding: &Finding, writer: Writer<'_>) -> Item {
     let about = writer.phrase(&words::about(finding));
     let mut short = format!("{}\n  <br>{about}", head(finding, writer));
-    if let Some(place) = &finding.accepted_by_change {
-        let place = writer.place(place);
-        short.push_str(&format!(
-            "\n  <br>The change itself accepts this ({place}), which counts once it is merged"
-        ));
-    }
+    short.push_str(&accepted(finding, writer));
     short.push_str(&mend(finding, writer));
     let full = format!("{short}{}", written(finding));
     Item { full, short }
 }
 
+/// A finding under the row that says the same.
+pub fn under_row(finding: &Finding, writer: Writer<'_>) -> Item {
+    let rule = finding.rule;
+    let mut short = format!("  <br>This breaks [{rule}]({PAGES}#{rule})");
+    if let Some(fix) = &finding.fix {
+        short.push_str(&format!("; to mend it: {}", writer.phrase(&words::fix(fix))));
+    }
+    short.push_str(&accepted(finding, writer));
+    short.push('\n');
+    let written = written(finding);
+    let full = if written.is_empty() { short.clone() } else { format!("{short}\n{written}") };
+    Item { full, short }
+}
+
 /// A finding where it stands. Of one whose fix a suggestion beside it offers, what to write is not told again.
-pub fn on_line(finding: &Finding, suggested: bool, writer: Writer<'_>) -> String {
-    let (head, mend) = (head(finding, writer), mend(finding, writer));
+/// Under the row that says the same only the rule is named.
+pub fn on_line(finding: &Finding, suggested: bool, beside_row: bool, writer: Writer<'_>) -> String {
+    let head = match beside_row {
+        true => format!("- This breaks [{0}]({PAGES}#{0})", finding.rule),
+        false => head(finding, writer),
+    };
+    let mend = mend(finding, writer);
     let written = if suggested { closes(finding) } else { written(finding) };
     format!("{head}{mend}{written}")
+}
+
+fn accepted(finding: &Finding, writer: Writer<'_>) -> String {
+    let place = finding.accepted_by_change.as_ref().map(|place| writer.place(place));
+    place.map_or_else(String::new, |place| {
+        format!("\n  <br>The change itself accepts this ({place}), which counts once it is merged")
+    })
 }
 
 fn head(finding: &Finding, writer: Writer<'_>) -> String {

@@ -202,7 +202,8 @@ fn items(
 
 fn opened(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
     let items = items(report, writer, several, |environment| {
-        environment.opened.iter().map(|row| row::opened(row, writer)).collect()
+        let Environment { opened, findings, .. } = environment;
+        opened.iter().map(|row| row::opened(row, findings, writer)).collect()
     });
     if !items.is_empty() {
         body.section(share::OPENED, "#### Opened: allowed now, not before\n\n", &items, more, "\n");
@@ -212,7 +213,8 @@ fn opened(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
 fn findings(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool) {
     let items = items(report, writer, several, |environment| {
         let introduced = environment.findings.iter().filter(|finding| finding.introduced);
-        introduced.map(|each| finding::item(each, writer)).collect()
+        let own = introduced.filter(|finding| finding.row.is_none());
+        own.map(|each| finding::item(each, writer)).collect()
     });
     if !items.is_empty() {
         let before = "#### Findings: least-privilege rules that this change breaks\n\n";

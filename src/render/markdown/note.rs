@@ -84,7 +84,9 @@ pub fn on_lines(notes: &[Note<'_>], suggested: Option<&str>, options: &Options<'
     }
     for each in findings().take(MOST) {
         let offered = suggested == Some(each.fingerprint.as_str());
-        text.push_str(&finding::on_line(each, offered, writer));
+        let told =
+            opened.iter().take(MOST).any(|(row, _)| each.row.as_ref() == Some(&row.fingerprint));
+        text.push_str(&finding::on_line(each, offered, told, writer));
     }
     more(&mut text, findings().count());
     text

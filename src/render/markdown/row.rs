@@ -1,18 +1,19 @@
 //! One opened or closed row of the comment.
 
 use super::body::Item;
+use super::finding;
 use super::{Writer, sign};
 use crate::render::untrusted;
 use crate::render::words::{self, Phrase};
 use crate::report::ports;
-use crate::report::{Cause, Row};
+use crate::report::{Cause, Finding, Row};
 
 /// How many causes, and names of workloads, are shown.
 const CAUSES: usize = 4;
 const NAMES: usize = 5;
 
-/// A row that opened: what and why for everybody, the details in a fold.
-pub fn opened(row: &Row, writer: Writer<'_>) -> Item {
+/// A row that opened: what and why for everybody, the details in a fold. `findings` are those of its environment.
+pub fn opened(row: &Row, findings: &[Finding], writer: Writer<'_>) -> Item {
     let mut short = format!("- {} **{}** {}", sign(row.severity), row.severity.as_str(), ends(row));
     if let Some(assumes) = row.assumes {
         short.push_str(&format!("\n  <br>*{}*", words::assumption(assumes)));
@@ -29,6 +30,11 @@ pub fn opened(row: &Row, writer: Writer<'_>) -> Item {
     }
     short.push('\n');
     let mut full = short.clone();
+    let own = findings.iter().filter(|finding| finding.row.as_ref() == Some(&row.fingerprint));
+    for item in own.map(|each| finding::under_row(each, writer)) {
+        short.push_str(&item.short);
+        full.push_str(&item.full);
+    }
     full.push_str(&format!("  <details><summary>{}</summary>\n\n", summary(row)));
     for line in details(row, writer) {
         full.push_str(&format!("  - {line}\n"));

@@ -24,6 +24,14 @@ pub fn finding(lines: &mut Lines, finding: &Finding) {
     detail(lines, "id", &short(&finding.fingerprint));
 }
 
+/// A finding under the row that says the same.
+pub fn under_row(lines: &mut Lines, finding: &Finding) {
+    detail(lines, "breaks", &format!("{}, {}", finding.rule, short(&finding.fingerprint)));
+    if let Some(fix) = &finding.fix {
+        mend(lines, fix);
+    }
+}
+
 /// What to do; the text to write, where it is an object of its own or an example.
 fn mend(lines: &mut Lines, fix: &Fix) {
     detail(lines, "fix", &layout::phrase(&words::fix(fix)));

@@ -107,7 +107,9 @@ fn rows(lines: &mut Lines, environment: &Environment) {
     // No heading: the verdict stands right above, and the worst row is the third line.
     for row in &environment.opened {
         lines.gap();
-        row::opened(lines, row);
+        let own = environment.findings.iter();
+        let own = own.filter(|finding| finding.row.as_ref() == Some(&row.fingerprint));
+        row::opened(lines, row, own);
     }
     if !environment.closed.is_empty() {
         lines.gap();
@@ -131,7 +133,8 @@ fn rows(lines: &mut Lines, environment: &Environment) {
 
 /// What a change introduces.
 fn findings(lines: &mut Lines, environment: &Environment, several: bool) {
-    let introduced: Vec<_> = environment.findings.iter().filter(|each| each.introduced).collect();
+    let all = environment.findings.iter();
+    let introduced: Vec<_> = all.filter(|each| each.introduced && each.row.is_none()).collect();
     if introduced.is_empty() {
         return;
     }

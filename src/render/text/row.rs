@@ -1,10 +1,11 @@
 //! One opened or closed row.
 
 use super::SHORT_FINGERPRINT;
+use super::finding;
 use super::layout::{self, Lines, Role};
 use crate::render::{untrusted, words};
 use crate::report::ports;
-use crate::report::{Admission, AdmittedBy, Cause, Location, Row};
+use crate::report::{Admission, AdmittedBy, Cause, Finding, Location, Row};
 
 /// Columns of the severity, and of the names of details.
 pub const SEVERITY: usize = 10;
@@ -15,7 +16,7 @@ const NAMES: usize = 3;
 const CAUSES: usize = 4;
 
 /// A row that opened, with everything a reviewer decides by.
-pub fn opened(lines: &mut Lines, row: &Row) {
+pub fn opened<'f>(lines: &mut Lines, row: &Row, findings: impl IntoIterator<Item = &'f Finding>) {
     let severity = row.severity.as_str();
     lines.item(0, Role::Severity(row.severity), severity, SEVERITY, &ends(row));
     let mut on = format!("on {}", untrusted::plain(&ports::words(&row.ports)));
@@ -27,6 +28,9 @@ pub fn opened(lines: &mut Lines, row: &Row) {
     for word in &row.rules {
         let message = layout::phrase(&words::message(&word.message));
         detail(lines, "rule", &format!("{}: {message}", word.rule));
+    }
+    for each in findings {
+        finding::under_row(lines, each);
     }
     touched(lines, row, true);
     exceptions(lines, row, true, words::EXCEPTIONS);
