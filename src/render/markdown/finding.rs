@@ -6,11 +6,15 @@ use crate::render::{untrusted, words};
 use crate::report::{Finding, Fix};
 use crate::rules::page::PAGES;
 
-/// A finding: what and where for everybody, what to write in a fold.
-pub fn item(finding: &Finding, writer: Writer<'_>) -> Item {
+/// A finding: what and where for everybody, what to write in a fold, unless it is shown above.
+pub fn item(finding: &Finding, above: bool, writer: Writer<'_>) -> Item {
     let about = writer.phrase(&words::about(finding));
     let mut short = format!("{}\n  <br>{about}", head(finding, writer));
     short.push_str(&accepted(finding, writer));
+    if above {
+        short.push_str("\n  <br>To mend it: as above\n");
+        return Item::new(short);
+    }
     short.push_str(&mend(finding, writer));
     let full = format!("{short}{}", written(finding));
     Item { full, short }

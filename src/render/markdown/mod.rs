@@ -214,7 +214,7 @@ fn findings(body: &mut Body, report: &Report, writer: Writer<'_>, several: bool)
     let items = items(report, writer, several, |environment| {
         let introduced = environment.findings.iter().filter(|finding| finding.introduced);
         let own = introduced.filter(|finding| finding.row.is_none());
-        own.map(|each| finding::item(each, writer)).collect()
+        words::once(own).map(|(each, above)| finding::item(each, above, writer)).collect()
     });
     if !items.is_empty() {
         let before = "#### Findings: least-privilege rules that this change breaks\n\n";

@@ -5,8 +5,8 @@ use super::row::{SEVERITY, detail, short};
 use crate::render::{unread, untrusted, words};
 use crate::report::{Finding, Fix, Fixed};
 
-/// A finding with everything that a reviewer decides by.
-pub fn finding(lines: &mut Lines, finding: &Finding) {
+/// A finding with everything that a reviewer decides by; what to write may be shown above.
+pub fn finding(lines: &mut Lines, finding: &Finding, above: bool) {
     let severity = finding.severity.as_str();
     let message = layout::phrase(&words::told(finding));
     let text = format!("{}: {message}", finding.rule);
@@ -15,8 +15,10 @@ pub fn finding(lines: &mut Lines, finding: &Finding) {
     if let Some(names) = unread::environments(&finding.environments) {
         detail(lines, "", &format!("of {}", untrusted::plain(&names)));
     }
-    if let Some(fix) = &finding.fix {
-        mend(lines, fix);
+    match &finding.fix {
+        Some(_) if above => detail(lines, "fix", "as above"),
+        Some(fix) => mend(lines, fix),
+        None => {}
     }
     if let Some(why) = &finding.unfixed {
         detail(lines, "left", why);

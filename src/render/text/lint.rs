@@ -36,9 +36,9 @@ pub fn lint(lint: &Lint, style: &Style) -> String {
     for each in &lint.fixed {
         fixed(&mut lines, each);
     }
-    for each in &lint.findings {
+    for (each, above) in words::once(&lint.findings) {
         lines.gap();
-        finding(&mut lines, each);
+        finding(&mut lines, each, above);
     }
     not_evaluated(&mut lines, &lint.not_evaluated, Scope::Snapshot);
     lines.finish()

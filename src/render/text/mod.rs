@@ -147,8 +147,8 @@ fn findings(lines: &mut Lines, environment: &Environment, several: bool) {
         Role::Heading,
         &format!("FINDINGS{place}: least-privilege rules that this change breaks"),
     );
-    for each in introduced {
-        finding::finding(lines, each);
+    for (each, above) in words::once(introduced) {
+        finding::finding(lines, each, above);
     }
 }
 

@@ -54,6 +54,23 @@ pub fn fix(fix: &Fix) -> Phrase {
     phrase
 }
 
+/// The findings, each with whether an earlier one of its rule shows the same example of what to write.
+pub fn once<'f>(
+    findings: impl IntoIterator<Item = &'f Finding>,
+) -> impl Iterator<Item = (&'f Finding, bool)> {
+    let mut shown: Vec<(&str, &Fix)> = Vec::new();
+    findings.into_iter().map(move |finding| {
+        let Some(fix) = finding.fix.as_ref().filter(|fix| fix.location.is_none()) else {
+            return (finding, false);
+        };
+        let known = shown.contains(&(finding.rule, fix));
+        if !known {
+            shown.push((finding.rule, fix));
+        }
+        (finding, known)
+    })
+}
+
 /// What was mended, where, and what that changed.
 pub fn fixed(fixed: &Fixed) -> Phrase {
     let mut phrase = message(&fixed.description);

@@ -9,7 +9,7 @@ mod inventory;
 mod isolation;
 
 pub use edit::{cause, remedy};
-pub use finding::{about, fix, fixed, message, older, told};
+pub use finding::{about, fix, fixed, message, older, once, told};
 pub use inventory::{inventory, listed};
 pub use isolation::isolation;
 
