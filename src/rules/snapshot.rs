@@ -191,11 +191,14 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
     pub fn is_labelled(&self, namespaces: &NamespaceMatch, key: &str, value: &str) -> bool {
         let has =
             |workload: &&Arc<Workload>| workload.labels.get(key).is_some_and(|v| **v == *value);
-        let near = match namespaces {
-            NamespaceMatch::Name(name) => self.workloads_in(name).iter().any(has),
-            NamespaceMatch::Labels(_) => false,
-        };
-        near || !self.labelled(key, value).is_empty()
+        let mut near = match namespaces {
+            NamespaceMatch::Name(name) => self.world.namespace(name).into_iter().collect(),
+            NamespaceMatch::Labels(selector) => self.world.namespaces_for(self.side, selector),
+        }
+        .into_iter()
+        .filter_map(|index| self.world.namespaces.get(index));
+        near.any(|namespace| self.workloads_of(namespace).iter().any(has))
+            || !self.labelled(key, value).is_empty()
     }
 
     /// The declared workloads that a selector of pods matches, wherever they are, those on the host network

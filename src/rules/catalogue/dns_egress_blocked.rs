@@ -95,7 +95,7 @@ struct Egress<'a> {
 
 fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
     let mut drafts = Vec::new();
-    let mut dns = None;
+    let (mut usual, mut everywhere) = (None, None);
     for namespace in grants::namespaces(snapshot) {
         let policies = snapshot.policies_in(namespace);
         let speaks = policies.iter().any(|policy| {
@@ -105,29 +105,71 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
         let slot = slot.and_then(|index| snapshot.world.namespaces.get(index));
         let Some(slot) = slot.filter(|_| speaks && !is_system(namespace)) else { continue };
         let mut encoder = snapshot.encoder();
-        let (udp, tcp, anybody) = match dns {
-            Some(dns) => dns,
-            None => *dns.insert(resolvers(snapshot, &mut encoder)?),
-        };
         let grants = grants::grants(&mut encoder, snapshot.side, Direction::Egress, policies)?;
         let all = encoder.d.union(grants.iter().map(|grant| grant.flows).collect())?;
+        let (udp, tcp, anybody) = match usual {
+            Some(usual) => usual,
+            None => *usual.insert(resolvers(snapshot, &mut encoder, is_usual)?),
+        };
         let egress = Egress { grants, all, udp, tcp, anybody };
+        // Whoever reaches a resolver where one usually is need not be held against all pods of the cluster.
+        if every_policy_resolves(snapshot, &mut encoder, slot, &egress)? {
+            continue;
+        }
+        let (udp, tcp, anybody) = match everywhere {
+            Some(everywhere) => everywhere,
+            None => *everywhere.insert(resolvers(snapshot, &mut encoder, |_| true)?),
+        };
+        let egress = Egress { udp, tcp, anybody, ..egress };
         of_namespace(snapshot, &mut encoder, slot, &egress, &mut drafts)?;
     }
     Ok(drafts)
 }
 
-/// The flows to whoever may be a resolver by UDP and TCP, and those to anybody at the port by UDP.
+/// Is the resolver usually in the namespace of this name, or one that is called after it?
+fn is_usual(namespace: &str) -> bool {
+    RESOLVERS.contains(&namespace) || namespace.contains("dns")
+}
+
+/// Do the pods of every policy, all that are declared, reach one of these resolvers by UDP and by TCP?
+fn every_policy_resolves(
+    snapshot: &Snapshot<'_, '_, '_>,
+    encoder: &mut Encoder<'_, '_>,
+    namespace: &NamespaceSlot<'_>,
+    egress: &Egress<'_>,
+) -> Result<bool, OverBudget> {
+    for policy in namespace.policies.on(snapshot.side) {
+        if policy.section(Direction::Egress).is_none() {
+            continue;
+        }
+        let subject = grants::subject(encoder, snapshot.side, Direction::Egress, policy)?;
+        let asking = encoder.d.and(subject, egress.all)?;
+        for flows in [egress.udp, egress.tcp] {
+            if encoder.d.and(asking, flows)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        if !silent(snapshot, encoder, namespace, policy, egress)?.0.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The flows to whoever may be a resolver by UDP and TCP, and those to anybody at the port by UDP. Namespaces are looked
+/// into if their name is asked for.
 fn resolvers(
     snapshot: &Snapshot<'_, '_, '_>,
     encoder: &mut Encoder<'_, '_>,
+    asked: impl Fn(&str) -> bool,
 ) -> Result<(Set, Set, Set), OverBudget> {
     let world = snapshot.world;
     let mut slots = Vec::new();
-    for (index, namespace) in world.namespaces.iter().enumerate() {
+    let namespaces = world.namespaces.iter().enumerate();
+    for (index, namespace) in namespaces.filter(|(_, namespace)| asked(&namespace.name)) {
         let workloads = snapshot.workloads_of(namespace);
         let resolving = workloads.iter().any(|workload| is_resolver(workload));
-        if resolving || RESOLVERS.contains(&&*namespace.name) || namespace.name.contains("dns") {
+        if resolving || is_usual(&namespace.name) {
             let (first, end) = namespace.workloads;
             for slot in first..end {
                 let known = world.workloads.get(slot as usize);
