@@ -100,9 +100,20 @@ impl Granted {
                     of == protocol && self.is_for_less(whom, other, wide)
                 });
                 let known: Vec<(u16, u16)> = of.flat_map(|(_, spans)| spans).copied().collect();
-                spans.iter().all(|(first, last)| {
-                    known.iter().any(|(start, end)| start <= first && last <= end)
-                })
+                let new: Vec<&(u16, u16)> = spans
+                    .iter()
+                    .filter(|(first, last)| {
+                        !known.iter().any(|(start, end)| start <= first && last <= end)
+                    })
+                    .collect();
+                // A number takes the place of a name that nobody here can resolve and that is gone.
+                let gone = other.names.iter().filter(|name| {
+                    name.1 == *protocol
+                        && self.is_for_less(whom, other, &name.0)
+                        && !self.names.contains(*name)
+                });
+                let single = new.iter().all(|(first, last)| first == last);
+                new.is_empty() || single && new.len() <= gone.count()
             })
     }
 
@@ -257,6 +268,22 @@ mod tests {
         ] {
             assert!(!holds(one, other) && !holds(other, one), "{one:?} {other:?}");
         }
+    }
+
+    #[test]
+    fn a_number_takes_the_place_of_a_name_that_nobody_resolves() {
+        let name = |name: &str| PortMatch { ports: Ports::Named(name.into()), ..range(1, 1) };
+        let of = |ports: &[PortMatch]| {
+            let mut granted = Granted::default();
+            granted.add("a", &[], Some(ports));
+            granted
+        };
+        let named = of(&[name("http"), name("https"), range(22, 22)]);
+        assert!(of(&[range(80, 80), range(443, 443), range(22, 22)]).lies_within(&named));
+        assert!(of(&[range(80, 80), name("https")]).lies_within(&named));
+        assert!(!of(&[range(80, 80), name("http"), name("https")]).lies_within(&named));
+        assert!(!of(&[range(80, 80), range(443, 443), range(23, 23)]).lies_within(&named));
+        assert!(!of(&[range(80, 81)]).lies_within(&named));
     }
 
     #[test]
