@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::reach::{Encoder, NamespaceSlot, Reading, Side, World};
 use crate::tree::{Problem, Tree};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::{OnceCell, RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub struct Snapshot<'s, 'w, 'a> {
     scope: &'s Scope,
     engine: &'s Engine<'w, 'a>,
     labelled: RefCell<BTreeMap<Box<str>, Labelled<'a>>>,
+    values: RefCell<FxHashMap<Box<str>, FxHashSet<&'a str>>>,
 }
 
 /// The symbolic engine over both sides of a comparison, made when it is first asked.
@@ -63,7 +65,16 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         engine: &'s Engine<'w, 'a>,
         read: Read<'s>,
     ) -> Self {
-        Self { world, side, config, read, scope, engine, labelled: RefCell::default() }
+        Self {
+            world,
+            side,
+            config,
+            read,
+            scope,
+            engine,
+            labelled: RefCell::default(),
+            values: RefCell::default(),
+        }
     }
 
     /// All objects of this side.
@@ -198,7 +209,22 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         .into_iter()
         .filter_map(|index| self.world.namespaces.get(index));
         near.any(|namespace| self.workloads_of(namespace).iter().any(has))
-            || !self.labelled(key, value).is_empty()
+            || self.has_value(key, value)
+    }
+
+    /// Has any declared workload the label?
+    fn has_value(&self, key: &str, value: &str) -> bool {
+        let mut values = self.values.borrow_mut();
+        if let Some(known) = values.get(key) {
+            return known.contains(value);
+        }
+        let workloads = self.cluster().workloads.iter();
+        let of_key: FxHashSet<&'a str> = workloads
+            .filter_map(|workload| workload.labels.get(key).map(|value| &**value))
+            .collect();
+        let found = of_key.contains(value);
+        values.insert(key.into(), of_key);
+        found
     }
 
     /// The declared workloads that a selector of pods matches, wherever they are, those on the host network
