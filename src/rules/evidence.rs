@@ -1,7 +1,11 @@
 //! What manifests say of a workload beside what policies look at: what it is, and through what it is reached.
 
-use crate::model::{Cluster, ContainerPort, PortRef, Protocol, Service, ServiceKind, Workload};
-use std::collections::BTreeSet;
+use crate::model::{
+    Caller, Cluster, ContainerPort, PortRef, Protocol, Service, ServiceKind, ServicePort, Target,
+    Workload,
+};
+use crate::rules::Snapshot;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Namespaces that every cluster has for itself.
@@ -117,6 +121,45 @@ pub fn exposure(service: &Service) -> Option<&'static str> {
         _ if service.external_ips => Some("externalIPs"),
         _ => None,
     }
+}
+
+/// Why clients that no peer can name connect to a workload, by the port of its pods: clients outside of the cluster, by
+/// way of an exposed Service, or the API server, which calls webhooks from the address of a node.
+pub fn unnameable_clients(
+    snapshot: &Snapshot<'_, '_, '_>,
+    workload: &Workload,
+) -> BTreeMap<(Protocol, u16), &'static str> {
+    let cluster = snapshot.cluster();
+    let mut clients = BTreeMap::new();
+    let services = snapshot.services_in(&workload.id.namespace).iter();
+    for service in services.filter(|service| stands_for(service, workload)) {
+        let exposed = exposure(service).is_some();
+        let called = |port: &ServicePort| {
+            cluster.evidence.needs.iter().any(|need| match &need.target {
+                Target::Service { namespace, name, port: wanted } => {
+                    need.caller == Caller::ApiServer
+                        && (namespace, name) == (&service.namespace, &service.name)
+                        && wanted.as_ref().is_none_or(|wanted| match wanted {
+                            PortRef::Number(number) => *number == port.port,
+                            PortRef::Name(name) => port.name.as_ref() == Some(name),
+                        })
+                }
+                _ => false,
+            })
+        };
+        for port in &service.ports {
+            let why = match exposed {
+                true => "a Service lets clients from outside the cluster in there",
+                false if called(port) => {
+                    "the API server calls it there, from the address of a node"
+                }
+                false => continue,
+            };
+            let ports = pod_ports(workload, port.protocol, &port.target);
+            clients.extend(ports.into_iter().map(|port| (port, why)));
+        }
+    }
+    clients
 }
 
 /// Does the workload let requests of the Internet into the cluster, as its trade?
