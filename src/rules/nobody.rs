@@ -53,18 +53,24 @@ pub fn nobody(
     if inside.peek().is_some() {
         return inside.all(|workload| workload.host_network).then_some(Nobody::OnHostNetwork);
     }
+    let inhabited = |name: &Arc<str>| !snapshot.workloads_in(name).is_empty();
+    let other_pods = |target: &Arc<str>| snapshot.deployed_elsewhere(target);
+    let unknown = !targets.iter().any(inhabited) || targets.iter().any(other_pods);
+    let closed = targets.iter().all(|target| snapshot.closed(target));
+    // Looking at every workload there is costs more than all the rest.
+    if unknown && !closed {
+        return None;
+    }
     let outside = snapshot.anywhere(pods);
     let placed = |workload: &&Arc<Workload>| workload.placed;
     if targets.is_empty() {
         return None;
     }
     let all_placed = policy.written.namespace && outside.iter().all(placed);
-    if all_placed && targets.iter().all(|target| snapshot.closed(target)) {
+    if all_placed && closed {
         return Some(Nobody::Closed);
     }
-    let inhabited = |name: &Arc<str>| !snapshot.workloads_in(name).is_empty();
-    let other_pods = |target: &Arc<str>| snapshot.deployed_elsewhere(target);
-    if !targets.iter().any(inhabited) || targets.iter().any(other_pods) {
+    if unknown {
         return None;
     }
     let elsewhere: BTreeSet<Arc<str>> =

@@ -162,11 +162,7 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
     pub fn matched(&self, peer: &PeerKind) -> Matched<'a> {
         let mut matched = Matched::default();
         let PeerKind::Pods { namespaces, pods } = peer else { return matched };
-        let indexes = match namespaces {
-            NamespaceMatch::Name(name) => self.world.namespace(name).into_iter().collect(),
-            NamespaceMatch::Labels(selector) => self.world.namespaces_for(self.side, selector),
-        };
-        for slot in indexes.into_iter().filter_map(|index| self.world.namespaces.get(index)) {
+        for slot in self.in_sight(namespaces) {
             if let NamespaceMatch::Labels(selector) = namespaces
                 && !selector.matches(slot.labels.on(self.side))
             {
@@ -198,17 +194,25 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
         indexes.get(key).and_then(|index| index.get(value)).cloned().unwrap_or_default()
     }
 
+    /// Is there a declared workload in any of these namespaces?
+    pub fn inhabited(&self, namespaces: &NamespaceMatch) -> bool {
+        self.in_sight(namespaces).any(|namespace| !self.workloads_of(namespace).is_empty())
+    }
+
+    /// The known namespaces that may match.
+    fn in_sight(&self, namespaces: &NamespaceMatch) -> impl Iterator<Item = &'w NamespaceSlot<'a>> {
+        let indexes = match namespaces {
+            NamespaceMatch::Name(name) => self.world.namespace(name).into_iter().collect(),
+            NamespaceMatch::Labels(selector) => self.world.namespaces_for(self.side, selector),
+        };
+        indexes.into_iter().filter_map(|index| self.world.namespaces.get(index))
+    }
+
     /// Has a declared workload, wherever it is, the label? Those of these namespaces are asked first.
     pub fn is_labelled(&self, namespaces: &NamespaceMatch, key: &str, value: &str) -> bool {
         let has =
             |workload: &&Arc<Workload>| workload.labels.get(key).is_some_and(|v| **v == *value);
-        let mut near = match namespaces {
-            NamespaceMatch::Name(name) => self.world.namespace(name).into_iter().collect(),
-            NamespaceMatch::Labels(selector) => self.world.namespaces_for(self.side, selector),
-        }
-        .into_iter()
-        .filter_map(|index| self.world.namespaces.get(index));
-        near.any(|namespace| self.workloads_of(namespace).iter().any(has))
+        self.in_sight(namespaces).any(|namespace| self.workloads_of(namespace).iter().any(has))
             || self.has_value(key, value)
     }
 

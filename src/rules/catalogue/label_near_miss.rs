@@ -195,6 +195,10 @@ pub(super) fn near<'a>(
     namespaces: &NamespaceMatch,
     pods: &Selector,
 ) -> Option<Near<'a>> {
+    // A pod that nearly matches is in one of these namespaces.
+    if !snapshot.inhabited(namespaces) {
+        return None;
+    }
     let unknown = |requirement: &Requirement| {
         let (values, excludes) = match &requirement.operator {
             Operator::In(values) => (values, false),
