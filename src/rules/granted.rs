@@ -17,6 +17,8 @@ pub struct Granted {
     numbers: BTreeMap<(String, Protocol), Vec<(u16, u16)>>,
     /// The same for port names that no declared pod has.
     names: BTreeSet<(String, Protocol, Box<str>)>,
+    /// Those of them of which no pod is declared that could have them.
+    unseen: BTreeSet<(String, Protocol, Box<str>)>,
     /// The peers of those spellings that are one, each with its direction.
     peers: BTreeMap<String, (Direction, PeerKind)>,
 }
@@ -83,6 +85,7 @@ impl Granted {
         }
         self.numbers.values_mut().for_each(join);
         self.names.extend(other.names.iter().cloned());
+        self.unseen.extend(other.unseen.iter().cloned());
         self.peers.extend(other.peers.iter().map(|(whom, peer)| (whom.clone(), peer.clone())));
         self
     }
@@ -107,7 +110,7 @@ impl Granted {
                     })
                     .collect();
                 // A number takes the place of a name that nobody here can resolve and that is gone.
-                let gone = other.names.iter().filter(|name| {
+                let gone = other.unseen.iter().filter(|name| {
                     name.1 == *protocol
                         && self.is_for_less(whom, other, &name.0)
                         && !self.names.contains(*name)
@@ -151,7 +154,11 @@ impl Granted {
                 }
             };
             if let (true, Ports::Named(name)) = (spans.is_empty(), &port.ports) {
-                self.names.insert((whom.into(), protocol, name.clone()));
+                let name = (whom.into(), protocol, name.clone());
+                if receivers.is_empty() {
+                    self.unseen.insert(name.clone());
+                }
+                self.names.insert(name);
                 continue;
             }
             self.numbers.entry((whom.into(), protocol)).or_default().extend(spans);

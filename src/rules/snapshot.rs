@@ -25,6 +25,7 @@ pub struct Snapshot<'s, 'w, 'a> {
     pub read: Read<'s>,
     scope: &'s Scope,
     engine: &'s Engine<'w, 'a>,
+    asked: OnceCell<Vec<&'a Policy>>,
     labelled: RefCell<BTreeMap<Box<str>, Labelled<'a>>>,
     values: RefCell<FxHashMap<Box<str>, FxHashSet<&'a str>>>,
 }
@@ -72,6 +73,7 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
             read,
             scope,
             engine,
+            asked: OnceCell::new(),
             labelled: RefCell::default(),
             values: RefCell::default(),
         }
@@ -104,14 +106,16 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
 
     /// The policies to ask about, by namespace and name.
     pub fn policies(&self) -> impl Iterator<Item = &'a Policy> {
-        let all = self.world.namespaces.iter().enumerate();
-        all.flat_map(move |(index, namespace)| {
-            let policies = namespace.policies.on(self.side).iter();
-            let asked = move |policy: &&&'a Arc<Policy>| {
-                self.scope.policy(self.world, self.side, index, policy)
-            };
-            policies.filter(asked).map(|policy| &***policy)
-        })
+        let asked = self.asked.get_or_init(|| {
+            let all = self.world.namespaces.iter().enumerate();
+            let policies = all.flat_map(|(index, namespace)| {
+                let policies = namespace.policies.on(self.side).iter();
+                policies
+                    .filter(move |policy| self.scope.policy(self.world, self.side, index, policy))
+            });
+            policies.map(|policy| &***policy).collect()
+        });
+        asked.iter().copied()
     }
 
     /// The rules of a policy that take effect, by direction, each with its position in its section.

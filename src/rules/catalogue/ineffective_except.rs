@@ -1,7 +1,7 @@
 //! Exceptions that another rule lets in again.
 
 use super::super::grants::{self, Grant, addresses, container};
-use crate::model::{Direction, IpBlock, PeerKind};
+use crate::model::{Direction, IpBlock, PeerKind, PortMatch, Rule as PolicyRule};
 use crate::reach::Encoder;
 use crate::report::{FixKind, Message, Persona, Severity};
 use crate::rules::confirm::{self, Shows};
@@ -9,6 +9,8 @@ use crate::rules::granted::Granted;
 use crate::rules::repair::{Mend, Repair};
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use crate::set::{OverBudget, Set};
+use ipnet::IpNet;
+use std::collections::BTreeMap;
 
 /// See [`Rule::catches`].
 pub const RULE: Rule = Rule {
@@ -87,7 +89,10 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
             let all = encoder.d.union(grants.iter().map(|grant| grant.flows).collect())?;
             for grant in &grants {
                 for block in blocks(grant.rule) {
-                    drafts.extend(of_block(snapshot, &mut encoder, grant, block, &grants, all)?);
+                    for (void, ports) in void(snapshot, &mut encoder, grant, block, all)? {
+                        let found = Void { block, void, ports };
+                        drafts.push(draft(snapshot, &mut encoder, grant, &found, &grants)?);
+                    }
                 }
             }
         }
@@ -102,36 +107,96 @@ fn blocks(rule: &crate::model::Rule) -> impl Iterator<Item = &IpBlock> {
     })
 }
 
-fn of_block(
+/// Exceptions of a block without effect on ports of its rule.
+struct Void<'a> {
+    block: &'a IpBlock,
+    void: Vec<&'a IpNet>,
+    /// `None`: on all ports.
+    ports: Option<Vec<PortMatch>>,
+}
+
+/// The exceptions of a block that others admit all the same, by the ports of the rule for which that is so. Each port is
+/// asked about alone, so that two rules say what one of both their ports does.
+type Voids<'a> = BTreeMap<Vec<&'a IpNet>, Option<Vec<PortMatch>>>;
+
+fn void<'a>(
     snapshot: &Snapshot<'_, '_, '_>,
     encoder: &mut Encoder<'_, '_>,
     grant: &Grant<'_>,
-    block: &IpBlock,
-    grants: &[Grant<'_>],
+    block: &'a IpBlock,
     all: Set,
-) -> Result<Option<Draft>, OverBudget> {
-    let other = Encoder::subject_end(grant.direction).other();
-    let outside = encoder.outside(other)?;
-    let mut left_out = encoder.d.and(grant.subject, outside)?;
-    if let Some(ports) = &grant.rule.ports {
-        let ports = encoder.ports(snapshot.side, ports, left_out)?;
-        left_out = encoder.d.and(left_out, ports)?;
-    }
-    let mut void = Vec::new();
-    let mut flows = Set::EMPTY;
-    for except in &block.except {
-        let there = addresses(encoder, other, except)?;
-        let there = encoder.d.and(left_out, there)?;
-        if !there.is_empty() && encoder.d.minus(there, all)?.is_empty() {
-            void.push(except);
-            flows = encoder.d.or(flows, there)?;
+) -> Result<Voids<'a>, OverBudget> {
+    let mut voids = Voids::new();
+    let entries: Vec<Option<&PortMatch>> = match &grant.rule.ports {
+        None => vec![None],
+        Some(ports) => ports.iter().map(Some).collect(),
+    };
+    for entry in entries {
+        let left_out = left_out(snapshot, encoder, grant, entry.map(std::slice::from_ref))?;
+        let mut void = Vec::new();
+        for except in &block.except {
+            let there = excepted(encoder, grant, except, left_out)?;
+            if !there.is_empty() && encoder.d.minus(there, all)?.is_empty() {
+                void.push(except);
+            }
+        }
+        if let (false, Some(port)) = (void.is_empty(), entry) {
+            voids.entry(void).or_insert_with(|| Some(Vec::new())).iter_mut().for_each(|ports| {
+                ports.push(port.clone());
+            });
+        } else if !void.is_empty() {
+            voids.insert(void, None);
         }
     }
-    if void.is_empty() {
-        return Ok(None);
+    Ok(voids)
+}
+
+/// The flows of the pods of a rule with addresses outside on these ports; `None`: on all.
+fn left_out(
+    snapshot: &Snapshot<'_, '_, '_>,
+    encoder: &mut Encoder<'_, '_>,
+    grant: &Grant<'_>,
+    ports: Option<&[PortMatch]>,
+) -> Result<Set, OverBudget> {
+    let outside = encoder.outside(Encoder::subject_end(grant.direction).other())?;
+    let left_out = encoder.d.and(grant.subject, outside)?;
+    let Some(ports) = ports else { return Ok(left_out) };
+    let ports = encoder.ports(snapshot.side, ports, left_out)?;
+    encoder.d.and(left_out, ports)
+}
+
+/// Those of these flows with an address of an exception.
+fn excepted(
+    encoder: &mut Encoder<'_, '_>,
+    grant: &Grant<'_>,
+    except: &IpNet,
+    left_out: Set,
+) -> Result<Set, OverBudget> {
+    let there = addresses(encoder, Encoder::subject_end(grant.direction).other(), except)?;
+    encoder.d.and(left_out, there)
+}
+
+fn draft(
+    snapshot: &Snapshot<'_, '_, '_>,
+    encoder: &mut Encoder<'_, '_>,
+    grant: &Grant<'_>,
+    Void { block, void, ports }: &Void<'_>,
+    grants: &[Grant<'_>],
+) -> Result<Draft, OverBudget> {
+    let ports = ports.as_deref();
+    let left_out = left_out(snapshot, encoder, grant, ports)?;
+    let mut flows = Set::EMPTY;
+    for except in void {
+        let there = excepted(encoder, grant, except, left_out)?;
+        flows = encoder.d.or(flows, there)?;
     }
     let by = container(encoder, grants, flows)?;
-    let message = Message::new("`except` ").names(&void, NAMED).words(" has no effect: ");
+    let rule = PolicyRule { ports: ports.map(<[PortMatch]>::to_vec), ..grant.rule.clone() };
+    let message = Message::new("`except` ").names(void, NAMED).words(" has no effect");
+    let message = match ports.map(<[PortMatch]>::len) == grant.rule.ports.as_ref().map(Vec::len) {
+        true => message.words(": "),
+        false => message.words(" on ").then(words::ports(&rule)).words(": "),
+    };
     let message = match by {
         Some(by) if by.policy.id == grant.policy.id && by.rule == grant.rule => {
             message.words("another peer of this rule admits it")
@@ -145,25 +210,24 @@ fn of_block(
         None => message.words("other rules for these pods admit it"),
     };
     let direction = grant.direction;
-    let subject = format!("{direction} {} on {}", block.cidr, words::canonical_ports(grant.rule));
+    let subject = format!("{direction} {} on {}", block.cidr, words::canonical_ports(&rule));
     let shown = confirm::example(encoder, snapshot.side, flows, Shows::Allowed)?;
     let own = |kind: &PeerKind| matches!(kind, PeerKind::Block(other) if other.cidr == block.cidr);
-    let ports = grant.rule.ports.as_deref();
     let granted = Granted::of(snapshot, grant.policy, direction, grant.rule, own, ports);
     let draft = Draft::policy(grant.policy, &grant.rule.origin, subject, message);
     let draft = draft.granted(granted).shown(shown);
-    Ok(Some(match by.and_then(|by| same_except(by, &void)) {
+    Ok(match by.and_then(|by| same_except(by, void)) {
         Some(repair) => draft.repair(repair),
         None => draft,
-    }))
+    })
 }
 
 /// The same exceptions in the block that lets them in, where it is a larger one without any.
-fn same_except(by: &Grant<'_>, void: &[&ipnet::IpNet]) -> Option<Repair> {
+fn same_except(by: &Grant<'_>, void: &[&IpNet]) -> Option<Repair> {
     let peers = by.rule.peers.iter().flatten();
     let mut larger = peers.filter_map(|peer| match &peer.kind {
         PeerKind::Block(block) => {
-            let inside = |net: &&ipnet::IpNet| block.cidr.contains(*net) && block.cidr != **net;
+            let inside = |net: &&IpNet| block.cidr.contains(*net) && block.cidr != **net;
             (block.except.is_empty() && void.iter().all(inside)).then_some((peer, block))
         }
         PeerKind::Pods { .. } => None,
@@ -187,7 +251,7 @@ fn same_except(by: &Grant<'_>, void: &[&ipnet::IpNet]) -> Option<Repair> {
 #[cfg(test)]
 mod tests {
     use super::RULE;
-    use crate::rules::catalogue::testing::fires;
+    use crate::rules::catalogue::testing::{findings, fires};
 
     fn egress(rules: &str) -> String {
         format!(
@@ -206,6 +270,24 @@ mod tests {
         assert!(fires(RULE.id, &egress(&format!("{{to: [{INTERNET}]}}, {{}}"))));
         let halves = "{ipBlock: {cidr: 10.0.0.0/9}}, {ipBlock: {cidr: 10.128.0.0/9}}";
         assert!(fires(RULE.id, &egress(&format!("{{to: [{INTERNET}, {halves}]}}"))));
+    }
+
+    #[test]
+    fn on_some_of_its_ports() {
+        let block = "{ipBlock: {cidr: 10.0.0.0/8}}";
+        let words = |ports: &str| -> Vec<String> {
+            let rules = format!(
+                "{{to: [{INTERNET}], ports: [{ports}]}}, {{to: [{block}], ports: [{{port: 80}}, {{port: 81}}]}}"
+            );
+            let found = findings(RULE.id, &egress(&rules), "");
+            found.iter().map(|finding| finding.message.to_string()).collect()
+        };
+        let admits = "another rule of this policy admits it";
+        let whole = format!("`except` `10.0.0.0/8` has no effect: {admits}");
+        let part = format!("`except` `10.0.0.0/8` has no effect on `TCP 80`: {admits}");
+        assert_eq!(words("{port: 80}, {port: 81}"), [whole]);
+        assert_eq!(words("{port: 80}, {port: 443}"), [part]);
+        assert!(words("{port: 443}").is_empty());
     }
 
     #[test]

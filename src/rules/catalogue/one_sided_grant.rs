@@ -1,7 +1,10 @@
 //! Rules that let pods out, or in, where the other end refuses every one of their flows.
 
 use super::super::grants;
-use crate::model::{Direction, PeerKind, Policy, Rule as PolicyRule, Workload};
+use crate::model::{
+    Direction, NamespaceMatch, Operator, PeerKind, Policy, PortMatch, Ports, Rule as PolicyRule,
+    Workload,
+};
 use crate::report::{Message, Persona, Severity};
 use crate::rules::confirm::{self, Shown, Shows};
 use crate::rules::granted::Granted;
@@ -106,6 +109,7 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
         for (direction, _, rule) in Snapshot::rules(policy) {
             let matched = pods(snapshot, rule);
             if let Some(matched) = matched.filter(|matched| !matched.is_empty())
+                && !surely_through(snapshot, direction, rule, &selected, &matched)
                 && let Some(shown) = refused(snapshot, direction, policy, rule)?
             {
                 let draft = draft(snapshot, direction, policy, rule, &selected, &matched);
@@ -127,6 +131,67 @@ fn pods<'a>(snapshot: &Snapshot<'_, '_, 'a>, rule: &PolicyRule) -> Option<Vec<&'
         }
     }
     Some(matched)
+}
+
+/// How many workloads of an end are tried one by one.
+const TRIED: usize = 2;
+
+/// Does a declared workload surely get through to another one, which is most often so? No set has to be built for that:
+/// the other end does not isolate the one, or a rule there names the other and a port of this rule.
+fn surely_through(
+    snapshot: &Snapshot<'_, '_, '_>,
+    direction: Direction,
+    rule: &PolicyRule,
+    selected: &[&Arc<Workload>],
+    matched: &[&Arc<Workload>],
+) -> bool {
+    let pairs = selected.iter().take(TRIED);
+    let mut pairs = pairs.flat_map(|own| matched.iter().take(TRIED).map(move |far| (own, far)));
+    pairs.any(|(own, far)| {
+        let policies = snapshot.policies_in(&far.id.namespace).iter();
+        let of_far = policies.filter(|policy| policy.subject.pods.matches(&far.labels));
+        let mut sections = of_far.filter_map(|policy| policy.section(other(direction))).peekable();
+        let open = sections.peek().is_none();
+        let mut rules = sections.flat_map(|section| &section.rules);
+        own.id != far.id
+            && (open || rules.any(|far| names(snapshot, far, own) && shares_port(rule, far)))
+    })
+}
+
+/// Does a rule surely name a workload, whatever labels its namespace has that are not known?
+fn names(snapshot: &Snapshot<'_, '_, '_>, rule: &PolicyRule, workload: &Workload) -> bool {
+    let Some(peers) = &rule.peers else { return true };
+    let world = snapshot.world;
+    let index = world.namespace(&workload.id.namespace);
+    let Some(home) = index.and_then(|index| world.namespaces.get(index)) else { return false };
+    peers.iter().any(|peer| match &peer.kind {
+        PeerKind::Block(_) => false,
+        PeerKind::Pods { namespaces, pods } => {
+            let looks = match namespaces {
+                NamespaceMatch::Name(name) => *name == workload.id.namespace,
+                NamespaceMatch::Labels(selector) => {
+                    let mut all = selector.requirements().iter();
+                    let known = *home.declared.on(snapshot.side)
+                        || all.all(|one| matches!(one.operator, Operator::In(_)));
+                    known && selector.matches(home.labels.on(snapshot.side))
+                }
+            };
+            looks && pods.matches(&workload.labels)
+        }
+    })
+}
+
+/// Is there a port, given by its number, that both rules admit?
+fn shares_port(rule: &PolicyRule, far: &PolicyRule) -> bool {
+    let by_number = |port: &&PortMatch| !matches!(port.ports, Ports::Named(_));
+    match (&rule.ports, &far.ports) {
+        (None, None) => true,
+        (None, Some(ports)) | (Some(ports), None) => ports.iter().any(|port| by_number(&port)),
+        (Some(ports), Some(others)) => ports.iter().filter(by_number).any(|port| {
+            let same = |far: &PortMatch| (far.protocol, &far.ports) == (port.protocol, &port.ports);
+            others.iter().any(same)
+        }),
+    }
 }
 
 /// A flow that the rule admits, where the other end refuses all of these, whatever pods there are.
