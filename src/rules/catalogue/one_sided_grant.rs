@@ -2,11 +2,12 @@
 
 use super::super::grants;
 use crate::model::{
-    Direction, NamespaceMatch, Operator, PeerKind, Policy, PortMatch, Ports, Rule as PolicyRule,
-    Workload,
+    Direction, NamespaceMatch, Operator, PeerKind, Policy, PortMatch, PortRef, Ports,
+    Rule as PolicyRule, Workload,
 };
 use crate::report::{Message, Persona, Severity};
 use crate::rules::confirm::{self, Shown, Shows};
+use crate::rules::evidence;
 use crate::rules::granted::Granted;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot};
 use crate::set::OverBudget;
@@ -153,8 +154,9 @@ fn surely_through(
         let mut sections = of_far.filter_map(|policy| policy.section(other(direction))).peekable();
         let open = sections.peek().is_none();
         let mut rules = sections.flat_map(|section| &section.rules);
-        own.id != far.id
-            && (open || rules.any(|far| names(snapshot, far, own) && shares_port(rule, far)))
+        let receiver = if direction == Direction::Ingress { own } else { far };
+        let lets = |far: &PolicyRule| names(snapshot, far, own) && shares_port(rule, far, receiver);
+        own.id != far.id && (open || rules.any(lets))
     })
 }
 
@@ -181,15 +183,28 @@ fn names(snapshot: &Snapshot<'_, '_, '_>, rule: &PolicyRule, workload: &Workload
     })
 }
 
-/// Is there a port, given by its number, that both rules admit?
-fn shares_port(rule: &PolicyRule, far: &PolicyRule) -> bool {
-    let by_number = |port: &&PortMatch| !matches!(port.ports, Ports::Named(_));
+/// Is there a port of this workload that both rules admit?
+fn shares_port(rule: &PolicyRule, far: &PolicyRule, receiver: &Workload) -> bool {
+    let numbers = |port: &PortMatch| -> Vec<(u16, u16)> {
+        match &port.ports {
+            Ports::All => vec![(1, u16::MAX)],
+            Ports::Range(first, last) => vec![(*first, *last)],
+            Ports::Named(name) => {
+                let named = PortRef::Name(name.clone());
+                let ports = evidence::pod_ports(receiver, port.protocol, &named).into_iter();
+                ports.map(|(_, number)| (number, number)).collect()
+            }
+        }
+    };
+    let all = |ports: &[PortMatch]| ports.iter().any(|port| !numbers(port).is_empty());
     match (&rule.ports, &far.ports) {
         (None, None) => true,
-        (None, Some(ports)) | (Some(ports), None) => ports.iter().any(|port| by_number(&port)),
-        (Some(ports), Some(others)) => ports.iter().filter(by_number).any(|port| {
-            let same = |far: &PortMatch| (far.protocol, &far.ports) == (port.protocol, &port.ports);
-            others.iter().any(same)
+        (None, Some(ports)) | (Some(ports), None) => all(ports),
+        (Some(ports), Some(others)) => ports.iter().any(|port| {
+            let same = others.iter().filter(|other| other.protocol == port.protocol);
+            same.flat_map(numbers).any(|(start, end)| {
+                numbers(port).iter().any(|(first, last)| *first <= end && start <= *last)
+            })
         }),
     }
 }
