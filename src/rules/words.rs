@@ -1,8 +1,8 @@
 //! Phrases that rules have in common, and canonical spellings for fingerprints.
 
 use crate::model::{
-    NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, Peer, PeerKind, PortMatch, Ports, Rule,
-    Selector, Subject,
+    Direction, NAMESPACE_NAME_LABEL, NamespaceMatch, Operator, Peer, PeerKind, PortMatch, Ports,
+    Rule, Selector, Subject,
 };
 use crate::report::Message;
 
@@ -27,6 +27,16 @@ pub fn selected(namespaces: &NamespaceMatch, pods: &Selector) -> Message {
             Some(name) => start.words(" of ").name(name),
             None => start.words(" of namespaces ").name(selector),
         },
+    }
+}
+
+/// What a rule of a policy does at its own end: `Lets A in to B`, `Lets B out to A`, where B are the pods of the
+/// policy. The other end has its own policies.
+pub fn lets(direction: Direction, subject: &Subject, peers: Message) -> Message {
+    let (lets, subject) = (Message::new("Lets "), pods(subject));
+    match direction {
+        Direction::Ingress => lets.then(peers).words(" in to ").then(subject),
+        Direction::Egress => lets.then(subject).words(" out to ").then(peers),
     }
 }
 

@@ -53,7 +53,7 @@ pub fn findings() -> Vec<Finding> {
         severity: Severity::High,
         persona: Persona::Regular,
         introduced: true,
-        message: Message::new("every pod in every namespace may connect to ").name("app=db"),
+        message: Message::new("Lets every pod in every namespace in to ").name("app=db"),
         policy: Some("payments/db".into()),
         object: None,
         location: location(12, 14),

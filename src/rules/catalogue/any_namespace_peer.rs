@@ -68,22 +68,14 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
                     true => Message::new("every pod in every namespace"),
                     false => Message::new("pods ").name(pods).words(" in every namespace"),
                 };
-                let (subject, on) = (words::pods(&policy.subject), words::ports(rule));
-                let message = match direction {
-                    Direction::Ingress => {
-                        Message::default().then(whom).words(" may connect to ").then(subject)
-                    }
-                    Direction::Egress => {
-                        Message::default().then(subject).words(" may connect to ").then(whom)
-                    }
-                };
+                let message = words::lets(direction, &policy.subject, whom);
                 let severity = match (direction, pods.is_everything()) {
                     (Direction::Ingress, true) => Severity::High,
                     (Direction::Ingress, false) | (Direction::Egress, true) => Severity::Medium,
                     (Direction::Egress, false) => Severity::Low,
                 };
                 let canonical = format!("{direction} {pods} {}", words::canonical_ports(rule));
-                let message = message.words(" on ").then(on);
+                let message = message.words(" on ").then(words::ports(rule));
                 let mut draft =
                     Draft::policy(policy, &peer.origin, canonical, message).severity(severity);
                 let own = |kind: &PeerKind| *kind == peer.kind;
@@ -177,9 +169,7 @@ mod tests {
         let words: Vec<String> = found.iter().map(|finding| finding.message.to_string()).collect();
         assert_eq!(
             words,
-            [
-                "every pod in every namespace may connect to pods `app=web` of `shop` on `all TCP ports`"
-            ]
+            ["Lets every pod in every namespace in to pods `app=web` of `shop` on `all TCP ports`"]
         );
     }
 }

@@ -99,21 +99,25 @@ fn draft<'a>(snapshot: &Snapshot<'_, '_, 'a>, namespace: &NamespaceSlot<'a>) -> 
         .words(words)
         .words(" by default in ")
         .name(&namespace.name)
-        .words(match policies.is_empty() {
-            true => ": there is no policy, so every pod is open",
-            false => ": a pod that no policy selects is open",
+        .words(match (policies.is_empty(), open.as_slice()) {
+            (true, _) => ": there is no policy, so every pod is open",
+            (false, [Direction::Ingress]) => ": a pod that no ingress policy selects is open",
+            (false, [Direction::Egress]) => ": a pod that no egress policy selects is open",
+            (false, _) => ": a pod that no policy selects is open",
         });
     // A workload may be isolated in one direction and open in the other.
     let bare: Vec<(Direction, Vec<&str>)> =
         open.iter().map(|direction| (*direction, bare(*direction))).collect();
     message = match bare.as_slice() {
+        [(_, one)] if one.is_empty() => message,
         [(_, one), (_, other)] if one == other && one.is_empty() => message,
+        [(_, one)] => message.words(", now ").names(one, NAMED),
         [(_, one), (_, other)] if one == other => message.words(", now ").names(one, NAMED),
         several => several.iter().filter(|(_, names)| !names.is_empty()).fold(
             message,
             |message, (direction, names)| {
-                let message = message.words("; open for ").words(direction.as_str());
-                message.words(" now: ").names(names, NAMED)
+                let message = message.words("; for ").words(direction.as_str());
+                message.words(" now ").names(names, NAMED)
             },
         ),
     };
@@ -177,17 +181,14 @@ spec: {template: {metadata: {labels: {app: db}}}}
         for (policies, words) in [
             (
                 policy("a", db, "Ingress"),
-                "a pod that no policy selects is open; open for egress now: `db`",
+                "a pod that no policy selects is open; for egress now `db`",
             ),
             (policy("a", db, "Ingress, Egress"), "a pod that no policy selects is open"),
             (
                 policy("a", "{matchLabels: {app: api}}", "Ingress"),
                 "a pod that no policy selects is open, now `db`",
             ),
-            (
-                policy("a", "{}", "Ingress"),
-                "a pod that no policy selects is open; open for egress now: `db`",
-            ),
+            (policy("a", "{}", "Ingress"), "a pod that no egress policy selects is open, now `db`"),
         ] {
             assert_eq!(end(told(&policies)).as_deref(), Some(words), "{policies}");
         }

@@ -1,12 +1,13 @@
 //! Rules that admit nothing that others do not.
 
 use super::super::grants::{self, Grant, canonical, container, redundant};
-use crate::model::Direction;
+use crate::model::{Direction, Origin};
 use crate::report::{FixKind, Message, Persona, Severity};
 use crate::rules::granted::Granted;
 use crate::rules::repair::{Mend, Repair};
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
+use memchr::memmem;
 use std::collections::BTreeMap;
 
 /// See [`Rule::catches`].
@@ -19,7 +20,8 @@ pub const RULE: Rule = Rule {
     why: "Policies add up, so a rule that others contain only costs its readers. Worse is a precise rule beside one \
           without peers: it looks like a limit and is none, and then the wide rule is what everybody is told of, once, \
           where it stands. What is compared is what the rules of all policies of the same pods admit, for pods that are \
-          declared and for any other. Policies without rules are never meant: isolation is their effect.",
+          declared and for any other. Policies without rules are never meant: isolation is their effect. A rule \
+          whose comment, in its lines or right above them, has the word `documentation` is left alone.",
     fix: "Delete the rule; where a wide rule makes precise ones useless, delete the wide one instead, once the precise \
           ones are complete.",
     bad: Example::new(
@@ -84,6 +86,9 @@ fn of_namespace(
     let mut beside: BTreeMap<usize, Vec<&Grant<'_>>> = BTreeMap::new();
     for index in &found {
         let Some(grant) = grants.get(*index) else { continue };
+        if is_documentation(snapshot, &grant.rule.origin) {
+            continue;
+        }
         let kept = || grants.iter().enumerate().filter(|(other, _)| !found.contains(other));
         let others = || kept().map(|(_, other)| other);
         let wide = others().filter(|other| is_wide(other) && is_narrower(grant, other));
@@ -103,6 +108,33 @@ fn of_namespace(
     Ok(())
 }
 
+/// Does a comment in the lines of a rule, or in those right above it, call it documentation?
+fn is_documentation(snapshot: &Snapshot<'_, '_, '_>, origin: &Origin) -> bool {
+    let Some(content) = snapshot.read.tree.files.get(&origin.file) else { return false };
+    if memmem::find(content.bytes(), WORD.as_bytes()).is_none() {
+        return false;
+    }
+    let text = String::from_utf8_lossy(content.bytes());
+    let lines: Vec<&str> = text.lines().collect();
+    let (first, end) = ((origin.start_line as usize).saturating_sub(1), origin.end_line as usize);
+    let own = lines.get(first..end.min(lines.len())).unwrap_or_default();
+    let above = lines.get(..first).unwrap_or_default().iter().rev();
+    let above = above.take_while(|line| line.trim_start().starts_with('#'));
+    own.iter().chain(above).any(|line| comment(line).is_some_and(|text| text.contains(WORD)))
+}
+
+/// What a comment has in it that is to leave its rule alone.
+const WORD: &str = "documentation";
+
+/// The comment of a line: behind a `#` that stands at its start or after a space, as YAML has it.
+fn comment(line: &str) -> Option<&str> {
+    let starts = line.match_indices('#').map(|(at, _)| line.split_at(at));
+    starts.into_iter().find_map(|(before, comment)| {
+        let starts = before.chars().next_back().is_none_or(char::is_whitespace);
+        starts.then_some(comment)
+    })
+}
+
 /// A rule for everybody, and not only for DNS.
 fn is_wide(grant: &Grant<'_>) -> bool {
     grant.rule.peers.is_none() && !is_dns_only(grant.rule)
@@ -120,11 +152,13 @@ fn granted(snapshot: &Snapshot<'_, '_, '_>, grant: &Grant<'_>) -> Granted {
 fn narrow(direction: Direction, grant: &Grant<'_>, by: Option<&Grant<'_>>) -> Draft {
     let message = Message::new("Adds nothing: ");
     let message = match by {
-        Some(by) if by.policy.id == grant.policy.id => {
-            message.words("another rule of this policy admits all of it")
-        }
+        Some(by) if by.policy.id == grant.policy.id => message
+            .words("another rule of this policy, ")
+            .then(place(by))
+            .words(", admits all of it"),
         Some(by) => {
-            message.words("policy ").name(&by.policy.id).words(" admits all of it for these pods")
+            let message = message.words("policy ").name(&by.policy.id).words(", ");
+            message.then(place(by)).words(", admits all of it for these pods")
         }
         None => message.words("the other rules for these pods together admit all of it"),
     };
@@ -134,6 +168,16 @@ fn narrow(direction: Direction, grant: &Grant<'_>, by: Option<&Grant<'_>>) -> Dr
         description: Message::new("delete the rule"),
         mend: Mend::Remove { what: grant.rule.origin.clone() },
     })
+}
+
+/// Which rule it is: by its peers and its ports, which stay when lines move.
+fn place(grant: &Grant<'_>) -> Message {
+    let (peers, ports) = (words::peers(grant.rule), words::ports(grant.rule));
+    let message = Message::new(match grant.direction {
+        Direction::Ingress => "from ",
+        Direction::Egress => "to ",
+    });
+    message.then(peers).words(" on ").then(ports)
 }
 
 fn dead_beside(direction: Direction, wide: &Grant<'_>, dead: &[&Grant<'_>]) -> Draft {
@@ -201,6 +245,49 @@ mod tests {
         assert_eq!(told(&[format!("{{{pods}, egress: [{{}}, {to}]}}")]), [start]);
         let apart = [format!("{{{pods}, egress: [{{}}]}}"), format!("{{{pods}, egress: [{to}]}}")];
         assert_eq!(told(&apart), [format!("{start}: in `shop/p1`")]);
+    }
+
+    fn lines(rules: &str) -> Vec<String> {
+        let text = format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: shop}}\nspec:\n  \
+             podSelector: {{matchLabels: {{app: web}}}}\n  policyTypes: [Egress]\n  egress:\n{rules}"
+        );
+        findings(RULE.id, &text, "").iter().map(|finding| finding.message.to_string()).collect()
+    }
+
+    #[test]
+    fn it_says_which_rule_contains_it() {
+        let api = "{podSelector: {matchLabels: {app: api}}}";
+        let both = format!("  - {{to: [{api}], ports: [{{port: 80}}]}}\n  - {{to: [{api}]}}\n");
+        assert_eq!(
+            lines(&both),
+            [
+                "Adds nothing: another rule of this policy, to pods `app=api` of `shop` on all ports, admits all of it"
+            ]
+        );
+    }
+
+    #[test]
+    fn rules_for_documentation_are_left_alone() {
+        let rule = "  - to: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: 80}]\n";
+        let wide = "  - {}\n";
+        for (rules, count) in [
+            (format!("{rule}{wide}"), 1),
+            (format!("  # for documentation only\n{rule}{wide}"), 0),
+            (format!("  # for documentation,\n  # nothing else\n{rule}{wide}"), 0),
+            (format!("{}{wide}", rule.replace("80}]", "80}] # documentation")), 0),
+            // Not its own comment, and no comment.
+            (format!("{rule}{wide}  # documentation\n"), 1),
+            (format!("  # documentation\n\n{rule}{wide}"), 1),
+            (format!("{}{wide}", rule.replace("app: api", "app: documentation")), 1),
+            (format!("  # the documentation is elsewhere\n{wide}{rule}"), 1),
+        ] {
+            assert_eq!(lines(&rules).len(), count, "{rules}");
+        }
+        // One of several that are told together.
+        let other = rule.replace("80", "81");
+        let told = lines(&format!("  # documentation\n{rule}{other}{wide}"));
+        assert!(told.len() == 1 && told.concat().contains("1 narrower rule has"), "{told:?}");
     }
 
     #[test]

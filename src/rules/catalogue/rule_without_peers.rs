@@ -96,18 +96,12 @@ fn draft(
     rule: &PolicyRule,
     meant: Option<&'static str>,
 ) -> Draft {
-    let subject = words::pods(&policy.subject);
-    let on = words::ports(rule);
-    let message = match direction {
-        Direction::Ingress => Message::new(
-            "No `from`: every pod in every namespace and every address that can route here may connect to ",
-        )
-        .then(subject),
-        Direction::Egress => Message::default()
-            .words("No `to`: ")
-            .then(subject)
-            .words(" may connect to every pod in every namespace and to every address"),
-    };
+    let start = Message::new(match direction {
+        Direction::Ingress => "No `from`. ",
+        Direction::Egress => "No `to`. ",
+    });
+    let everybody = Message::new("every pod in every namespace and every address");
+    let message = start.then(words::lets(direction, &policy.subject, everybody));
     let severity = match (&rule.ports, meant) {
         (None, _) => Severity::High,
         (Some(_), None) => Severity::Medium,
@@ -118,7 +112,7 @@ fn draft(
         Direction::Egress => "to",
     };
     let canonical = format!("{direction} {}", words::canonical_ports(rule));
-    let message = message.words(" on ").then(on);
+    let message = message.words(" on ").then(words::ports(rule));
     let message = match meant {
         Some(why) => message.words(". That may be meant: ").words(why),
         None => message,

@@ -92,11 +92,7 @@ fn draft(
     direction: Direction,
     rule: &PolicyRule,
 ) -> Draft {
-    let (subject, peers) = (words::pods(&policy.subject), words::peers(rule));
-    let message = match direction {
-        Direction::Ingress => peers.words(" may connect to ").then(subject),
-        Direction::Egress => subject.words(" may connect to ").then(peers),
-    };
+    let message = words::lets(direction, &policy.subject, words::peers(rule));
     let message = message.words(" on ").then(words::ports(rule));
     let canonical =
         format!("{direction} {} {}", words::canonical_peers(rule), words::canonical_ports(rule));

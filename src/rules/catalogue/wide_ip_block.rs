@@ -1,7 +1,7 @@
 //! Blocks that hold much of the Internet.
 
 use crate::model::{Direction, PeerKind, Rule as PolicyRule};
-use crate::report::{Message, Persona, Severity};
+use crate::report::{Persona, Severity};
 use crate::rules::addresses::{self, Spans};
 use crate::rules::granted::Granted;
 use crate::rules::snapshot::is_dns_only;
@@ -64,19 +64,12 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
             let Some((v4, spans)) = wide(snapshot, rule) else { continue };
             let only_internet = direction == Direction::Egress && v4 && leaves_private(&spans);
             let blocks = words::blocks(rule);
-            let (who, on) = (words::pods(&policy.subject), words::ports(rule));
-            let message = match direction {
-                Direction::Ingress => {
-                    Message::default().then(blocks).words(" may connect to ").then(who)
-                }
-                Direction::Egress => {
-                    Message::default().then(who).words(" may connect to ").then(blocks)
-                }
-            };
-            let message = message.words(" on ").then(on).words(match only_internet {
-                true => ": the whole Internet without private ranges",
-                false => ": that is more of the Internet than any named place",
-            });
+            let message = words::lets(direction, &policy.subject, blocks);
+            let message =
+                message.words(" on ").then(words::ports(rule)).words(match only_internet {
+                    true => ": the whole Internet without private ranges",
+                    false => ": that is more of the Internet than any named place",
+                });
             let canonical = format!(
                 "{direction} {} {}",
                 words::canonical_blocks(rule),
