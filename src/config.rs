@@ -115,6 +115,8 @@ pub struct Rules {
     pub settings: BTreeMap<String, RuleSettings>,
     /// Namespaces whose pods are all declared, by name.
     pub closed_namespaces: BTreeSet<String>,
+    /// Keys of labels of namespaces that not everybody can set; `None`: nobody said which.
+    pub protected_labels: Option<BTreeSet<String>>,
     /// How many fixes are tried on a copy.
     pub tried: usize,
 }
@@ -125,6 +127,7 @@ impl Default for Rules {
             persona: Persona::default(),
             settings: BTreeMap::new(),
             closed_namespaces: BTreeSet::new(),
+            protected_labels: None,
             tried: TRIED,
         }
     }

@@ -80,6 +80,16 @@ pub struct ServicePort {
     pub node_port: Option<u16>,
 }
 
+impl ServicePort {
+    /// Does a client that names a port of the Service so mean this one? Without a name each one is meant.
+    pub fn is_meant(&self, wanted: Option<&PortRef>) -> bool {
+        wanted.is_none_or(|wanted| match wanted {
+            PortRef::Number(number) => self.port == *number,
+            PortRef::Name(name) => self.name.as_ref() == Some(name),
+        })
+    }
+}
+
 /// A port by its number or its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PortRef {

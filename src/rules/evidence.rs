@@ -139,10 +139,7 @@ pub fn unnameable_clients(
                 Target::Service { namespace, name, port: wanted } => {
                     need.caller == Caller::ApiServer
                         && (namespace, name) == (&service.namespace, &service.name)
-                        && wanted.as_ref().is_none_or(|wanted| match wanted {
-                            PortRef::Number(number) => *number == port.port,
-                            PortRef::Name(name) => port.name.as_ref() == Some(name),
-                        })
+                        && port.is_meant(wanted.as_ref())
                 }
                 _ => false,
             })

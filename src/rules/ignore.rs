@@ -124,7 +124,8 @@ impl<'c> Ignores<'c> {
         })
     }
 
-    /// What is wrong with the acceptances of the side after: no reason, no such rule, nothing to accept.
+    /// What is wrong with the acceptances of the side after: no reason, no such rule, nothing to accept. Whether there is
+    /// something to accept is only known of rules that the persona is shown, as others need not look everywhere.
     pub(super) fn faults(&self, accepted: &Accepted) -> Vec<Draft> {
         let mut drafts = Vec::new();
         for ignore in self.after.all() {
@@ -140,7 +141,7 @@ impl<'c> Ignores<'c> {
                     true if ignore.reason.is_empty() => Message::new("The acceptance of ")
                         .name(rule)
                         .words(" gives no reason and does not count; say why"),
-                    true if !used => Message::new("Nothing here breaks ")
+                    true if !used && self.is_asked(rule) => Message::new("Nothing here breaks ")
                         .name(rule)
                         .words(" any more: remove the acceptance"),
                     true => continue,
@@ -154,6 +155,12 @@ impl<'c> Ignores<'c> {
             }
         }
         drafts
+    }
+
+    /// Is all that a rule of this name finds shown?
+    fn is_asked(&self, name: &str) -> bool {
+        let persona = self.config.rules.persona;
+        RULES.iter().any(|rule| rule.id == name && (rule.lesson || rule.persona <= persona))
     }
 
     /// Has the side before the same fault?

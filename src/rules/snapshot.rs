@@ -1,16 +1,20 @@
 //! One side, as rules ask about it.
 
 use super::Scope;
+use super::confirm::{self, Shown, Shows};
+use super::grants::{self, Grant};
 use crate::config::Config;
 use crate::model::{
     Cluster, Direction, NamespaceMatch, Operator, PeerKind, Policy, PolicyId, PortMatch, Ports,
     Protocol, Rule, Section, Selector, Service, Workload,
 };
 use crate::reach::{Encoder, NamespaceSlot, Reading, Side, World};
+use crate::set::{OverBudget, Set};
 use crate::tree::{Problem, Tree};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::{OnceCell, RefCell, RefMut};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// One side of a comparison, or the only one.
@@ -26,6 +30,7 @@ pub struct Snapshot<'s, 'w, 'a> {
     scope: &'s Scope,
     engine: &'s Engine<'w, 'a>,
     asked: OnceCell<Vec<&'a Policy>>,
+    grants: RefCell<Granting<'a>>,
     labelled: RefCell<BTreeMap<Box<str>, Labelled<'a>>>,
     values: RefCell<FxHashMap<Box<str>, FxHashSet<&'a str>>>,
 }
@@ -43,6 +48,9 @@ pub struct Read<'s> {
     /// What of the other side was not understood; nothing where there is none.
     pub others: &'s [Problem],
 }
+
+/// What rules admit, by the index of their namespace and their direction.
+type Granting<'a> = FxHashMap<(usize, Direction), Rc<[Grant<'a>]>>;
 
 /// The declared workloads with a label of some key, by its value.
 type Labelled<'a> = BTreeMap<&'a str, Vec<&'a Arc<Workload>>>;
@@ -74,8 +82,23 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
             scope,
             engine,
             asked: OnceCell::new(),
+            grants: RefCell::default(),
             labelled: RefCell::default(),
             values: RefCell::default(),
+        }
+    }
+
+    /// An example out of these flows, for a finding of this side. Nobody is shown those of the side before, so there are
+    /// none.
+    pub fn example(
+        &self,
+        encoder: &mut Encoder<'_, '_>,
+        flows: Set,
+        shows: Shows,
+    ) -> Result<Shown, OverBudget> {
+        match self.side {
+            Side::Before => Ok(Shown::Nothing),
+            Side::After => confirm::example(encoder, self.side, flows, shows),
         }
     }
 
@@ -138,6 +161,37 @@ impl<'s, 'w, 'a> Snapshot<'s, 'w, 'a> {
     pub fn policies_in(&self, namespace: &str) -> &[&'a Arc<Policy>] {
         let slot = self.world.namespace(namespace).and_then(|i| self.world.namespaces.get(i));
         slot.map_or(&[], |slot| slot.policies.on(self.side))
+    }
+
+    /// What the rules of a namespace admit at their own end in a direction, in the order of its policies. It is found
+    /// out once for all rules of the catalogue.
+    pub fn grants(
+        &self,
+        namespace: &str,
+        direction: Direction,
+    ) -> Result<Rc<[Grant<'a>]>, OverBudget> {
+        let Some(index) = self.world.namespace(namespace) else { return Ok(Rc::default()) };
+        if let Some(known) = self.grants.borrow().get(&(index, direction)) {
+            return Ok(known.clone());
+        }
+        let policies = self.policies_in(namespace);
+        let grants = grants::grants(&mut self.encoder(), self.side, direction, policies)?;
+        let grants: Rc<[Grant<'a>]> = grants.into();
+        self.grants.borrow_mut().insert((index, direction), grants.clone());
+        Ok(grants)
+    }
+
+    /// The policies that isolate a declared workload in a direction (N1).
+    pub fn isolating(
+        &self,
+        direction: Direction,
+        workload: &Workload,
+    ) -> impl Iterator<Item = &'a Policy> {
+        let policies = self.policies_in(&workload.id.namespace).iter();
+        let isolates = policies.filter(move |policy| {
+            policy.section(direction).is_some() && policy.subject.pods.matches(&workload.labels)
+        });
+        isolates.map(|policy| &***policy)
     }
 
     /// The declared workloads of a namespace.

@@ -176,6 +176,10 @@ pub(super) struct Cluster {
     /// something matches nothing are sure there.
     #[schemars(with = "Option<Vec<Namespace>>")]
     pub closed_namespaces: Option<Vec<Spanned<String>>>,
+    /// Keys of labels of namespaces that only those who run the cluster can set. Where they are named, auditors are
+    /// told of peers that trust in others.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub protected_namespace_labels: Option<Vec<Spanned<String>>>,
     /// Does an ipBlock match pods whose address lies in it? Default: `unknown`, both are computed.
     pub ip_blocks_match_pods: Option<IpBlocksMatchPods>,
     /// Are pods on the host network part of their `node`, or `pods` like any other? Default: `node`.

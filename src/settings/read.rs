@@ -150,8 +150,16 @@ fn near(wrong: &str, known: &[&'static str]) -> String {
 /// The section that has a key which stands outside of it.
 fn elsewhere(key: &str) -> Option<&'static str> {
     Some(match key {
-        "profile" | "podCIDRs" | "serviceCIDRs" | "nodeCIDRs" | "ipBlocksMatchPods"
-        | "hostNetworkPods" | "endPort" | "sctp" | "closedNamespaces" => "cluster",
+        "profile"
+        | "podCIDRs"
+        | "serviceCIDRs"
+        | "nodeCIDRs"
+        | "ipBlocksMatchPods"
+        | "hostNetworkPods"
+        | "endPort"
+        | "sctp"
+        | "closedNamespaces"
+        | "protectedNamespaceLabels" => "cluster",
         "namespaces" | "ranges" => "protected",
         "users" | "teams" | "codeowners" | "author" => "approvers",
         "when" | "inline" => "comment",
@@ -252,7 +260,17 @@ impl Reader {
             self.errors.push(at(nodes.defined, message));
         }
         let closed = self.all(&cluster.closed_namespaces, check::namespace);
-        let rules = Rules { closed_namespaces: closed.into_iter().collect(), ..rules };
+        let trusted = cluster.protected_namespace_labels.is_some();
+        let trusted = trusted.then(|| {
+            self.all(&cluster.protected_namespace_labels, |key| {
+                check::label(key, "").map(|()| key.to_string())
+            })
+        });
+        let rules = Rules {
+            closed_namespaces: closed.into_iter().collect(),
+            protected_labels: trusted.map(|keys| keys.into_iter().collect()),
+            ..rules
+        };
         let nodes = limits.nodes.and_then(|nodes| usize::try_from(nodes.value).ok());
         Config {
             default_namespace: namespace.unwrap_or(default.default_namespace),

@@ -15,22 +15,24 @@ pub fn finding(lines: &mut Lines, finding: &Finding, above: bool) {
     if let Some(names) = unread::environments(&finding.environments) {
         detail(lines, "", &format!("of {}", untrusted::plain(&names)));
     }
-    match &finding.fix {
-        Some(_) if above => detail(lines, "fix", "as above"),
-        Some(fix) => mend(lines, fix),
-        None => {}
-    }
+    fix(lines, finding, above);
     if let Some(why) = &finding.unfixed {
         detail(lines, "left", why);
     }
     detail(lines, "id", &short(&finding.fingerprint));
 }
 
-/// A finding under the row that says the same.
-pub fn under_row(lines: &mut Lines, finding: &Finding) {
+/// A finding under the row that says the same; what to write may be shown above.
+pub fn under_row(lines: &mut Lines, finding: &Finding, above: bool) {
     detail(lines, "breaks", &format!("{}, {}", finding.rule, short(&finding.fingerprint)));
-    if let Some(fix) = &finding.fix {
-        mend(lines, fix);
+    fix(lines, finding, above);
+}
+
+fn fix(lines: &mut Lines, finding: &Finding, above: bool) {
+    match &finding.fix {
+        Some(_) if above => detail(lines, "fix", "as above"),
+        Some(fix) => mend(lines, fix),
+        None => {}
     }
 }
 

@@ -105,11 +105,15 @@ fn has_content(environment: &Environment) -> bool {
 
 fn rows(lines: &mut Lines, environment: &Environment) {
     // No heading: the verdict stands right above, and the worst row is the third line.
+    let told: Vec<_> = words::once(environment.opened.iter().flat_map(|row| {
+        let own = environment.findings.iter();
+        own.filter(|finding| finding.row.as_ref() == Some(&row.fingerprint))
+    }))
+    .collect();
     for row in &environment.opened {
         lines.gap();
-        let own = environment.findings.iter();
-        let own = own.filter(|finding| finding.row.as_ref() == Some(&row.fingerprint));
-        row::opened(lines, row, own);
+        let own = told.iter().filter(|(one, _)| one.row.as_ref() == Some(&row.fingerprint));
+        row::opened(lines, row, own.copied());
     }
     if !environment.closed.is_empty() {
         lines.gap();

@@ -15,8 +15,12 @@ const LABEL: usize = 9;
 const NAMES: usize = 3;
 const CAUSES: usize = 4;
 
-/// A row that opened, with everything a reviewer decides by.
-pub fn opened<'f>(lines: &mut Lines, row: &Row, findings: impl IntoIterator<Item = &'f Finding>) {
+/// A row that opened, with everything a reviewer decides by; of each finding, whether what to write is shown above.
+pub fn opened<'f>(
+    lines: &mut Lines,
+    row: &Row,
+    findings: impl IntoIterator<Item = (&'f Finding, bool)>,
+) {
     let severity = row.severity.as_str();
     lines.item(0, Role::Severity(row.severity), severity, SEVERITY, &ends(row));
     let mut on = format!("on {}", untrusted::plain(&ports::words(&row.ports)));
@@ -29,8 +33,8 @@ pub fn opened<'f>(lines: &mut Lines, row: &Row, findings: impl IntoIterator<Item
         let message = layout::phrase(&words::message(&word.message));
         detail(lines, "rule", &format!("{}: {message}", word.rule));
     }
-    for each in findings {
-        finding::under_row(lines, each);
+    for (each, above) in findings {
+        finding::under_row(lines, each, above);
     }
     touched(lines, row, true);
     exceptions(lines, row, true, words::EXCEPTIONS);

@@ -229,8 +229,7 @@ pub fn undeclared(row: &Row, opened: bool) -> Option<&'static str> {
         (Undeclared::None, _) => None,
         (Undeclared::Also, true) => Some("pods not declared in these manifests gain it too"),
         (Undeclared::Also, false) => Some("pods not declared in these manifests lose it too"),
-        (Undeclared::Only, true) => Some("only pods not declared in these manifests gain it"),
-        (Undeclared::Only, false) => Some("only pods not declared in these manifests lose it"),
+        (Undeclared::Only, _) => Some("one end is always a pod not declared in these manifests"),
     }
 }
 

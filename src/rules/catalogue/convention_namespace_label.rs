@@ -17,7 +17,9 @@ pub const RULE: Rule = Rule {
     why: "`name: shop` on a namespace is a convention; only `kubernetes.io/metadata.name` is on every one, for the API \
           server sets it. It is told to everybody where the namespace of that name has a manifest without the label. \
           Where no manifest of a namespace shows the label at all, pedants are told, for somebody may set it in the \
-          cluster. Labels that OpenShift or Rancher set are left alone.",
+          cluster. Labels that OpenShift or Rancher set are left alone. \
+          Where `cluster.protectedNamespaceLabels` of the configuration says which labels not everybody can set, auditors \
+          are told of all others, which a tenant can give their own namespace.",
     fix: "Select by `kubernetes.io/metadata.name`, or put the label on the namespace. That opens the path.",
     bad: Example::new(
         "apiVersion: v1
@@ -81,8 +83,8 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
                 for requirement in selector.requirements() {
                     let Some(values) = convention(requirement) else { continue };
                     let carried = carried.get_or_insert_with(|| carried_by(snapshot));
-                    let absent = Absent::of(snapshot, carried, requirement, values);
-                    let draft = absent.map(|absent| draft(policy, selector, requirement, &absent));
+                    let fault = Fault::of(snapshot, carried, requirement, values);
+                    let draft = fault.map(|fault| draft(policy, selector, requirement, &fault));
                     drafts.extend(draft.map(|mut draft| {
                         draft.subject = format!("{direction} {}", draft.subject);
                         Draft { origin: peer.origin.clone(), ..draft }
@@ -111,15 +113,17 @@ fn carried_by<'a>(snapshot: &Snapshot<'_, '_, 'a>) -> Carried<'a> {
     labels.map(|(key, value)| (&**key, &**value)).collect()
 }
 
-/// How a label is absent.
-enum Absent {
+/// What is wrong with a label.
+enum Fault {
     /// The namespace of that name has a manifest without it.
     FromNamespace(Box<str>),
     /// No manifest of a namespace has the key.
     Everywhere,
+    /// The configuration names labels that are protected, and this is none of them.
+    Unprotected,
 }
 
-impl Absent {
+impl Fault {
     fn of(
         snapshot: &Snapshot<'_, '_, '_>,
         carried: &Carried<'_>,
@@ -127,8 +131,11 @@ impl Absent {
         values: &BTreeSet<Box<str>>,
     ) -> Option<Self> {
         let key = &*requirement.key;
+        let protected = &snapshot.config.rules.protected_labels;
+        let unprotected = protected.as_ref().is_some_and(|keys| !keys.contains(key));
+        let unprotected = unprotected.then_some(Self::Unprotected);
         if values.iter().any(|value| carried.contains(&(key, &**value))) {
-            return None;
+            return unprotected;
         }
         let meant =
             values.iter().find(|value| snapshot.cluster().namespaces.contains_key(&***value));
@@ -136,18 +143,13 @@ impl Absent {
             return Some(Self::FromNamespace(meant.clone()));
         }
         let has_key = carried.range((key, "")..).next().is_some_and(|(other, _)| *other == key);
-        (!has_key).then_some(Self::Everywhere)
+        if has_key { unprotected } else { Some(Self::Everywhere) }
     }
 }
 
-fn draft(
-    policy: &Policy,
-    selector: &Selector,
-    requirement: &Requirement,
-    absent: &Absent,
-) -> Draft {
-    let (message, severity, persona) = match absent {
-        Absent::FromNamespace(name) => (
+fn draft(policy: &Policy, selector: &Selector, requirement: &Requirement, fault: &Fault) -> Draft {
+    let (message, severity, persona) = match fault {
+        Fault::FromNamespace(name) => (
             Message::new("The manifest of namespace ")
                 .name(name)
                 .words(" does not have ")
@@ -157,7 +159,7 @@ fn draft(
             Severity::Medium,
             Persona::Regular,
         ),
-        Absent::Everywhere => (
+        Fault::Everywhere => (
             Message::new("No manifest puts ")
                 .name(requirement)
                 .words(" on a namespace; every namespace has ")
@@ -165,12 +167,20 @@ fn draft(
             Severity::Low,
             Persona::Pedantic,
         ),
+        Fault::Unprotected => (
+            Message::new("Whoever may put ")
+                .name(requirement)
+                .words(" on a namespace of theirs gets what this peer is let, as it is none of ")
+                .name("cluster.protectedNamespaceLabels"),
+            Severity::Low,
+            Persona::Auditor,
+        ),
     };
     let draft = Draft::policy(policy, &policy.origin, requirement.to_string(), message)
         .severity(severity)
         .persona(persona);
-    match absent {
-        Absent::FromNamespace(name) if selector.requirements().len() == 1 => draft.fix(Fix {
+    match fault {
+        Fault::FromNamespace(name) if selector.requirements().len() == 1 => draft.fix(Fix {
             kind: FixKind::Behavioural,
             description: Message::new("the label that the namespace has"),
             replacement: Some(format!(
@@ -187,7 +197,7 @@ fn draft(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::told;
+    use super::super::testing::{findings, told};
     use super::RULE;
     use crate::report::Persona;
 
@@ -198,6 +208,25 @@ mod tests {
              spec: {{podSelector: {{}}, ingress: [{{from: [{{namespaceSelector: {{matchLabels: {selector}}}}}]}}]}}}}\n"
         );
         told(RULE.id, &text).iter().map(|finding| finding.persona).collect()
+    }
+
+    #[test]
+    fn labels_that_a_tenant_can_set() {
+        let text = "{apiVersion: v1, kind: Namespace, metadata: {name: metrics, labels: {team: a, tier: b}}}\n---\n\
+                    {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: shop}, \
+                    spec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: a, tier: b}}}]}]}}\n";
+        let told = |configuration: &str| -> Vec<_> {
+            let found = findings(RULE.id, text, configuration);
+            found
+                .iter()
+                .map(|one| (one.persona, format!("{:?}", one.message).contains("team=a")))
+                .collect()
+        };
+        assert_eq!(told(""), []);
+        let cluster = "cluster: {protectedNamespaceLabels: [tier]}\n";
+        assert_eq!(told(cluster), [(Persona::Auditor, true)]);
+        assert_eq!(told("cluster: {protectedNamespaceLabels: []}\n").len(), 2);
+        assert_eq!(told("cluster: {protectedNamespaceLabels: [tier, team]}\n"), []);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::reach::{Encoder, Side};
 use crate::report::{Fix, FixKind, Message, Persona, Severity};
-use crate::rules::confirm::{self, Shows};
+use crate::rules::confirm::Shows;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use crate::set::fields::End;
 use crate::set::{OverBudget, Set};
@@ -171,11 +171,7 @@ fn behind<'a>(
     let pods = workloads
         .filter(|workload| !workload.host_network && evidence::stands_for(service, workload));
     let ports = |workload: &Workload| -> BTreeSet<(Protocol, u16)> {
-        let meant = service.ports.iter().filter(|one| match port {
-            None => true,
-            Some(PortRef::Number(number)) => one.port == *number,
-            Some(PortRef::Name(name)) => one.name.as_ref() == Some(name),
-        });
+        let meant = service.ports.iter().filter(|one| one.is_meant(port));
         let mut found: BTreeSet<_> = meant
             .flat_map(|one| evidence::pod_ports(workload, one.protocol, &one.target))
             .collect();
@@ -293,7 +289,7 @@ fn between(
     if !out && !into {
         message = message.words(": the rules of its two ends have nothing in common");
     }
-    let shown = confirm::example(&mut encoder, snapshot.side, flows, Shows::Refused)?;
+    let shown = snapshot.example(&mut encoder, flows, Shows::Refused)?;
     let object = caller.id.to_string();
     let subject = format!("{}/{} {}", service.namespace, service.name, ports_of(ends).join(","));
     let origin = place(snapshot, need, &refusing);
@@ -319,28 +315,24 @@ fn from_anybody(
     }
     let existed = encoder.possible(snapshot.side.other(), flows)?;
     let lost = !encoder.allowed_at(snapshot.side.other(), Direction::Ingress, existed)?.is_empty();
-    let who = match need.caller {
-        Caller::ApiServer => "the API server",
-        Caller::Monitor => "a monitor",
-        Caller::Controller | Caller::Workload(_) => "an Ingress or a route",
+    let (asks, who) = match need.caller {
+        Caller::ApiServer => ("calls of ", "the API server"),
+        Caller::Monitor => ("requests of ", "a monitor"),
+        Caller::Controller | Caller::Workload(_) => ("requests of ", "an Ingress or a route"),
     };
     let policies = isolating(snapshot, Direction::Ingress, &[workload]);
     let message = Message::default()
         .name(&workload.id)
         .words(" has to take ")
-        .words(match need.caller {
-            Caller::ApiServer => "calls of the API server",
-            Caller::Monitor => "requests of a monitor",
-            Caller::Controller | Caller::Workload(_) => "requests of an Ingress or a route",
-        })
+        .words(asks)
+        .words(who)
         .words(" on ")
         .names(ports_of(&ends), NAMED)
         .words(" (")
         .name(format_args!("{}:{}", need.origin.file, need.origin.start_line))
         .words(") and takes nobody there");
     let message = refused(message, &policies);
-    let shown =
-        confirm::example(&mut encoder, snapshot.side, flows, Shows::RefusedAt(Direction::Ingress))?;
+    let shown = snapshot.example(&mut encoder, flows, Shows::RefusedAt(Direction::Ingress))?;
     let refusing: Vec<_> =
         policies.into_iter().map(|policy| (Direction::Ingress, policy)).collect();
     let origin = place(snapshot, need, &refusing);
@@ -389,14 +381,9 @@ fn isolating<'a>(
     direction: Direction,
     workloads: &[&Arc<Workload>],
 ) -> Vec<&'a Policy> {
-    let mut found: BTreeMap<&PolicyId, &Policy> = BTreeMap::new();
-    for workload in workloads {
-        let policies = snapshot.policies_in(&workload.id.namespace).iter();
-        let isolates = policies.filter(|policy| {
-            policy.section(direction).is_some() && policy.subject.pods.matches(&workload.labels)
-        });
-        found.extend(isolates.map(|policy| (&policy.id, &***policy)));
-    }
+    let isolating = workloads.iter().flat_map(|one| snapshot.isolating(direction, one));
+    let found: BTreeMap<&PolicyId, &Policy> =
+        isolating.map(|policy| (&policy.id, policy)).collect();
     found.into_values().collect()
 }
 

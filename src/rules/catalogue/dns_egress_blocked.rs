@@ -9,12 +9,13 @@ use crate::model::{
 };
 use crate::reach::{Encoder, NamespaceSlot, Side};
 use crate::report::{Fix, FixKind, Message, Persona, Severity};
-use crate::rules::confirm::{self, Shows};
+use crate::rules::confirm::Shows;
 use crate::rules::snapshot::is_dns_only;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use crate::set::fields::End;
 use crate::set::{OverBudget, Set};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// See [`Rule::catches`].
 pub const RULE: Rule = Rule {
@@ -83,7 +84,7 @@ const NAMED: usize = 3;
 
 /// What a namespace's egress comes down to.
 struct Egress<'a> {
-    grants: Vec<Grant<'a>>,
+    grants: Rc<[Grant<'a>]>,
     /// What all rules admit together.
     all: Set,
     /// The flows to whoever may be a resolver, by UDP and by TCP.
@@ -104,8 +105,8 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
         let slot = snapshot.world.namespace(namespace);
         let slot = slot.and_then(|index| snapshot.world.namespaces.get(index));
         let Some(slot) = slot.filter(|_| speaks && !is_system(namespace)) else { continue };
+        let grants = snapshot.grants(namespace, Direction::Egress)?;
         let mut encoder = snapshot.encoder();
-        let grants = grants::grants(&mut encoder, snapshot.side, Direction::Egress, policies)?;
         let all = encoder.d.union(grants.iter().map(|grant| grant.flows).collect())?;
         let (udp, tcp, anybody) = match usual {
             Some(usual) => usual,
@@ -340,7 +341,7 @@ fn draft(
     let asking = encoder.d.and(pods, egress.udp)?;
     let asking = encoder.possible(snapshot.side, asking)?;
     let shows = Shows::RefusedAt(Direction::Egress);
-    let draft = draft.shown(confirm::example(encoder, snapshot.side, asking, shows)?);
+    let draft = draft.shown(snapshot.example(encoder, asking, shows)?);
     let draft = if lost { draft.severity(Severity::High) } else { draft };
     Ok(if sure { draft } else { draft.persona(Persona::Pedantic) })
 }

@@ -4,7 +4,7 @@ use super::super::grants::{self, Grant, canonical};
 use crate::model::{Direction, PeerKind, Policy, Rule as PolicyRule};
 use crate::reach::{Encoder, Side};
 use crate::report::{Message, Persona, Severity};
-use crate::rules::confirm::{self, Shows};
+use crate::rules::confirm::Shows;
 use crate::rules::granted::Granted;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
 use crate::set::{OverBudget, Set};
@@ -83,8 +83,8 @@ fn of_namespace(
     if !sections.flat_map(|section| &section.rules).any(admits_addresses) {
         return Ok(());
     }
+    let grants = snapshot.grants(namespace, direction)?;
     let mut encoder = snapshot.encoder();
-    let grants = grants::grants(&mut encoder, snapshot.side, direction, policies)?;
     let all = encoder.d.union(grants.iter().map(|grant| grant.flows).collect())?;
     // The policies that are void, by the rules that make them so.
     let mut void: BTreeMap<Vec<usize>, Vec<&Policy>> = BTreeMap::new();
@@ -101,12 +101,7 @@ fn of_namespace(
         let Some(draft) = draft(direction, &rules, &policies) else { continue };
         let flows = rules.iter().map(|grant| grant.flows).collect();
         let flows = encoder.d.union(flows)?;
-        drafts.push(draft.shown(confirm::example(
-            &mut encoder,
-            snapshot.side,
-            flows,
-            Shows::Allowed,
-        )?));
+        drafts.push(draft.shown(snapshot.example(&mut encoder, flows, Shows::Allowed)?));
     }
     Ok(())
 }

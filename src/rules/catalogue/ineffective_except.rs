@@ -4,7 +4,7 @@ use super::super::grants::{self, Grant, addresses, container};
 use crate::model::{Direction, IpBlock, PeerKind, PortMatch, Rule as PolicyRule};
 use crate::reach::Encoder;
 use crate::report::{FixKind, Message, Persona, Severity};
-use crate::rules::confirm::{self, Shows};
+use crate::rules::confirm::Shows;
 use crate::rules::granted::Granted;
 use crate::rules::repair::{Mend, Repair};
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot, words};
@@ -84,10 +84,10 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
             if !policies.iter().any(|policy| excepts(policy)) {
                 continue;
             }
+            let grants = snapshot.grants(namespace, direction)?;
             let mut encoder = snapshot.encoder();
-            let grants = grants::grants(&mut encoder, snapshot.side, direction, policies)?;
             let all = encoder.d.union(grants.iter().map(|grant| grant.flows).collect())?;
-            for grant in &grants {
+            for grant in grants.iter() {
                 for block in blocks(grant.rule) {
                     for (void, ports) in void(snapshot, &mut encoder, grant, block, all)? {
                         let found = Void { block, void, ports };
@@ -211,7 +211,7 @@ fn draft(
     };
     let direction = grant.direction;
     let subject = format!("{direction} {} on {}", block.cidr, words::canonical_ports(&rule));
-    let shown = confirm::example(encoder, snapshot.side, flows, Shows::Allowed)?;
+    let shown = snapshot.example(encoder, flows, Shows::Allowed)?;
     let own = |kind: &PeerKind| matches!(kind, PeerKind::Block(other) if other.cidr == block.cidr);
     let granted = Granted::of(snapshot, grant.policy, direction, grant.rule, own, ports);
     let draft = Draft::policy(grant.policy, &grant.rule.origin, subject, message);

@@ -1,7 +1,7 @@
 //! Namespaces in which a pod is open until a policy happens to select it.
 
 use super::super::evidence::SYSTEM_NAMESPACES;
-use crate::model::{Direction, Origin};
+use crate::model::{Direction, Origin, Workload};
 use crate::reach::NamespaceSlot;
 use crate::report::{Fix, FixKind, Message, Persona, Severity};
 use crate::rules::granted::Granted;
@@ -84,14 +84,10 @@ fn draft<'a>(snapshot: &Snapshot<'_, '_, 'a>, namespace: &NamespaceSlot<'a>) -> 
         _ => "ingress and egress",
     };
     let bare = |direction| -> Vec<&str> {
-        let isolated = |labels| {
-            policies.iter().any(|policy| {
-                policy.subject.pods.matches(labels) && policy.section(direction).is_some()
-            })
-        };
+        let open = |workload: &Workload| snapshot.isolating(direction, workload).next().is_none();
         workloads
             .iter()
-            .filter(|workload| !workload.host_network && !isolated(&workload.labels))
+            .filter(|workload| !workload.host_network && open(workload))
             .map(|workload| &*workload.id.name)
             .collect()
     };

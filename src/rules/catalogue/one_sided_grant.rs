@@ -1,16 +1,17 @@
 //! Rules that let pods out, or in, where the other end refuses every one of their flows.
 
-use super::super::grants;
+use super::super::grants::{self, Grant};
 use crate::model::{
     Direction, NamespaceMatch, Operator, PeerKind, Policy, PortMatch, PortRef, Ports,
     Rule as PolicyRule, Workload,
 };
 use crate::report::{Message, Persona, Severity};
-use crate::rules::confirm::{self, Shown, Shows};
+use crate::rules::confirm::{Shown, Shows};
 use crate::rules::evidence;
 use crate::rules::granted::Granted;
 use crate::rules::{Check, Draft, Drafts, Example, Rule, Snapshot};
 use crate::set::OverBudget;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// See [`Rule::catches`].
@@ -107,11 +108,11 @@ fn check(snapshot: &Snapshot<'_, '_, '_>) -> Drafts {
         if selected.is_empty() {
             continue;
         }
-        for (direction, _, rule) in Snapshot::rules(policy) {
+        for (direction, position, rule) in Snapshot::rules(policy) {
             let matched = pods(snapshot, rule);
             if let Some(matched) = matched.filter(|matched| !matched.is_empty())
                 && !surely_through(snapshot, direction, rule, &selected, &matched)
-                && let Some(shown) = refused(snapshot, direction, policy, rule)?
+                && let Some(shown) = refused(snapshot, direction, policy, position)?
             {
                 let draft = draft(snapshot, direction, policy, rule, &selected, &matched);
                 drafts.push(draft.shown(shown));
@@ -149,9 +150,9 @@ fn surely_through(
     let pairs = selected.iter().take(TRIED);
     let mut pairs = pairs.flat_map(|own| matched.iter().take(TRIED).map(move |far| (own, far)));
     pairs.any(|(own, far)| {
-        let policies = snapshot.policies_in(&far.id.namespace).iter();
-        let of_far = policies.filter(|policy| policy.subject.pods.matches(&far.labels));
-        let mut sections = of_far.filter_map(|policy| policy.section(other(direction))).peekable();
+        let isolating = snapshot.isolating(other(direction), far);
+        let mut sections =
+            isolating.filter_map(|policy| policy.section(other(direction))).peekable();
         let open = sections.peek().is_none();
         let mut rules = sections.flat_map(|section| &section.rules);
         let receiver = if direction == Direction::Ingress { own } else { far };
@@ -214,17 +215,20 @@ fn refused(
     snapshot: &Snapshot<'_, '_, '_>,
     direction: Direction,
     policy: &Policy,
-    rule: &PolicyRule,
+    position: usize,
 ) -> Result<Option<Shown>, OverBudget> {
+    let namespace = policy.id.namespace.as_deref().unwrap_or_default();
+    let grants = snapshot.grants(namespace, direction)?;
+    let grant =
+        |grant: &&Grant<'_>| std::ptr::eq(grant.policy, policy) && grant.position == position;
+    let Some(flows) = grants.iter().find(grant).map(|grant| grant.flows) else { return Ok(None) };
     let mut encoder = snapshot.encoder();
-    let subject = grants::subject(&mut encoder, snapshot.side, direction, policy)?;
-    let flows = encoder.matched_by(snapshot.side, direction, rule, subject)?;
     let through = encoder.allowed_at(snapshot.side, other(direction), flows)?;
     if flows.is_empty() || !through.is_empty() {
         return Ok(None);
     }
     let shows = Shows::RefusedAt(other(direction));
-    confirm::example(&mut encoder, snapshot.side, flows, shows).map(Some)
+    snapshot.example(&mut encoder, flows, shows).map(Some)
 }
 
 fn other(direction: Direction) -> Direction {
@@ -248,17 +252,8 @@ fn draft(
         names.dedup();
         names
     };
-    let mut refusing: Vec<String> = Vec::new();
-    for workload in matched {
-        let policies = snapshot.policies_in(&workload.id.namespace).iter();
-        let isolates = policies.filter(|policy| {
-            policy.section(other(direction)).is_some()
-                && policy.subject.pods.matches(&workload.labels)
-        });
-        refusing.extend(isolates.map(|policy| policy.id.to_string()));
-    }
-    refusing.sort();
-    refusing.dedup();
+    let refusing = matched.iter().flat_map(|one| snapshot.isolating(other(direction), one));
+    let refusing: BTreeSet<String> = refusing.map(|policy| policy.id.to_string()).collect();
     let (from, to) = match direction {
         Direction::Egress => (names(selected), names(matched)),
         Direction::Ingress => (names(matched), names(selected)),
@@ -271,7 +266,7 @@ fn draft(
         Direction::Egress => ", where no ingress rule lets it in (policy ",
         Direction::Ingress => ", but no egress rule lets it out (policy ",
     });
-    let message = message.names(refusing, NAMED).words("): this opens no path");
+    let message = message.names(&refusing, NAMED).words("): this opens no path");
     let subject = format!("{direction} {}", grants::canonical(rule));
     Draft::policy(policy, &rule.origin, subject, message)
         .granted(Granted::by_rule(snapshot, policy, direction, rule))
