@@ -1,7 +1,7 @@
 //! netpol-review tells a team what a change to Kubernetes manifests opens.
 //!
 //! The modules in reading order. The core is pure (text in, data out); `source`, `build`,
-//! `github`, `cli` and the binary are the edges.
+//! `github`, `server`, `cli` and the binary are the edges.
 
 pub mod tree;
 pub mod config;
@@ -24,6 +24,7 @@ pub mod source;
 pub mod build;
 pub mod environments;
 pub mod github;
+pub mod server;
 pub mod cli;
 
 pub mod review;

@@ -1,0 +1,94 @@
+//! What there is to do.
+
+use serde::{Deserialize, Serialize};
+
+/// A repository, as one installation sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The number of the installation.
+    pub installation: i64,
+    /// The number of the repository, which stays when it is renamed; 0 where the installation itself is meant.
+    pub repository: i64,
+    /// `OWNER/NAME`, when the job was written; empty where the installation itself is meant.
+    pub name: String,
+}
+
+/// What is to be done there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Review a pull request, whatever its head is by then.
+    Pull(u64),
+    /// Review the head of a group of a merge queue.
+    Group {
+        /// The commit that the group starts from.
+        base: String,
+        /// The commit that would be merged.
+        head: String,
+    },
+    /// Review the open pull requests with this head.
+    Head(String),
+    /// Review the open pull requests to this branch: their meaning changed with it.
+    Base(String),
+    /// Review the open pull requests of the repository whose head has no concluded check.
+    Repository,
+    /// Do that for all its repositories.
+    Installation,
+}
+
+/// One thing to do. There is one at most of each [`Job::key`], whatever number of webhooks asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub task: Task,
+}
+
+impl Task {
+    /// [`Task::Head`] of a commit's name, if it is one.
+    pub fn head(commit: &str) -> Option<Self> {
+        is_commit(commit).then(|| Self::Head(commit.into()))
+    }
+
+    /// [`Task::Group`] of two commits' names, if they are such.
+    pub fn group(base: &str, head: &str) -> Option<Self> {
+        let good = is_commit(base) && is_commit(head);
+        good.then(|| Self::Group { base: base.into(), head: head.into() })
+    }
+
+    /// Who waits for it? Lower numbers go first within an installation: somebody waits for a review, many may wait
+    /// for those of a branch, nobody for what only makes sure.
+    pub fn priority(&self) -> i64 {
+        match self {
+            Self::Pull(_) | Self::Group { .. } | Self::Head(_) => 0,
+            Self::Base(_) => 1,
+            Self::Repository | Self::Installation => 2,
+        }
+    }
+}
+
+/// 40 or 64 hexadecimal digits.
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+impl Job {
+    /// A job.
+    pub fn new(place: Place, task: Task) -> Self {
+        Self { place, task }
+    }
+
+    /// What tells it from others.
+    pub fn key(&self) -> String {
+        let Place { installation, repository, .. } = self.place;
+        match &self.task {
+            Task::Pull(number) => format!("pull/{repository}/{number}"),
+            Task::Group { head, .. } => format!("group/{repository}/{head}"),
+            Task::Head(head) => format!("head/{repository}/{head}"),
+            Task::Base(branch) => format!("base/{repository}/{branch}"),
+            Task::Repository => format!("repository/{repository}"),
+            Task::Installation => format!("installation/{installation}"),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The tables, the same in SQLite and PostgreSQL. A change is one more step at the end; a step that was released is
+//! never edited, as [`sqlx`] compares it with what the database has.
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use std::borrow::Cow;
+
+/// Each step's number, name and statements.
+const STEPS: [(i64, &str, &str); 1] = [(1, "queue", QUEUE)];
+
+/// Times are milliseconds since 1970. What a worker holds has its `owner`. `generation` counts how often a job was
+/// asked for, so that whoever ends one knows whether somebody asked again meanwhile.
+const QUEUE: &str = "
+CREATE TABLE deliveries (
+    guid TEXT PRIMARY KEY NOT NULL,
+    received BIGINT NOT NULL
+);
+CREATE INDEX deliveries_by_age ON deliveries (received);
+
+CREATE TABLE jobs (
+    key TEXT PRIMARY KEY NOT NULL,
+    installation BIGINT NOT NULL,
+    repository BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    task TEXT NOT NULL,
+    priority BIGINT NOT NULL,
+    generation BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    asked BIGINT NOT NULL,
+    due BIGINT NOT NULL,
+    owner TEXT,
+    dead BIGINT NOT NULL,
+    error TEXT
+);
+CREATE INDEX jobs_waiting ON jobs (dead, owner, installation, priority, due);
+CREATE INDEX jobs_held ON jobs (owner);
+
+CREATE TABLE replicas (
+    id TEXT PRIMARY KEY NOT NULL,
+    beat BIGINT NOT NULL
+);
+";
+
+/// All steps.
+pub fn migrator() -> Migrator {
+    let migrations = STEPS.map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into(), false)
+    });
+    Migrator { migrations: Cow::Owned(migrations.into()), ..Migrator::DEFAULT }
+}
