@@ -4,6 +4,8 @@
 
 mod server;
 mod client;
+mod app;
+mod hooks;
 mod misbehaviour;
 mod rules;
 mod shop;

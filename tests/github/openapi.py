@@ -4,7 +4,9 @@
     tests/github/openapi.py [target/github-openapi.json]
 
 Takes the description from the npm package @octokit/openapi (MIT), which `npm pack` fetches into
-target/ and checks against the registry's digest. Does nothing where the result is there already.
+target/ and checks against the registry's digest, and that of the events that are sent to Apps from
+@octokit/openapi-webhooks; those are put below `x-webhooks`, by event and action, with components of
+their own. Does nothing where the result is there already.
 Schemas stay as they are, so that one file serves the tests (tests/github/server/openapi.rs) and
 Prism (tests/github/prism.sh).
 """
@@ -16,8 +18,18 @@ import sys
 import tarfile
 
 VERSION = "23.0.2"
+EVENTS_VERSION = "12.1.0"
 REPOSITORY = "/repos/{owner}/{repo}"
 ROUTES = {
+    "/app": ["get"],
+    "/app/hook/deliveries": ["get"],
+    "/app/hook/deliveries/{delivery_id}": ["get"],
+    "/app/hook/deliveries/{delivery_id}/attempts": ["post"],
+    "/app/installations": ["get"],
+    "/app/installations/{installation_id}": ["get"],
+    "/app/installations/{installation_id}/access_tokens": ["post"],
+    "/installation/repositories": ["get"],
+    "/orgs/{org}/teams/{team_slug}/memberships/{username}": ["get"],
     "/rate_limit": ["get"],
     "/user": ["get"],
     REPOSITORY: ["get"],
@@ -25,9 +37,12 @@ ROUTES = {
     REPOSITORY + "/pulls/{pull_number}": ["get"],
     REPOSITORY + "/pulls/{pull_number}/comments": ["get", "post"],
     REPOSITORY + "/pulls/{pull_number}/comments/{comment_id}/replies": ["post"],
+    REPOSITORY + "/pulls/{pull_number}/files": ["get"],
     REPOSITORY + "/pulls/{pull_number}/reviews": ["get", "post"],
     REPOSITORY + "/pulls/comments/{comment_id}": ["get", "patch", "delete"],
     REPOSITORY + "/compare/{basehead}": ["get"],
+    REPOSITORY + "/collaborators/{username}/permission": ["get"],
+    REPOSITORY + "/commits/{commit_sha}/pulls": ["get"],
     REPOSITORY + "/commits/{ref}/check-runs": ["get"],
     REPOSITORY + "/check-runs": ["post"],
     REPOSITORY + "/check-runs/{check_run_id}": ["get", "patch"],
@@ -35,17 +50,31 @@ ROUTES = {
     REPOSITORY + "/statuses/{sha}": ["post"],
     REPOSITORY + "/issues/{issue_number}/comments": ["get", "post"],
     REPOSITORY + "/issues/comments/{comment_id}": ["get", "patch", "delete"],
+    REPOSITORY + "/issues/comments/{comment_id}/reactions": ["post"],
+}
+# Events with their actions; those without an action have the empty one.
+EVENTS = {
+    "check_run": ["rerequested"],
+    "check_suite": ["rerequested"],
+    "installation": ["created", "deleted", "suspend", "unsuspend"],
+    "installation_repositories": ["added", "removed"],
+    "issue_comment": ["created", "edited"],
+    "merge_group": ["checks_requested"],
+    "ping": [""],
+    "pull_request": ["opened", "synchronize", "reopened", "ready_for_review", "edited", "closed"],
+    "pull_request_review": ["submitted"],
+    "push": [""],
 }
 # Prose and examples are most of the bytes, and nothing reads them. They are left alone below
 # `properties`, where these words are names of fields.
 PROSE = {"description", "example", "examples", "externalDocs", "summary", "tags"}
 
 
-def described(work):
-    """The whole description, fetched unless an earlier run left it."""
-    archive = work / f"octokit-openapi-{VERSION}.tgz"
+def described(work, package, version):
+    """The whole description of a package, fetched unless an earlier run left it."""
+    archive = work / f"octokit-{package}-{version}.tgz"
     if not archive.exists():
-        command = ["npm", "pack", "--silent", f"@octokit/openapi@{VERSION}"]
+        command = ["npm", "pack", "--silent", f"@octokit/{package}@{version}"]
         subprocess.run(command, cwd=work, check=True, stdout=subprocess.DEVNULL)
     with tarfile.open(archive) as tar:
         return json.load(tar.extractfile("package/generated/api.github.com.json"))
@@ -78,6 +107,21 @@ def references(value):
             yield from references(item)
 
 
+def components(whole, value):
+    """All components that a value refers to, and those that these refer to."""
+    kept = {}
+    waiting = list(references(value))
+    while waiting:
+        kind, name = waiting.pop().removeprefix("#/components/").split("/")
+        group = kept.setdefault(kind, {})
+        if name not in group:
+            group[name] = bare(whole["components"][kind][name])
+            if kind == "responses":
+                group[name].setdefault("description", "")
+            waiting.extend(references(group[name]))
+    return kept
+
+
 def cut(whole):
     """The description of ROUTES and of what they refer to."""
     small = {"openapi": whole["openapi"], "info": {"title": "GitHub, cut down", "version": VERSION}}
@@ -88,17 +132,36 @@ def cut(whole):
             for answer in operation["responses"].values():
                 if "$ref" not in answer:
                     answer.setdefault("description", "")
-    small["components"] = {}
-    waiting = list(references(small["paths"]))
-    while waiting:
-        kind, name = waiting.pop().removeprefix("#/components/").split("/")
-        group = small["components"].setdefault(kind, {})
-        if name not in group:
-            group[name] = bare(whole["components"][kind][name])
-            if kind == "responses":
-                group[name].setdefault("description", "")
-            waiting.extend(references(group[name]))
+    # The package writes the list's items out, and there an account is a user and an enterprise at once.
+    listed = small["paths"]["/app/installations"]["get"]["responses"]["200"]
+    listed["content"]["application/json"]["schema"]["items"] = {
+        "$ref": "#/components/schemas/installation"
+    }
+    small["components"] = components(whole, small["paths"])
     return small
+
+
+def moved(value):
+    """The value with references to the components of events, which are not those of the routes."""
+    if isinstance(value, list):
+        return [moved(item) for item in value]
+    if isinstance(value, dict):
+        return {key: moved(inner) for key, inner in value.items()}
+    if isinstance(value, str) and value.startswith("#/components/"):
+        return "#/x-webhooks" + value.removeprefix("#")
+    return value
+
+
+def cut_events(whole):
+    """The schemas of EVENTS and of what they refer to."""
+    events = {}
+    for event, actions in EVENTS.items():
+        for action in actions:
+            name = "-".join(filter(None, [event, action])).replace("_", "-")
+            body = whole["webhooks"][name]["post"]["requestBody"]
+            schema = body["content"]["application/json"]["schema"]
+            events.setdefault(event, {})[action] = bare(schema)
+    return moved({"events": events, "components": components(whole, events)})
 
 
 def main():
@@ -110,7 +173,9 @@ def main():
     work = root / "target/openapi"
     work.mkdir(parents=True, exist_ok=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(cut(described(work)), sort_keys=True)
+    small = cut(described(work, "openapi", VERSION))
+    small["x-webhooks"] = cut_events(described(work, "openapi-webhooks", EVENTS_VERSION))
+    text = json.dumps(small, sort_keys=True)
     part = out.with_suffix(".part")
     part.write_text(text)
     part.replace(out)

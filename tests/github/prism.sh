@@ -74,7 +74,26 @@ repository() {
 HEAD_SHA=$(git -C "$work/shop.git" rev-parse feature)
 echo '{"repository": "octo/shop", "number": 1, "head": "feature", "base": "main"}' >"$work/pull.json"
 
-"$server" --repo "octo/shop=$work/shop.git" --pull "$work/pull.json" \
+# An App whose events go where nobody listens, and a JSON Web Token of it.
+APP_JWT=$(node - "$work/app.json" <<'END'
+const crypto = require("node:crypto");
+const options = { modulusLength: 2048, publicKeyEncoding: { type: "spki", format: "pem" } };
+const { publicKey, privateKey } = crypto.generateKeyPairSync("rsa", options);
+const permissions = { contents: "read", checks: "write", members: "read", pull_requests: "write" };
+const installation = { id: 7, account: "octo", repositories: ["octo/shop"], permissions };
+const app = { id: 1, slug: "reviewer", public_keys: [publicKey], webhook_secret: "secret",
+              webhook_url: "http://127.0.0.1:9/", installations: [installation] };
+require("node:fs").writeFileSync(process.argv[2], JSON.stringify(app));
+const now = Math.floor(Date.now() / 1000);
+const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+const claims = { iss: 1, iat: now - 60, exp: now + 540 };
+const message = `${part({ alg: "RS256", typ: "JWT" })}.${part(claims)}`;
+const signature = crypto.sign("sha256", Buffer.from(message), privateKey).toString("base64url");
+console.log(`${message}.${signature}`);
+END
+)
+
+"$server" --repo "octo/shop=$work/shop.git" --pull "$work/pull.json" --app "$work/app.json" \
     --token person=personal=maintainer >"$work/server.log" 2>&1 &
 pids+=($!)
 direct=$(listening "$work/server.log")
@@ -83,7 +102,7 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
     >"$work/prism.log" 2>&1 &
 pids+=($!)
 GITHUB_API_URL=$(listening "$work/prism.log")
-export GITHUB_API_URL HEAD_SHA GITHUB_SERVER_URL=$direct GITHUB_GRAPHQL_URL=$direct/graphql
+export GITHUB_API_URL HEAD_SHA APP_JWT GITHUB_SERVER_URL=$direct GITHUB_GRAPHQL_URL=$direct/graphql
 export GITHUB_TOKEN=test-token
 
 status=0

@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! cargo run --release --example test-github -- --port 8080 --repo octo/shop=shop.git \
-//!     --pull pull.json --token secret=actions
+//!     --pull pull.json --token secret=actions --app app.json
 //! ```
 //!
 //! Prints `listening on URL` when it is ready and runs until it is ended. A pull request's JSON has
 //! `repository` and the fields of `Pull` (server/state.rs), the least being `number`, `head` and
 //! `base`; those are branches of the bare repository. `--token SECRET=KIND` takes the kinds `actions`
 //! (the default: what the README asks for, with the secret `test-token`), `fork` (reads only),
-//! `personal=LOGIN` and `installation=APP`. `GET /_state` shows everything, and `POST /_pulls` with a
+//! `personal=LOGIN` and `installation=APP`. An App's JSON has the fields of
+//! `App` (server/app.rs) and `installations` with the fields of `Installation`; its events are sent as
+//! things happen. `GET /_state` shows everything, and `POST /_pulls` with a
 //! pull request's JSON opens it or looks at its branches again.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for tests")]
@@ -21,7 +23,7 @@ use server::{TestGitHub, Token};
 use std::path::Path;
 
 const USAGE: &str = "usage: test-github [--port N] --repo OWNER/NAME=BARE [--pull FILE]... \
-                     [--token SECRET=KIND]...";
+                     [--token SECRET=KIND]... [--app FILE]...";
 
 /// Changes the server as one option says.
 fn configure(github: &TestGitHub, option: &str, value: &str) -> Option<()> {
@@ -33,6 +35,11 @@ fn configure(github: &TestGitHub, option: &str, value: &str) -> Option<()> {
         "--pull" => {
             let json = std::fs::read(value).unwrap_or_else(|e| panic!("{value}: {e}"));
             github.open_pull_json(&json).unwrap_or_else(|e| panic!("{value}: {e}"));
+        }
+        "--app" => {
+            let json = std::fs::read(value).unwrap_or_else(|e| panic!("{value}: {e}"));
+            github.add_app_json(&json).unwrap_or_else(|e| panic!("{value}: {e}"));
+            github.send_automatically(true);
         }
         "--token" => {
             let (secret, kind) = value.split_once('=')?;

@@ -80,4 +80,35 @@ id() {
     ask GET "$repository/check-runs/$run/annotations" 200
     ask GET "$repository/commits/$HEAD_SHA/check-runs?check_name=reach&filter=latest" 200
     ask POST "$repository/statuses/$HEAD_SHA" 201 '{"state": "success", "context": "reach"}'
+
+    other=$(id POST "$comments" 201 '{"body": "four"}')
+    ask POST "$repository/issues/comments/$other/reactions" 201 '{"content": "eyes"}'
+    ask POST "$repository/issues/comments/$other/reactions" 200 '{"content": "eyes"}'
+    ask GET "$repository/pulls/1/files" 200
+    ask GET "$repository/commits/$HEAD_SHA/pulls" 200
+    ask GET "$repository/collaborators/somebody/permission" 200
+
+    # An App, whose installation is told of another pull request and does not hear it.
+    curl -fsS --data '{"repository": "octo/shop", "number": 3, "head": "feature", "base": "main"}' \
+        "$GITHUB_SERVER_URL/_pulls"
+    sleep 1
+    token=$APP_JWT
+    ask GET /app 200
+    ask GET /app/installations 200
+    ask GET /app/installations/7 200
+    ask GET /app/installations/8 404
+    ask GET '/app/hook/deliveries?per_page=1' 200
+    delivery=$(ask GET '/app/hook/deliveries?status=failure' 200 |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["id"])')
+    ask GET "/app/hook/deliveries/$delivery" 200
+    ask POST "/app/hook/deliveries/$delivery/attempts" 202
+    tokens=/app/installations/7/access_tokens
+    ask POST "$tokens" 422 '{"repositories": ["nothing"]}'
+    ask POST "$tokens" 201
+    token=$(ask POST "$tokens" 201 '{"repositories": ["shop"], "permissions": {"members": "read"}}' |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')
+    ask GET /installation/repositories 200
+    ask GET /orgs/octo/teams/network/memberships/somebody 404
+    ask GET /app 401
+    ask GET "$repository/pulls/1" 403
 } >/dev/null

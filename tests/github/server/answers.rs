@@ -1,15 +1,21 @@
 //! State as GitHub's JSON. Every field that the description requires is there; the many links are
 //! of the right shape and lead nowhere.
 
-use super::state::{
-    CheckRun, Comment, Kind, Pull, Repository, Review, ReviewComment, Status, Token,
+mod apps;
+
+pub use apps::{
+    EVENTS, app, collaborator, delivery, installation, installed_repository, issue, mint,
+    no_reactions, own_app, reaction, suite, suite_details,
 };
+
+use super::rights::{Kind, Token};
+use super::state::{CheckRun, Comment, Pull, Repository, Review, ReviewComment, Status};
 use serde_json::{Map, Value, json};
 
 const LONG_AGO: &str = "2025-01-01T00:00:00Z";
 
 /// A number that belongs to a name.
-fn id_of(name: &str) -> u64 {
+pub fn id_of(name: &str) -> u64 {
     let mix = |sum: u64, byte: u8| (sum * 31 + u64::from(byte)) % 99_999_989;
     name.bytes().fold(7, mix)
 }
@@ -23,7 +29,7 @@ fn links(value: &mut Value, base: &str, names: &[(&str, &str)]) {
 }
 
 /// Adds all fields of another object.
-fn extend(value: &mut Value, rest: Value) {
+pub fn extend(value: &mut Value, rest: Value) {
     if let (Value::Object(fields), Value::Object(rest)) = (value, rest) {
         fields.extend(rest);
     }
@@ -270,29 +276,30 @@ pub fn review_comment(url: &str, full_name: &str, comment: &ReviewComment, shown
     value
 }
 
+/// A pull request as checks name it; those of forks are left out.
+fn short_pull(url: &str, full_name: &str, pull: &Pull) -> Option<Value> {
+    let end = |branch: &str, sha: &str| {
+        let short = full_name.split('/').next_back();
+        let repository = format!("{url}/repos/{full_name}");
+        json!({"ref": branch, "sha": sha,
+               "repo": {"id": id_of(full_name), "url": repository, "name": short}})
+    };
+    let number = pull.number;
+    pull.fork.is_none().then(|| {
+        json!({
+            "id": number, "number": number, "url": format!("{url}/repos/{full_name}/pulls/{number}"),
+            "head": end(&pull.head, &pull.head_sha), "base": end(&pull.base, &pull.base_sha),
+        })
+    })
+}
+
 /// A check run.
 pub fn check_run(url: &str, repository: &Repository, run: &CheckRun) -> Value {
     let Repository { full_name, pulls, .. } = repository;
     let own = format!("{url}/repos/{full_name}/check-runs/{}", run.id);
     let html = format!("{url}/{full_name}/runs/{}", run.id);
-    let end = |branch: &str, sha: &str, name: &str| {
-        let short = name.split('/').next_back();
-        let repository = format!("{url}/repos/{name}");
-        json!({"ref": branch, "sha": sha,
-               "repo": {"id": id_of(name), "url": repository, "name": short}})
-    };
-    // Pull requests of forks are left out.
-    let here = pulls.values().filter(|pull| pull.head_sha == run.head_sha && pull.fork.is_none());
-    let pulls: Vec<Value> = here
-        .map(|pull| {
-            json!({
-                "id": pull.number, "number": pull.number,
-                "url": format!("{url}/repos/{full_name}/pulls/{}", pull.number),
-                "head": end(&pull.head, &pull.head_sha, full_name),
-                "base": end(&pull.base, &pull.base_sha, full_name),
-            })
-        })
-        .collect();
+    let here = pulls.values().filter(|pull| pull.head_sha == run.head_sha);
+    let pulls: Vec<Value> = here.filter_map(|pull| short_pull(url, full_name, pull)).collect();
     json!({
         "id": run.id, "head_sha": run.head_sha, "node_id": format!("CR_{}", run.id),
         "external_id": run.external_id.clone().unwrap_or_default(), "url": own,
@@ -304,19 +311,9 @@ pub fn check_run(url: &str, repository: &Repository, run: &CheckRun) -> Value {
             "annotations_count": run.annotations.len(),
             "annotations_url": format!("{own}/annotations"),
         },
-        "check_suite": {"id": id_of(&run.head_sha)}, "app": app(url, &run.login),
+        "check_suite": {"id": id_of(&run.head_sha)},
+        "app": app(url, run.app_id, run.login.trim_end_matches("[bot]")),
         "pull_requests": pulls,
-    })
-}
-
-/// The app behind a bot's login.
-fn app(url: &str, login: &str) -> Value {
-    let slug = login.trim_end_matches("[bot]");
-    json!({
-        "id": id_of(slug), "slug": slug, "node_id": format!("A_{slug}"),
-        "owner": user(url, "github"), "name": slug, "description": "", "events": [],
-        "external_url": format!("{url}/apps/{slug}"), "html_url": format!("{url}/apps/{slug}"),
-        "created_at": LONG_AGO, "updated_at": LONG_AGO, "permissions": {},
     })
 }
 

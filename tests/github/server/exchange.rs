@@ -1,11 +1,13 @@
 //! One exchange: a request is logged, hooks and faults have their turn, a route answers, and both
 //! sides are held to GitHub's description.
 
+use super::budgets::Budget;
 use super::faults::{Fault, Seen, When};
+use super::hooks;
 use super::listener::Switch;
 use super::openapi;
 use super::routes::{self, Call};
-use super::state::{Logged, State, Token};
+use super::state::{Logged, State};
 use super::turns::{Turn, Turns};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -13,6 +15,9 @@ use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::request::Parts;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -158,30 +163,14 @@ fn secret(parts: &Parts) -> Option<String> {
     match scheme.to_ascii_lowercase().as_str() {
         "bearer" | "token" => Some(rest.trim().to_string()),
         "basic" => {
-            let text = String::from_utf8(base64(rest.trim())?).ok()?;
+            let text = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
             text.split_once(':').map(|(_, password)| password.to_string())
         }
         _ => None,
     }
 }
 
-/// Decodes base64; none where a character does not belong.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0);
-    for character in text.trim_end_matches('=').bytes() {
-        let digit = DIGITS.iter().position(|&digit| digit == character)?;
-        bits = (bits << 6) | u32::try_from(digit).ok()?;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push(u8::try_from((bits >> held) & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
-}
-
-fn exchange(shared: &Shared, parts: &Parts, body: &Bytes, switch: &Switch) -> Response {
+fn exchange(shared: &Arc<Shared>, parts: &Parts, body: &Bytes, switch: &Switch) -> Response {
     let method = parts.method.as_str();
     let whole = parts.uri.path();
     let prefix = if whole.starts_with("/api/v3/") { "/api/v3" } else { "" };
@@ -190,20 +179,25 @@ fn exchange(shared: &Shared, parts: &Parts, body: &Bytes, switch: &Switch) -> Re
     let path = if path == "/api/graphql" { "/graphql" } else { path };
     let query = parts.uri.query().unwrap_or_default();
     if path.starts_with("/_") {
-        return response(routes::own(&mut shared.state(), method, path, body), 0);
+        let mut state = shared.state();
+        let reply = routes::own(&mut state, method, path, body);
+        let now = state.clock();
+        drop(state);
+        hooks::flush(shared);
+        return response(reply, 0, now, None);
     }
 
     let sent: Option<Value> = serde_json::from_slice(body).ok();
-    let (seen, token) = {
+    let git = routes::git_path(path);
+    let (seen, bearer, budget) = {
         let mut state = shared.state();
         let secret = secret(parts);
-        let token: Option<Token> =
-            secret.as_ref().and_then(|secret| state.tokens.get(secret).cloned());
+        let bearer = state.bearer(secret.as_deref());
         let seen = Seen {
             index: state.requests.len(),
             method: method.into(),
             path: path.into(),
-            login: token.as_ref().map(|token| token.login.clone()),
+            login: bearer.login().map(str::to_string),
             secret,
         };
         state.requests.push(Logged {
@@ -217,7 +211,9 @@ fn exchange(shared: &Shared, parts: &Parts, body: &Bytes, switch: &Switch) -> Re
             status: None,
             fault: None,
         });
-        (seen, token)
+        // git does not count.
+        let budget = git.is_none().then(|| state.spend(&bearer));
+        (seen, bearer, budget)
     };
     let _turn = shared.turn(&seen);
     for hook in shared.take_hooks(&seen) {
@@ -225,9 +221,10 @@ fn exchange(shared: &Shared, parts: &Parts, body: &Bytes, switch: &Switch) -> Re
     }
     let fault = shared.take_fault(&seen);
     let mut reply = if let Some(fault) = fault.filter(|fault| fault.refuses()) {
-        refused(fault)
+        refused(fault, shared.state().clock().timestamp())
+    } else if let Some(refusal) = budget.and_then(Budget::refusal) {
+        refusal
     } else {
-        let git = routes::git_path(path);
         let call = Call {
             method,
             path,
@@ -235,12 +232,12 @@ fn exchange(shared: &Shared, parts: &Parts, body: &Bytes, switch: &Switch) -> Re
             query,
             host: header(parts, "host"),
             body: sent.as_ref().unwrap_or(&Value::Null),
-            token: token.as_ref(),
+            bearer: &bearer,
         };
-        if let Some((repository, rest)) = git {
+        if let Some((repository, rest)) = &git {
             let headers = ["content-type", "content-encoding", "git-protocol"];
             let headers = headers.map(|name| header(parts, name));
-            routes::git(shared, &call, &repository, &rest, headers, body.to_vec())
+            routes::git(shared, &call, repository, rest, headers, body.to_vec())
         } else {
             let mut state = shared.state();
             let reply = routes::answer(&mut state, &call);
@@ -252,7 +249,7 @@ fn exchange(shared: &Shared, parts: &Parts, body: &Bytes, switch: &Switch) -> Re
             reply
         }
     };
-    if routes::git_path(path).is_none() {
+    if git.is_none() {
         let complaints = openapi::request(method, path, query, sent.as_ref(), !body.is_empty());
         complain(&mut shared.state(), &seen, complaints);
     }
@@ -265,8 +262,10 @@ fn exchange(shared: &Shared, parts: &Parts, body: &Bytes, switch: &Switch) -> Re
     if !matches!(fault, Some(Fault::DropBefore | Fault::DropAfter)) {
         logged.status = Some(reply.status);
     }
+    let now = state.clock();
     drop(state);
-    response(reply, seen.index)
+    hooks::flush(shared);
+    response(reply, seen.index, now, budget)
 }
 
 fn complain(state: &mut State, seen: &Seen, complaints: Vec<String>) {
@@ -277,14 +276,14 @@ fn complain(state: &mut State, seen: &Seen, complaints: Vec<String>) {
 }
 
 /// What is answered instead of doing anything.
-fn refused(fault: Fault) -> Reply {
+fn refused(fault: Fault, now: i64) -> Reply {
     let wait = "Please wait a few minutes before you try again.";
     let secondary = format!("You have exceeded a secondary rate limit. {wait}");
     match fault {
         Fault::RetryAfter(seconds) => Reply::error(403, &secondary).with("retry-after", seconds),
         Fault::SecondaryLimit(status) => Reply::error(status, &secondary),
         Fault::HourlyLimit(seconds) => {
-            let reset = chrono::Utc::now().timestamp() + i64::try_from(seconds).unwrap_or(0);
+            let reset = now + i64::try_from(seconds).unwrap_or(0);
             Reply::error(403, "API rate limit exceeded for installation.")
                 .with("x-ratelimit-remaining", 0)
                 .with("x-ratelimit-used", LIMIT)
@@ -336,15 +335,9 @@ fn spoiled(fault: Fault, reply: Reply, switch: &Switch) -> Reply {
     reply
 }
 
-fn response(reply: Reply, index: usize) -> Response {
-    let used = u64::try_from(index).unwrap_or(0) + 1;
-    let reset = chrono::Utc::now().timestamp() + 3600;
+fn response(reply: Reply, index: usize, now: DateTime<Utc>, budget: Option<Budget>) -> Response {
     let mut headers = vec![
-        ("x-ratelimit-limit".to_string(), LIMIT.to_string()),
-        ("x-ratelimit-remaining".into(), LIMIT.saturating_sub(used).to_string()),
-        ("x-ratelimit-used".into(), used.to_string()),
-        ("x-ratelimit-reset".into(), reset.to_string()),
-        ("x-ratelimit-resource".into(), "core".into()),
+        ("date".to_string(), now.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
         ("x-github-request-id".into(), format!("0000:{index:04}")),
     ];
     let body = match reply.content {
@@ -357,6 +350,8 @@ fn response(reply: Reply, index: usize) -> Response {
     };
     let mut response = Response::new(body);
     *response.status_mut() = axum::http::StatusCode::from_u16(reply.status).expect("a status");
+    let budget = budget.map(Budget::headers).into_iter().flatten();
+    headers.extend(budget.map(|(name, value)| (name.to_string(), value)));
     for (name, value) in headers.into_iter().chain(reply.headers) {
         let name = axum::http::HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
         response.headers_mut().insert(name, value.parse().expect("a header's value"));

@@ -125,6 +125,68 @@ pub fn hunks(repository: &Path, before: &str, after: &str, path: &str) -> Option
     Some(hunks)
 }
 
+/// A file that differs between two commits.
+#[derive(Debug)]
+pub struct Change {
+    /// Its path, the later one where it was renamed.
+    pub path: String,
+    /// The path before it was renamed.
+    pub before: Option<String>,
+    /// `added`, `removed`, `modified`, `renamed`, `copied` or `changed`.
+    pub status: &'static str,
+    /// The blob after, or before where the file was removed.
+    pub blob: Option<String>,
+    /// Lines added.
+    pub added: u64,
+    /// Lines removed.
+    pub removed: u64,
+    /// Its hunks; none for binary files and mere renames.
+    pub patch: Option<String>,
+}
+
+/// All files that differ between two commits, by path.
+pub fn changes(repository: &Path, before: &str, after: &str) -> Vec<Change> {
+    let raw = ["diff", "--raw", "--no-abbrev", "-z", "-M", before, after];
+    let raw = output(repository, &raw).unwrap_or_default();
+    let mut fields = raw.split('\0').filter(|field| !field.is_empty());
+    let mut changes = Vec::new();
+    while let (Some(head), Some(first)) = (fields.next(), fields.next()) {
+        let words: Vec<&str> = head.split(' ').collect();
+        let status = match words[4].as_bytes()[0] {
+            b'A' => "added",
+            b'D' => "removed",
+            b'R' => "renamed",
+            b'C' => "copied",
+            b'T' => "changed",
+            _ => "modified",
+        };
+        let moved = matches!(status, "renamed" | "copied");
+        let path = if moved { fields.next().unwrap_or(first) } else { first };
+        let blob = if status == "removed" { words[2] } else { words[3] };
+        let places = [format!(":(literal,top){first}"), format!(":(literal,top){path}")];
+        let diff = ["diff", "-U3", "-M", "--no-color", "--no-ext-diff", before, after, "--"];
+        let diff = [&diff[..], &[&places[0], &places[1]]].concat();
+        let text = output(repository, &diff).unwrap_or_default();
+        let patch = text.find("\n@@ ").map(|at| text[at + 1..].to_string());
+        let count = |sign: char| {
+            let lines = patch.iter().flat_map(|patch| patch.lines());
+            lines.filter(|line| line.starts_with(sign)).count() as u64
+        };
+        let (added, removed) = (count('+'), count('-'));
+        let (path, before) = (path.to_string(), moved.then(|| first.to_string()));
+        changes.push(Change {
+            path,
+            before,
+            status,
+            blob: Some(blob.to_string()),
+            added,
+            removed,
+            patch,
+        });
+    }
+    changes
+}
+
 /// A request for `git http-backend`.
 #[derive(Debug)]
 pub struct Cgi<'a> {

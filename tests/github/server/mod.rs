@@ -12,6 +12,16 @@
 //! assert_eq!(github.comments("octo/shop", 1).len(), 1);
 //! github.finish();
 //! ```
+//!
+//! An App is registered with its public keys, installed, and told what happens:
+//!
+//! ```text
+//! let key = AppKey::generate();
+//! github.add_app(App { id: 1, slug: "reviewer".into(), public_keys: vec![key.public_pem], .. });
+//! github.add_installation(7, "octo", &["octo/shop"], Permissions::all(Access::Write));
+//! let delivery = github.send(&github.pull_event("octo/shop", 1, "opened"));
+//! assert_eq!(delivery.status_code, 202);
+//! ```
 
 #![allow(
     dead_code,
@@ -20,22 +30,31 @@
 )]
 
 mod answers;
+pub mod app;
+mod budgets;
 mod exchange;
 mod faults;
 pub mod git;
+pub mod hooks;
+pub mod installations;
 mod listener;
 mod openapi;
+pub mod payloads;
+mod rights;
 mod routes;
 mod state;
 mod turns;
 
+pub use app::{App, AppKey};
 pub use faults::{Fault, Seen, When};
+pub use hooks::Delivery;
+pub use installations::{Installation, Mint};
 pub use openapi::present as judged;
+pub use payloads::Event;
+pub use rights::{Access, Kind, Permissions, Token};
 pub use state::{
-    Access, CheckRun, Comment, Kind, Logged, Permissions, Pull, Repository, Review, ReviewComment,
-    State, Status, Token,
+    CheckRun, Comment, Logged, Pull, Reaction, Repository, Review, ReviewComment, State, Status,
 };
-
 pub use turns::Turns;
 
 use exchange::Shared;
@@ -120,16 +139,25 @@ impl TestGitHub {
         self.state().repositories.insert(full_name.into(), repository);
     }
 
+    /// Registers an App and installs it, from JSON: the fields of [`App`] and `installations`, each with
+    /// those of [`Installation`] that are not optional. Says what is wrong with it.
+    pub fn add_app_json(&self, json: &[u8]) -> Result<(), String> {
+        installations::registered(&mut self.state(), json)
+    }
+
     /// Opens a pull request: looks up its branches, merges them, and sets `refs/pull/N/head` and
     /// `refs/pull/N/merge` as GitHub does. Gives the pull request with all commits.
     pub fn open_pull(&self, repository: &str, pull: Pull) -> Pull {
-        let opened = self.state().repository(repository).open_pull(pull);
+        let opened = self.state().open_pull(repository, pull);
+        hooks::flush(&self.shared);
         opened.unwrap_or_else(|wrong| panic!("{wrong}"))
     }
 
     /// Does the same from JSON: `repository` and the fields of [`Pull`]. Says what is wrong with it.
     pub fn open_pull_json(&self, json: &[u8]) -> Result<(), String> {
-        routes::opened(&mut self.state(), json).map(|_| ())
+        let opened = routes::opened(&mut self.state(), json).map(|_| ());
+        hooks::flush(&self.shared);
+        opened
     }
 
     /// Does the same again after somebody pushed to one of its branches.
@@ -152,6 +180,20 @@ impl TestGitHub {
         let (created_at, updated_at) = (now.clone(), now);
         let comment = Comment { id, number, login, body, created_at, updated_at };
         state.repository(repository).comments.push(comment);
+        state.automatic(|state| state.comment_event(repository, id, "created"));
+        drop(state);
+        hooks::flush(&self.shared);
+        id
+    }
+
+    /// Writes a review as somebody, of the present head: `APPROVED`, `CHANGES_REQUESTED` or `COMMENTED`.
+    pub fn add_review(&self, repository: &str, number: u64, login: &str, verdict: &str) -> u64 {
+        let mut state = self.state();
+        let (id, submitted_at) = state.next();
+        let commit_id = state.repository(repository).pulls[&number].head_sha.clone();
+        let (login, body, verdict) = (login.to_string(), String::new(), verdict.to_string());
+        let review = Review { id, number, login, body, state: verdict, commit_id, submitted_at };
+        state.repository(repository).reviews.push(review);
         id
     }
 

@@ -3,8 +3,9 @@
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Names the file, where it is not `target/github-openapi.json`. Then it has to be there.
 const VARIABLE: &str = "GITHUB_OPENAPI";
@@ -13,7 +14,13 @@ struct Description {
     whole: Value,
     components: Value,
     operations: Vec<Operation>,
+    /// The components of events, which are others.
+    event_components: Value,
+    /// Events by name and action, as far as they were looked at.
+    events: Mutex<Events>,
 }
+
+type Events = BTreeMap<(String, String), Arc<Validator>>;
 
 struct Operation {
     method: String,
@@ -51,7 +58,9 @@ fn read() -> Option<Description> {
     };
     let whole: Value = serde_json::from_str(&text).expect("the description is JSON");
     let components = nullable(&whole["components"]);
-    let mut description = Description { whole, components, operations: Vec::new() };
+    let event_components = nullable(&whole["x-webhooks"]["components"]);
+    let (operations, events) = (Vec::new(), Mutex::default());
+    let mut description = Description { whole, components, operations, event_components, events };
     let paths = description.whole["paths"].as_object().expect("paths").clone();
     for (path, methods) in &paths {
         for (method, operation) in methods.as_object().expect("methods") {
@@ -115,7 +124,10 @@ impl Description {
     }
 
     fn validator(&self, schema: &Value) -> Validator {
-        let schema = json!({"allOf": [nullable(schema)], "components": self.components});
+        Self::build(json!({"allOf": [nullable(schema)], "components": self.components}))
+    }
+
+    fn build(schema: Value) -> Validator {
         // OpenAPI 3.0 grew out of this draft: `exclusiveMinimum` is a boolean, `$ref` stands alone.
         let options = jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true);
         options.build(&schema).expect("a schema")
@@ -229,7 +241,38 @@ pub fn answer(method: &str, path: &str, status: u16, answered: Option<&Value>) -
             Some(value) => errors(validator, value, "answered"),
             None => vec!["no JSON was answered".into()],
         },
-        Some((_, None)) if answered.is_some() => vec!["JSON was answered to this".into()],
+        // Errors are JSON even where the description says nothing of a body.
+        Some((_, None)) if answered.is_some() && status.starts_with('2') => {
+            vec!["JSON was answered to this".into()]
+        }
         _ => Vec::new(),
+    }
+}
+
+impl Description {
+    /// The schema of an event, built when it is needed first.
+    fn event(&self, name: &str, action: &str) -> Option<Arc<Validator>> {
+        let mut events = self.events.lock().unwrap();
+        let key = (name.to_string(), action.to_string());
+        if let Some(known) = events.get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let schema = self.whole["x-webhooks"]["events"][name].get(action)?;
+        let all = json!({ "components": self.event_components });
+        let schema = json!({"allOf": [nullable(schema)], "x-webhooks": all});
+        let built = Arc::new(Self::build(schema));
+        events.insert(key, Arc::clone(&built));
+        Some(built)
+    }
+}
+
+/// What is wrong with the payload of an event.
+pub fn event(name: &str, payload: &Value) -> Vec<String> {
+    let Some(description) = description() else { return Vec::new() };
+    let action = payload["action"].as_str().unwrap_or_default();
+    let what = format!("event {name} {action}:");
+    match description.event(name, action) {
+        Some(validator) => errors(&validator, payload, &what),
+        None => vec![format!("{what} the description, or the part of it in use, has none such")],
     }
 }

@@ -1,99 +1,16 @@
 //! What the test GitHub knows: plain data, changed by routes and read back by tests.
 
+use super::app::App;
+use super::budgets::Budget;
 use super::git;
+use super::hooks::{Delivery, Outgoing, Weather};
+use super::installations::{Installation, Mint};
+use super::rights::Token;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// What kind of account a token acts for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A person's token. `GET /user` works, check runs can't be created.
-    Personal,
-    /// The `GITHUB_TOKEN` of a workflow run.
-    Actions,
-    /// The token of an installed app.
-    Installation,
-}
-
-/// How far a permission goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Access {
-    /// Nothing.
-    None,
-    /// Reading.
-    Read,
-    /// Reading and writing.
-    Write,
-}
-
-/// What a token may do, by the names of a workflow's `permissions`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Permissions {
-    /// Commits, and git over HTTP.
-    pub contents: Access,
-    /// Pull requests, reviews, and comments on pull requests.
-    pub pull_requests: Access,
-    /// Comments on issues, which those on pull requests are too.
-    pub issues: Access,
-    /// Check runs.
-    pub checks: Access,
-    /// Commit statuses.
-    pub statuses: Access,
-}
-
-impl Permissions {
-    /// The same access to everything.
-    pub fn all(access: Access) -> Self {
-        Permissions {
-            contents: access,
-            pull_requests: access,
-            issues: access,
-            checks: access,
-            statuses: access,
-        }
-    }
-}
-
-/// An account's key.
-#[derive(Clone, Debug, Serialize)]
-pub struct Token {
-    /// Who writes with it.
-    pub login: String,
-    /// What it is.
-    pub kind: Kind,
-    /// What it may do.
-    pub permissions: Permissions,
-}
-
-impl Token {
-    /// The token of a workflow run that may do what the README asks for: read contents, write the rest.
-    pub fn actions() -> Self {
-        let permissions = Permissions { contents: Access::Read, ..Permissions::all(Access::Write) };
-        Token { login: "github-actions[bot]".into(), kind: Kind::Actions, permissions }
-    }
-
-    /// The token of a workflow run for a fork's pull request.
-    pub fn fork() -> Self {
-        Token { permissions: Permissions::all(Access::Read), ..Token::actions() }
-    }
-
-    /// A person's token that may do everything.
-    pub fn personal(login: &str) -> Self {
-        let permissions = Permissions::all(Access::Write);
-        Token { login: login.into(), kind: Kind::Personal, permissions }
-    }
-
-    /// The token of an installation of the app `name`, which may do everything.
-    pub fn installation(name: &str) -> Self {
-        let permissions = Permissions::all(Access::Write);
-        Token { login: format!("{name}[bot]"), kind: Kind::Installation, permissions }
-    }
-}
 
 /// A pull request. `head` and `base` are looked up in the bare repository when it is opened or
 /// refreshed.
@@ -223,6 +140,8 @@ pub struct CheckRun {
     pub id: u64,
     /// Who created it.
     pub login: String,
+    /// The id of the app that created it.
+    pub app_id: u64,
     /// Its name.
     pub name: String,
     /// The commit that it is about.
@@ -270,6 +189,21 @@ pub struct Status {
     pub created_at: String,
 }
 
+/// A reaction to a comment in a conversation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reaction {
+    /// Its id.
+    pub id: u64,
+    /// The comment.
+    pub comment: u64,
+    /// Who reacted.
+    pub login: String,
+    /// `+1`, `eyes` and so on.
+    pub content: String,
+    /// When.
+    pub created_at: String,
+}
+
 /// A repository with everything in it, oldest first.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Repository {
@@ -289,6 +223,10 @@ pub struct Repository {
     pub check_runs: Vec<CheckRun>,
     /// Commit statuses.
     pub statuses: Vec<Status>,
+    /// Reactions to comments in conversations.
+    pub reactions: Vec<Reaction>,
+    /// Roles by login: `admin`, `maintain`, `write`, `triage` or `read`. Whoever is not here may read.
+    pub roles: BTreeMap<String, String>,
 }
 
 /// A request as it was logged.
@@ -331,6 +269,29 @@ pub struct State {
     pub tokens: BTreeMap<String, Token>,
     /// The last id given and the clock in one: ids and times only grow.
     pub last_id: u64,
+    /// How many seconds the clock of tokens, deliveries and the header `Date` is ahead.
+    pub clock_shift: i64,
+    /// Whether what is written gets the time of that clock instead of a count of events.
+    pub real_times: bool,
+    /// Apps, oldest first.
+    pub apps: Vec<App>,
+    /// Installations by their id; those that were deleted are gone.
+    pub installations: BTreeMap<u64, Installation>,
+    /// Where installations stand in their hour; 0 is everybody else.
+    pub budgets: BTreeMap<u64, Budget>,
+    /// All tokens that were made for installations.
+    pub mints: Vec<Mint>,
+    /// Logins of the active members of teams by `ORGANISATION/SLUG`, with whether each maintains it.
+    pub teams: BTreeMap<String, BTreeMap<String, bool>>,
+    /// All deliveries of events, finished ones only, in the order in which they were finished.
+    pub deliveries: Vec<Delivery>,
+    /// The id of the last delivery that was begun.
+    pub last_delivery: u64,
+    /// What befalls events on their way.
+    pub weather: Weather,
+    /// Events that are still to be sent.
+    #[serde(skip)]
+    pub outbox: Vec<Outgoing>,
 }
 
 impl State {
@@ -340,15 +301,43 @@ impl State {
         (1000 + self.last_id, self.now())
     }
 
+    /// The clock of tokens, deliveries and the header `Date`.
+    pub fn clock(&self) -> DateTime<Utc> {
+        Utc::now() + TimeDelta::seconds(self.clock_shift)
+    }
+
     /// The present, in GitHub's format.
     pub fn now(&self) -> String {
+        if self.real_times {
+            return written(self.clock());
+        }
         let seconds = 1_767_225_600 + i64::try_from(self.last_id).expect("few events");
-        let time = chrono::DateTime::from_timestamp(seconds, 0).expect("a time in range");
-        time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+        written(DateTime::from_timestamp(seconds, 0).expect("a time in range"))
     }
 }
 
+/// A time in GitHub's format.
+pub fn written(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 impl State {
+    /// Opens a pull request or looks at its branches again, and sends the event of that where events
+    /// are sent automatically: `opened`, or `synchronize` where it has a new head.
+    pub fn open_pull(&mut self, repository: &str, pull: Pull) -> Result<Pull, String> {
+        let known = self.repositories.get_mut(repository).ok_or("no such repository")?;
+        let before = known.pulls.get(&pull.number).map(|pull| pull.head_sha.clone());
+        let pull = known.open_pull(pull)?;
+        match before {
+            Some(before) if before == pull.head_sha => {}
+            Some(before) => {
+                self.automatic(|state| state.synchronize_event(repository, &pull, &before));
+            }
+            None => self.automatic(|state| state.pull_event(repository, pull.number, "opened")),
+        }
+        Ok(pull)
+    }
+
     /// A repository that has to be there.
     pub fn repository(&mut self, full_name: &str) -> &mut Repository {
         let found = self.repositories.get_mut(full_name);

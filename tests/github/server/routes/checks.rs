@@ -4,7 +4,8 @@ use super::{Call, not_found};
 use crate::server::answers;
 use crate::server::exchange::Reply;
 use crate::server::git;
-use crate::server::state::{Access, CheckRun, Kind, State, Status};
+use crate::server::rights::{Access, Kind};
+use crate::server::state::{CheckRun, State, Status};
 use serde_json::{Value, json};
 
 /// What one request may hold.
@@ -31,11 +32,13 @@ pub fn list(state: &mut State, call: &Call<'_>, name: &str, commit: &str) -> Res
         .or_else(|| git::commit(&repository.path, commit));
     let sha = found.ok_or_else(|| no_commit(commit))?;
     let (check, status) = (call.parameter("check_name"), call.parameter("status"));
+    let app = call.parameter("app_id");
     let mut runs: Vec<&CheckRun> = repository
         .check_runs
         .iter()
         .rev()
         .filter(|run| run.head_sha == sha)
+        .filter(|run| app.as_ref().is_none_or(|app| run.app_id.to_string() == *app))
         .filter(|run| check.as_ref().is_none_or(|name| run.name == *name))
         .filter(|run| status.as_ref().is_none_or(|status| run.status == *status))
         .collect();
@@ -132,6 +135,7 @@ pub fn create(state: &mut State, call: &Call<'_>, name: &str) -> Result<Reply, R
     let mut run = CheckRun {
         id,
         login,
+        app_id: state.app_id(call.token()?),
         name: check,
         head_sha,
         status: "queued".into(),
@@ -167,10 +171,9 @@ pub fn update(state: &mut State, call: &Call<'_>, name: &str, id: u64) -> Result
     let runs = &mut state.repository(name).check_runs;
     let run = runs.iter_mut().find(|run| run.id == id).ok_or_else(not_found)?;
     if run.login != login {
-        return Err(Reply::error(
-            403,
-            "Invalid app_id `0` - check run can only be modified by the GitHub App that created it.",
-        ));
+        let app = run.app_id;
+        let reason = "check run can only be modified by the GitHub App that created it.";
+        return Err(Reply::error(403, &format!("Invalid app_id `{app}` - {reason}")));
     }
     apply(call, run, &now)?;
     answered(state, name, id, 200)

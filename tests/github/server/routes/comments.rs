@@ -3,7 +3,8 @@
 use super::{Call, comment_body, not_found, nothing};
 use crate::server::answers;
 use crate::server::exchange::Reply;
-use crate::server::state::{Access, Comment, State};
+use crate::server::rights::Access;
+use crate::server::state::{Comment, State};
 use serde_json::Value;
 
 pub fn list(state: &mut State, call: &Call<'_>, name: &str, number: u64) -> Result<Reply, Reply> {

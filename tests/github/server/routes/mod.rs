@@ -1,7 +1,9 @@
 //! From a request to a route, and what all routes need: rights, pages, refusals.
 
+mod apps;
 mod checks;
 mod comments;
+mod people;
 mod place;
 mod pulls;
 mod reviews;
@@ -9,7 +11,8 @@ mod reviews;
 use super::answers;
 use super::exchange::{Content, Reply, Shared};
 use super::git;
-use super::state::{Access, Kind, Permissions, Pull, State, Token};
+use super::rights::{Access, Bearer, Kind, Permissions, Token};
+use super::state::{Pull, State};
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
@@ -28,12 +31,16 @@ pub struct Call<'a> {
     pub host: &'a str,
     /// The JSON that was sent; null where there is none.
     pub body: &'a Value,
-    pub token: Option<&'a Token>,
+    pub bearer: &'a Bearer,
 }
 
 impl Call<'_> {
     fn token(&self) -> Result<&Token, Reply> {
-        self.token.ok_or_else(|| Reply::error(401, "Bad credentials"))
+        match self.bearer {
+            Bearer::Token(token) => Ok(token),
+            Bearer::Refused(status, message) => Err(Reply::error(*status, message)),
+            Bearer::Unknown | Bearer::App(_) => Err(Reply::error(401, "Bad credentials")),
+        }
     }
 
     /// The sender's login, if one of these permissions goes far enough.
@@ -157,9 +164,14 @@ pub fn answer(state: &mut State, call: &Call<'_>) -> Reply {
 }
 
 fn route(state: &mut State, call: &Call<'_>) -> Result<Reply, Reply> {
-    let token = call.token()?;
     let segments: Vec<String> = call.path.split('/').skip(1).map(decoded).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match (call.method, segments.as_slice()) {
+        (_, ["app", rest @ ..]) => return apps::route(state, call, rest),
+        ("GET", ["installation", "repositories"]) => return apps::repositories(state, call),
+        _ => {}
+    }
+    let token = call.token()?;
     let (name, rest) = match (call.method, segments.as_slice()) {
         ("GET", ["rate_limit"]) => return Ok(Reply::json(200, answers::rate_limit())),
         ("GET", ["user"]) if token.kind == Kind::Personal => {
@@ -169,17 +181,28 @@ fn route(state: &mut State, call: &Call<'_>) -> Result<Reply, Reply> {
             return Err(Reply::error(403, "Resource not accessible by integration"));
         }
         ("POST", ["graphql"]) => return Ok(graphql(state, call, token)),
+        ("GET", ["orgs", organisation, "teams", team, "memberships", login]) => {
+            return people::membership(state, call, organisation, team, login);
+        }
         (_, ["repos", owner, name, rest @ ..]) => (format!("{owner}/{name}"), rest),
         _ => return Err(not_found()),
     };
-    if !state.repositories.contains_key(&name) {
+    if !state.repositories.contains_key(&name) || !token.sees(&name) {
         return Err(not_found());
     }
     let id = |text: &str| text.parse::<u64>().map_err(|_| not_found());
     match (call.method, rest) {
-        ("GET", []) => Ok(Reply::json(200, answers::whole_repository(&state.url, &name))),
+        ("GET", []) => {
+            call.may(Access::Read, &[|p| p.metadata])?;
+            Ok(Reply::json(200, answers::whole_repository(&state.url, &name)))
+        }
+        ("GET", ["collaborators", login, "permission"]) => {
+            people::permission(state, call, &name, login)
+        }
         ("GET", ["pulls"]) => pulls::list(state, call, &name),
         ("GET", ["pulls", number]) => pulls::get(state, call, &name, id(number)?),
+        ("GET", ["pulls", number, "files"]) => pulls::files(state, call, &name, id(number)?),
+        ("GET", ["commits", sha, "pulls"]) => pulls::of_commit(state, call, &name, sha),
         ("GET", ["compare", range @ ..]) => pulls::compare(state, call, &name, &range.join("/")),
         ("GET", ["commits", commit @ .., "check-runs"]) => {
             checks::list(state, call, &name, &commit.join("/"))
@@ -194,6 +217,9 @@ fn route(state: &mut State, call: &Call<'_>) -> Result<Reply, Reply> {
         ("GET", ["issues", number, "comments"]) => comments::list(state, call, &name, id(number)?),
         ("POST", ["issues", number, "comments"]) => {
             comments::create(state, call, &name, id(number)?)
+        }
+        ("POST", ["issues", "comments", comment, "reactions"]) => {
+            people::react(state, call, &name, id(comment)?)
         }
         (_, ["issues", "comments", comment]) => comments::one(state, call, &name, id(comment)?),
         ("GET", ["pulls", number, "reviews"]) => reviews::list(state, call, &name, id(number)?),
@@ -242,11 +268,16 @@ pub fn git(
         let content = Content::Bytes(text.as_bytes().to_vec());
         Reply { status, headers: Vec::new(), content }.with("content-type", "text/plain")
     };
-    let Some(token) = call.token else {
-        return text(401, "Authentication required")
-            .with("www-authenticate", "Basic realm=\"GitHub\"");
+    let token = match call.bearer {
+        Bearer::Token(token) => token,
+        Bearer::Refused(403, message) => return text(403, message),
+        _ => {
+            return text(401, "Authentication required")
+                .with("www-authenticate", "Basic realm=\"GitHub\"");
+        }
     };
     let path = shared.state().repositories.get(repository).map(|known| known.path.clone());
+    let path = path.filter(|_| token.sees(repository));
     let Some(path) = path else { return text(404, "Repository not found.") };
     let write = rest == "/git-receive-pack" || call.query.contains("git-receive-pack");
     if write || token.permissions.contents < Access::Read {
@@ -280,6 +311,5 @@ pub fn opened(state: &mut State, json: &[u8]) -> Result<Value, String> {
     let name = fields.remove("repository").ok_or("`repository` is missing")?;
     let name = name.as_str().ok_or("`repository` is a string")?;
     let pull: Pull = serde_json::from_value(value).map_err(|e| e.to_string())?;
-    let repository = state.repositories.get_mut(name).ok_or("no such repository")?;
-    serde_json::to_value(repository.open_pull(pull)?).map_err(|e| e.to_string())
+    serde_json::to_value(state.open_pull(name, pull)?).map_err(|e| e.to_string())
 }

@@ -4,9 +4,13 @@ use super::{Call, not_found};
 use crate::server::answers;
 use crate::server::exchange::Reply;
 use crate::server::git;
-use crate::server::state::{Access, State};
+use crate::server::rights::Access;
+use crate::server::state::{Pull, State};
 use serde_json::{Value, json};
 use std::path::Path;
+
+/// GitHub's limit for the files of a pull request.
+const MOST_FILES: usize = 3000;
 
 pub fn list(state: &mut State, call: &Call<'_>, name: &str) -> Result<Reply, Reply> {
     call.may(Access::Read, &[|p| p.pull_requests])?;
@@ -80,4 +84,53 @@ pub fn compare(
         }))
     };
     compared().map(|value| Reply::json(200, value)).ok_or_else(not_found)
+}
+
+/// Open pull requests that bring a commit along.
+pub fn of_commit(
+    state: &mut State,
+    call: &Call<'_>,
+    name: &str,
+    sha: &str,
+) -> Result<Reply, Reply> {
+    call.may(Access::Read, &[|p| p.pull_requests])?;
+    let repository = &state.repositories[name];
+    let path = &repository.path;
+    let sha = git::commit(path, sha)
+        .ok_or_else(|| Reply::error(422, &format!("No commit found for SHA: {sha}")))?;
+    let brings = |pull: &&Pull| {
+        let range = format!("{}..{}", pull.base_sha, pull.head_sha);
+        let own = git::output(path, &["rev-list", &range]).unwrap_or_default();
+        !pull.closed && own.lines().any(|own| own == sha)
+    };
+    let pulls = repository.pulls.values().filter(brings);
+    Ok(call.list(pulls.map(|pull| answers::pull(&state.url, repository, pull, false)).collect()))
+}
+
+/// The files that a pull request changes, at most as many as GitHub lists.
+pub fn files(state: &mut State, call: &Call<'_>, name: &str, number: u64) -> Result<Reply, Reply> {
+    call.may(Access::Read, &[|p| p.pull_requests])?;
+    let repository = &state.repositories[name];
+    let (path, pull) = (&repository.path, repository.pulls.get(&number).ok_or_else(not_found)?);
+    let base = git::merge_base(path, &pull.base_sha, &pull.head_sha).ok_or_else(not_found)?;
+    let (url, head) = (&state.url, &pull.head_sha);
+    let shown = git::changes(path, &base, head).into_iter().take(MOST_FILES).map(|change| {
+        let file = &change.path;
+        let mut value = json!({
+            "sha": change.blob, "filename": file, "status": change.status,
+            "additions": change.added, "deletions": change.removed,
+            "changes": change.added + change.removed,
+            "blob_url": format!("{url}/{name}/blob/{head}/{file}"),
+            "raw_url": format!("{url}/{name}/raw/{head}/{file}"),
+            "contents_url": format!("{url}/repos/{name}/contents/{file}?ref={head}"),
+        });
+        if let Some(patch) = change.patch {
+            value["patch"] = json!(patch);
+        }
+        if let Some(before) = change.before {
+            value["previous_filename"] = json!(before);
+        }
+        value
+    });
+    Ok(call.list(shown.collect()))
 }

@@ -4,7 +4,8 @@ use super::place::{self, Place};
 use super::{Call, LONGEST_BODY, invalid, not_found, nothing};
 use crate::server::answers;
 use crate::server::exchange::{Content, Reply};
-use crate::server::state::{Access, Pull, Review, ReviewComment, State};
+use crate::server::rights::Access;
+use crate::server::state::{Pull, Review, ReviewComment, State};
 use serde_json::{Value, json};
 
 /// 422 with errors as sentences.
