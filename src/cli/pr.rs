@@ -6,6 +6,7 @@ use super::failure::{self, Failure};
 use super::inventory::{self, Inventory};
 use super::rendering::{RenderOptions, RenderWhen};
 use super::{exit, output};
+use crate::environments::{Signals, ending};
 use crate::gate::GateVerdict;
 use crate::github::{self, Client, Clock, Evaluated, Event, Inputs, Named, Subject};
 use crate::render::text::Style;
@@ -84,7 +85,14 @@ pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
     };
     let result = runtime.block_on(async {
         let client = Client::new(&event.addresses, token, pause)?;
-        github::run(&event, &given.inputs, &client, Some(token), clock, evaluated).await
+        let signals = Signals::take();
+        let stopped = async {
+            let number = signals.first().await;
+            // Nobody waits for builds any more.
+            ending::end();
+            number
+        };
+        github::run(&event, &given.inputs, &client, Some(token), clock, stopped, evaluated).await
     });
     let outcome = match result {
         Ok(outcome) => outcome,
@@ -207,6 +215,7 @@ fn given(
             rendering: rendering.options()?,
             inventory: Vec::new(),
             run_id,
+            app: None,
         },
         token: token.map(SecretString::from),
         sarif,

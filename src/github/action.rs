@@ -7,7 +7,7 @@ use super::compare::{Evaluated, evaluate};
 use super::event::{Event, Subject};
 use super::publish::{self, Begun, Told};
 use super::pull::Fetcher;
-use crate::environments::{self, Render, Signals, ending};
+use crate::environments::{self, Render};
 use crate::settings::{CommentWhen, FailOn, Mode};
 use crate::source;
 use crate::tree::InventoryFile;
@@ -37,6 +37,18 @@ pub struct Inputs {
     pub inventory: Vec<InventoryFile>,
     /// Names this run among all of the repository.
     pub run_id: String,
+    /// It is an App's, and so one of a row of tries.
+    pub app: Option<AppRun>,
+}
+
+/// What an App's run knows more than an Action's. One pull request is worked on by one run at a time, and a run that
+/// failed is followed by another of the same name.
+#[derive(Clone, Copy, Debug)]
+pub struct AppRun {
+    /// The App: whose check runs may be taken over.
+    pub id: i64,
+    /// Nobody tries again after this run, so that the check has to be concluded whatever happens.
+    pub last: bool,
 }
 
 /// When and how fast.
@@ -57,6 +69,8 @@ pub struct Outcome {
     pub told: Told,
     /// A newer head came meanwhile, and nothing was written.
     pub gave_way: bool,
+    /// How many requests were made of GitHub's API.
+    pub calls: usize,
 }
 
 /// Why a run came to nothing.
@@ -74,18 +88,36 @@ pub enum Error {
     /// The runner wants it to end; the signal's number.
     #[error("the run was stopped from outside")]
     Stopped(u8),
+    /// There is nothing to review any more.
+    #[error("nothing is left to do: {0}")]
+    Moot(&'static str),
+}
+
+impl Error {
+    /// May the same succeed later?
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::GitHub(error) => !error.is_forbidden() && !error.is_unprocessable(),
+            Self::Source(_) | Self::Internal | Self::Stopped(_) => true,
+            Self::Moot(_) => false,
+        }
+    }
 }
 
 /// Reviews an event. `evaluated` is called before anything of the result is written to GitHub, for what
-/// needs no rights there; it is told whether there is a check run, whose annotations say the same.
+/// needs no rights there; it is told whether there is a check run, whose annotations say the same. `stopped` ends when
+/// somebody wants the run to end, with a signal's number.
 ///
-/// A check run that was begun is concluded, whatever happens: one that never ends blocks a merge for ever.
+/// A check run that was begun is concluded, whatever happens: one that never ends blocks a merge for ever. Only an App's
+/// run leaves that to its next try.
+#[allow(clippy::too_many_arguments)] // One call, and a struct would only rename them.
 pub async fn run(
     event: &Event,
     inputs: &Inputs,
     client: &Client,
     token: Option<&SecretString>,
     clock: Clock,
+    stopped: impl Future<Output = u8>,
     evaluated: impl FnOnce(&Evaluated, bool),
 ) -> Result<Outcome, Error> {
     let api = Api::new(client, &event.repository);
@@ -93,32 +125,43 @@ pub async fn run(
         Subject::Pull(number) => Some(api.pull(number).await?),
         Subject::Group { .. } => None,
     };
+    if inputs.app.is_some() && pull.as_ref().is_some_and(|pull| pull.state != "open") {
+        return Err(Error::Moot("the pull request is not open"));
+    }
     let head = match (&event.subject, &pull) {
         (Subject::Group { head, .. }, _) => head.clone(),
         (Subject::Pull(_), pull) => pull.as_ref().map(|p| p.head.sha.clone()).unwrap_or_default(),
     };
-    let begun = publish::begin(&api, &head, &inputs.run_id).await?;
-    let stopped = Signals::take().first();
+    let begun = match inputs.app {
+        None => publish::begin(&api, &head, &inputs.run_id).await?,
+        Some(app) => match publish::resume(&api, &head, &inputs.run_id, app.id).await? {
+            Some(begun) => begun,
+            None => return Err(Error::Moot("an earlier try has concluded the check")),
+        },
+    };
     let has_check = matches!(begun, Begun::Run(_));
     let evaluated = |found: &Evaluated| evaluated(found, has_check);
     let work = work(&api, event, inputs, pull.as_ref(), &head, token, clock, evaluated);
     let (result, check) = tokio::select! {
         result = work => match result {
             Ok((outcome, check)) => (Ok(outcome), check),
+            Err(error) if inputs.app.is_some_and(|app| !app.last) && error.is_passing() => {
+                return Err(error);
+            }
             Err(error) => {
                 let check = check::failed(inputs.mode.unwrap_or_default(), &error.to_string());
                 (Err(error), check)
             }
         },
         number = stopped => {
-            // Nobody waits for builds any more.
-            ending::end();
             let error = Error::Stopped(number);
             let check = check::failed(Mode::Enforce, &error.to_string());
             (Err(error), check)
         }
     };
-    match (result, publish::conclude(&api, &begun, &head, &check).await) {
+    let concluded = publish::conclude(&api, &begun, &head, &check).await;
+    let result = result.map(|outcome| Outcome { calls: client.calls(), ..outcome });
+    match (result, concluded) {
         // The job's own result has to do, as it does for a fork.
         (Ok(mut outcome), Err(error)) if error.is_forbidden() => {
             outcome.told.problems.push(error.to_string());
@@ -162,7 +205,8 @@ async fn work(
     });
     let result = result.await.map_err(|_| Error::Internal)??;
     evaluated(&result);
-    let mut outcome = Outcome { evaluated: result, told: Told::default(), gave_way: false };
+    let mut outcome =
+        Outcome { evaluated: result, told: Told::default(), gave_way: false, calls: 0 };
     if let Some(pull) = pull {
         // The newest head is the one to tell of, and its own run does.
         if api.pull(pull.number).await?.head.sha != head {

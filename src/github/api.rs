@@ -116,6 +116,22 @@ pub struct NewReviewComment {
 pub struct CheckRun {
     pub id: u64,
     pub external_id: Option<String>,
+    pub status: Option<String>,
+    pub app: Option<CheckApp>,
+}
+
+/// Whose a check run is.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct CheckApp {
+    pub id: i64,
+}
+
+impl CheckRun {
+    /// Has it a conclusion?
+    pub fn is_concluded(&self) -> bool {
+        self.status.as_deref() == Some("completed")
+    }
 }
 
 /// An annotation of a check run.
@@ -173,6 +189,24 @@ impl<'a> Api<'a> {
     /// A pull request.
     pub async fn pull(&self, number: u64) -> Result<Pull> {
         self.client.get("read the pull request", &self.path(&format!("pulls/{number}"))).await
+    }
+
+    /// The open pull requests, or those to one branch.
+    pub async fn open_pulls(&self, base: Option<&str>) -> Result<Vec<Pull>> {
+        let base = base.map(|base| {
+            percent_encoding::utf8_percent_encode(base, percent_encoding::NON_ALPHANUMERIC)
+                .to_string()
+        });
+        let base = base.map(|base| format!("&base={base}")).unwrap_or_default();
+        self.list("list the pull requests", &format!("pulls?state=open{base}")).await
+    }
+
+    /// The open pull requests whose head is this commit.
+    pub async fn pulls_of(&self, commit: &str) -> Result<Vec<Pull>> {
+        let all: Vec<Pull> = self
+            .list("list the pull requests of a commit", &format!("commits/{commit}/pulls"))
+            .await?;
+        Ok(all.into_iter().filter(|one| one.state == "open" && one.head.sha == commit).collect())
     }
 
     /// Compares a branch with a commit.
@@ -259,6 +293,13 @@ impl<'a> Api<'a> {
         Ok(answer.check_runs)
     }
 
+    /// Has the newest check run of an App on a commit a conclusion?
+    pub async fn is_concluded(&self, commit: &str, app: i64) -> Result<bool> {
+        let mut runs = self.check_runs(commit, super::check::NAME).await?;
+        runs.retain(|run| run.app.as_ref().is_some_and(|own| own.id == app));
+        Ok(runs.iter().max_by_key(|run| run.id).is_some_and(CheckRun::is_concluded))
+    }
+
     /// Begins a check run.
     pub async fn begin_check(
         &self,
@@ -270,6 +311,14 @@ impl<'a> Api<'a> {
             "name": name, "head_sha": commit, "status": "in_progress", "external_id": external_id
         });
         self.client.post("begin the check", &self.path("check-runs"), &body).await
+    }
+
+    /// Gives a check run to another run of ours.
+    pub async fn rename_check(&self, id: u64, external_id: &str) -> Result<()> {
+        let path = self.path(&format!("check-runs/{id}"));
+        let body = serde_json::json!({ "external_id": external_id, "status": "in_progress" });
+        let _: serde_json::Value = self.client.patch("take over the check", &path, &body).await?;
+        Ok(())
     }
 
     /// Adds annotations to a check run, at most 50.
@@ -319,7 +368,8 @@ impl<'a> Api<'a> {
     ) -> Result<Vec<T>> {
         let mut all = Vec::new();
         for page in 1..=PAGES {
-            let path = self.path(&format!("{rest}?per_page=100&page={page}"));
+            let sign = if rest.contains('?') { '&' } else { '?' };
+            let path = self.path(&format!("{rest}{sign}per_page=100&page={page}"));
             let mut items: Vec<T> = self.client.get(what, &path).await?;
             let last = items.len() < 100;
             all.append(&mut items);

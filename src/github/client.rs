@@ -6,14 +6,14 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::header::{ACCEPT, HeaderName, RETRY_AFTER};
+use http::header::{ACCEPT, DATE, HeaderName, LINK, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
 use octocrab::Octocrab;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How often a call is made before it counts as failed.
@@ -37,6 +37,8 @@ pub enum Error {
         status: u16,
         /// GitHub's own words, shortened.
         message: String,
+        /// How long GitHub wants us to wait, where it refused because of a limit.
+        wait: Option<Duration>,
     },
     /// No answer, or none that can be read. What was attempted may have happened.
     #[error("could not {what}: {reason}")]
@@ -75,6 +77,11 @@ impl Error {
         matches!(self, Error::Refused { status: 422, .. })
     }
 
+    /// Whoever we say we are is not known.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, Error::Refused { status: 401, .. })
+    }
+
     /// Nobody knows whether it happened.
     pub fn is_unclear(&self) -> bool {
         matches!(self, Error::Unclear { .. } | Error::Refused { status: 500..=599, .. })
@@ -90,6 +97,11 @@ pub struct Client {
     /// The first wait before a call is repeated; each further one is twice as long.
     pause: Duration,
     calls: AtomicUsize,
+    /// By how many seconds GitHub's clock is ahead of ours.
+    ahead: AtomicI64,
+    /// How many calls of the hour are left, and when the hour ends, in seconds since 1970; negative: unknown.
+    remaining: AtomicI64,
+    reset: AtomicI64,
 }
 
 /// Where GitHub is.
@@ -150,12 +162,26 @@ impl Client {
             graphql: Host::new(&addresses.graphql, token)?,
             pause,
             calls: AtomicUsize::new(0),
+            ahead: AtomicI64::new(0),
+            remaining: AtomicI64::new(-1),
+            reset: AtomicI64::new(-1),
         })
     }
 
     /// How many requests were sent.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// By how many seconds GitHub's clock is ahead of ours, as its last answer said.
+    pub fn ahead(&self) -> i64 {
+        self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// How many calls are left until when, in seconds since 1970, as the last answer said.
+    pub fn budget(&self) -> Option<(i64, i64)> {
+        let budget = (self.remaining.load(Ordering::Relaxed), self.reset.load(Ordering::Relaxed));
+        (budget.0 >= 0).then_some(budget)
     }
 
     /// Reads.
@@ -186,6 +212,32 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T> {
         self.parsed(what, Method::POST, path, Some(body), false).await
+    }
+
+    /// Does what may be done twice, though it is a POST.
+    pub(super) async fn post_again<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T> {
+        self.parsed(what, Method::POST, path, Some(body), true).await
+    }
+
+    /// Has something done again that may be done twice. Nothing is sent, and what is answered does not matter.
+    pub(super) async fn nudge(&self, what: &'static str, path: &str) -> Result<()> {
+        let sent = self.sent(&self.rest, what, Method::POST, path, None::<&()>, true).await;
+        sent.map(|_| ())
+    }
+
+    /// Reads a page of a list that is paged by cursors: its items, and the cursor of the next page.
+    pub(super) async fn page<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        path: &str,
+    ) -> Result<(T, Option<String>)> {
+        let answer = self.sent(&self.rest, what, Method::GET, path, None::<&()>, true).await?;
+        Ok((parse(what, &answer)?, next_cursor(&answer.headers)))
     }
 
     /// Asks through GraphQL, which is always a POST; this one only reads.
@@ -274,6 +326,7 @@ impl Client {
         let response =
             host.octocrab.execute(request).await.map_err(|error| unclear(chain(&error)))?;
         let (parts, body) = response.into_parts();
+        self.note(&parts.headers);
         let body = Limited::new(body, LARGEST_ANSWER);
         let body = body
             .collect()
@@ -281,6 +334,33 @@ impl Client {
             .map_err(|error| unclear(format!("the answer broke off: {error}")))?;
         Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
+
+    /// What an answer says beside its body.
+    fn note(&self, headers: &HeaderMap) {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let date = text(DATE.as_str()).and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        if let Some(date) = date {
+            let ahead = date.timestamp() - Utc::now().timestamp();
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
+        let number = |name: &str| text(name).and_then(|text| text.trim().parse::<i64>().ok());
+        let budget = (number("x-ratelimit-remaining"), number("x-ratelimit-reset"));
+        if let (Some(remaining), Some(reset)) = budget {
+            self.remaining.store(remaining, Ordering::Relaxed);
+            self.reset.store(reset, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The cursor of the link to the next page. The rest of the link is not used, as it may lead elsewhere.
+fn next_cursor(headers: &HeaderMap) -> Option<String> {
+    let links = headers.get(LINK)?.to_str().ok()?;
+    let next = links.split(',').find(|link| link.contains("rel=\"next\""))?;
+    let (_, query) = next.split_once('?')?;
+    let query = query.split('>').next()?;
+    let cursor = query.split('&').find_map(|pair| pair.strip_prefix("cursor="))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '%' | '=' | '.');
+    cursor.chars().all(plain).then(|| cursor.to_string())
 }
 
 fn parse<T: DeserializeOwned>(what: &'static str, answer: &Answer) -> Result<T> {
@@ -301,7 +381,8 @@ fn refused(what: &'static str, answer: &Answer) -> Error {
         Ok(parsed) => parsed.message.chars().take(300).collect(),
         Err(_) => "an answer that is no JSON".to_string(),
     };
-    Error::Refused { what, status: answer.status.as_u16(), message }
+    let wait = asked_to_wait(answer, Utc::now(), Duration::from_secs(60));
+    Error::Refused { what, status: answer.status.as_u16(), message, wait }
 }
 
 /// How long GitHub wants us to wait before the same call may be made again; `None` where waiting does not

@@ -2,11 +2,12 @@
 //!
 //! Reading order: `action` (everything, from an event to an outcome), `event` (what happened), `pull`
 //! (the commits that are compared), `compare` (commits to a report), `review` (a report to GitHub's
-//! objects) with `lines`, `inline` and `check` beside it, `publish` (objects to GitHub), `client` and
-//! `api` (calls).
+//! objects) with `lines`, `inline` and `check` beside it, `publish` (objects to GitHub), `client`,
+//! `api` and `app` (calls).
 
 mod action;
 mod api;
+mod app;
 mod check;
 mod client;
 mod compare;
@@ -17,8 +18,9 @@ mod publish;
 mod pull;
 mod review;
 
-pub use action::{Clock, Error as RunError, Inputs, Outcome, run};
-pub use api::RepositoryName;
+pub use action::{AppRun, Clock, Error as RunError, Inputs, Outcome, run};
+pub use api::{Api, Pull, RepositoryName};
+pub use app::{AppApi, Delivery, Identity, Installation, Installed, Minted};
 pub use client::{Addresses, Client, Error};
 pub use compare::Evaluated;
 pub use event::{Event, EventError, Named, Subject};

@@ -5,8 +5,8 @@
 //! deletes the rest, and after it made one it looks again. A POST whose effect is unknown is never repeated
 //! before a look at what is there.
 
-use super::api::{Api, CheckOutput, IssueComment, ReviewComment};
-use super::check::{Check, NAME, SUMMARY};
+use super::api::{Api, CheckOutput, CheckRun, IssueComment, ReviewComment};
+use super::check::{self, Check, NAME, SUMMARY};
 use super::client::{Error, Result};
 use super::inline::{self, LineComment};
 use super::review::{CommentText, Review, marker};
@@ -209,6 +209,35 @@ pub async fn begin(api: &Api<'_>, commit: &str, external_id: &str) -> Result<Beg
         }
     }
     Ok(Begun::Status)
+}
+
+/// Begins the check run of a commit, or goes on with what an earlier try of the same App began. Nothing: one of this
+/// very run was concluded, so all is done.
+pub async fn resume(
+    api: &Api<'_>,
+    commit: &str,
+    external_id: &str,
+    app: i64,
+) -> Result<Option<Begun>> {
+    let mut runs = api.check_runs(commit, NAME).await?;
+    runs.retain(|run| run.app.as_ref().is_some_and(|own| own.id == app));
+    let own = |run: &&CheckRun| run.external_id.as_deref() == Some(external_id);
+    if runs.iter().filter(own).any(CheckRun::is_concluded) {
+        return Ok(None);
+    }
+    let mut open: Vec<&CheckRun> = runs.iter().filter(|run| !run.is_concluded()).collect();
+    open.sort_by_key(|run| (!own(run), run.id));
+    let Some((first, others)) = open.split_first() else {
+        return begin(api, commit, external_id).await.map(Some);
+    };
+    for other in others {
+        let check = check::cancelled();
+        conclude(api, &Begun::Run(other.id), commit, &check).await?;
+    }
+    if !own(first) {
+        api.rename_check(first.id, external_id).await?;
+    }
+    Ok(Some(Begun::Run(first.id)))
 }
 
 /// Ends a check: with its annotations, in batches.

@@ -141,7 +141,7 @@ pub fn read(event: &str, body: &[u8]) -> Result<Vec<Wish>, Unreadable> {
 }
 
 /// The events that can mean something to do.
-const EVENTS: [&str; 9] = [
+pub(super) const EVENTS: [&str; 9] = [
     "check_run",
     "check_suite",
     "installation",

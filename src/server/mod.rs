@@ -1,10 +1,22 @@
 //! The GitHub App: webhooks into a queue, and out of it reviews.
 //!
 //! Reading order: `signature` and `intake` (a webhook to what it asks for), `job` (what there is to do), `queue`
-//! (where that waits), `app` (who we are to GitHub), `work` (a job to a review), `reconcile` (what no webhook told),
-//! `web` (what is answered), `options`.
+//! (where that waits), `identity` (who we are to GitHub), `work` (a job to a review), `reconcile` (what no webhook
+//! told), `run` (all of it at once, until the end), `web` (what is answered) with `ready` and `metrics`, `options`.
 
+mod identity;
 pub mod intake;
 pub mod job;
+mod metrics;
+mod options;
 pub mod queue;
+mod ready;
+mod reconcile;
+mod run;
 pub mod signature;
+mod web;
+mod work;
+
+pub use identity::Identity;
+pub use options::{Key, Options};
+pub use run::{Error, Server};

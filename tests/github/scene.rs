@@ -84,6 +84,6 @@ pub fn run_as(id: &str, event: &Event, inputs: &Inputs) -> Result<Outcome, RunEr
     let inputs = Inputs { run_id: id.to_string(), ..inputs.clone() };
     runtime.expect("a runtime").block_on(async {
         let client = Client::new(&event.addresses, &token, PAUSE)?;
-        run(event, &inputs, &client, Some(&token), clock, |_, _| {}).await
+        run(event, &inputs, &client, Some(&token), clock, std::future::pending(), |_, _| {}).await
     })
 }

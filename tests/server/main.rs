@@ -1,6 +1,13 @@
-//! The GitHub App's server, against databases of its own.
+//! The GitHub App's server, on a test GitHub and databases of its own.
 //!
 //! `postgres` starts a PostgreSQL where one is installed; NETPOL_REVIEW_TOOLS=required makes it an error where none is.
 
+#[path = "../github/server/mod.rs"]
+mod server;
+#[path = "../github/world.rs"]
+mod world;
+
+mod house;
 mod postgres;
 mod queue;
+mod reviews;

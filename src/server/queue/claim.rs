@@ -27,6 +27,15 @@ pub struct Claimed {
     pub generation: i64,
     /// Which try this is, from 1.
     pub attempt: i64,
+    /// When it was asked for, in milliseconds since 1970.
+    pub asked: i64,
+}
+
+impl Claimed {
+    /// What names this job among all of its key that there ever were, and stays the same for each further try.
+    pub fn run_id(&self) -> String {
+        format!("{}#{}.{}", self.key, self.asked, self.generation)
+    }
 }
 
 /// An installation that has something to do.
@@ -115,7 +124,7 @@ impl Queue {
         let taken = sqlx::query(
             "UPDATE jobs SET owner = $1, attempts = attempts + 1
              WHERE key = $2 AND owner IS NULL AND dead = 0
-             RETURNING installation, repository, name, task, generation, attempts",
+             RETURNING installation, repository, name, task, generation, attempts, asked",
         )
         .bind(&self.me)
         .bind(&key)
@@ -130,7 +139,8 @@ impl Queue {
             self.bury(&key, "this version does not know what is to be done").await?;
             return Ok(None);
         };
-        Ok(Some(Claimed { key, job, generation, attempt }))
+        let asked = row.try_get(6).map_err(&failed)?;
+        Ok(Some(Claimed { key, job, generation, attempt, asked }))
     }
 
     /// The work is done. If somebody asked again meanwhile it is done once more.

@@ -45,11 +45,20 @@ impl Queue {
 
     /// Adds jobs unless they are there. One that is tried no more gets another chance.
     pub async fn ensure(&self, jobs: &[Job]) -> Result<()> {
+        self.add(jobs, REVIVED).await
+    }
+
+    /// Asks for jobs, as an event does.
+    pub async fn ask(&self, jobs: &[Job]) -> Result<()> {
+        self.add(jobs, ASKED_AGAIN).await
+    }
+
+    async fn add(&self, jobs: &[Job], conflict: &str) -> Result<()> {
         let what = "write down what is to be done";
         for some in jobs.chunks(TOGETHER) {
             let mut transaction = self.pool.begin().await.map_err(could_not(what))?;
             let jobs: BTreeMap<String, &Job> = some.iter().map(|job| (job.key(), job)).collect();
-            let inserted = insert(&mut transaction, &jobs, REVIVED).await;
+            let inserted = insert(&mut transaction, &jobs, conflict).await;
             inserted.map_err(could_not(what))?;
             transaction.commit().await.map_err(could_not(what))?;
         }

@@ -1,0 +1,136 @@
+//! What is counted, for Prometheus.
+
+use super::queue::Depth;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::time::Duration;
+
+/// Upper bounds of buckets, in seconds: webhooks are answered in milliseconds, reviews take seconds.
+const ANSWERS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0];
+const REVIEWS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Status {
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Event {
+    event: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Result {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+/// The counters.
+pub struct Metrics {
+    registry: Registry,
+    webhooks: Family<Status, Counter>,
+    answers: Histogram,
+    events: Family<Event, Counter>,
+    jobs: Family<Result, Counter>,
+    reviews: Family<Result, Counter>,
+    review_time: Histogram,
+    calls: Counter,
+    depth: Family<State, Gauge>,
+    age: Gauge<f64, std::sync::atomic::AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("netpol_review");
+        let metrics = Self {
+            webhooks: Family::default(),
+            answers: Histogram::new(ANSWERS),
+            events: Family::default(),
+            jobs: Family::default(),
+            reviews: Family::default(),
+            review_time: Histogram::new(REVIEWS),
+            calls: Counter::default(),
+            depth: Family::default(),
+            age: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register("webhooks", "Webhooks answered, by status", metrics.webhooks.clone());
+        registry.register(
+            "webhook_seconds",
+            "Time to the answer of a webhook",
+            metrics.answers.clone(),
+        );
+        registry.register("events", "Events that were signed, by name", metrics.events.clone());
+        registry.register("jobs", "Jobs worked on, by what became of them", metrics.jobs.clone());
+        registry.register("reviews", "Reviews made, by result", metrics.reviews.clone());
+        registry.register("review_seconds", "Time of a review", metrics.review_time.clone());
+        registry.register(
+            "github_calls",
+            "Requests to GitHub's API by reviews",
+            metrics.calls.clone(),
+        );
+        registry.register("queue_jobs", "Jobs in the queue, by state", metrics.depth.clone());
+        registry.register(
+            "queue_age_seconds",
+            "How long the oldest waiting job waits",
+            metrics.age.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// A webhook was answered.
+    pub fn webhook(&self, status: u16, took: Duration) {
+        self.webhooks.get_or_create(&Status { status }).inc();
+        self.answers.observe(took.as_secs_f64());
+    }
+
+    /// An event was signed. What nobody knows has one name, as names come from outside.
+    pub fn event(&self, event: &str) {
+        let event = if super::intake::EVENTS.contains(&event) { event } else { "other" };
+        self.events.get_or_create(&Event { event: event.into() }).inc();
+    }
+
+    /// A job was worked on.
+    pub fn job(&self, result: &'static str) {
+        self.jobs.get_or_create(&Result { result }).inc();
+    }
+
+    /// A review was made.
+    pub fn review(&self, result: &'static str, took: Duration, calls: usize) {
+        self.reviews.get_or_create(&Result { result }).inc();
+        self.review_time.observe(took.as_secs_f64());
+        self.calls.inc_by(calls as u64);
+    }
+
+    /// How the queue is.
+    pub fn depth(&self, depth: &Depth) {
+        for (state, count) in [
+            ("waiting", depth.waiting),
+            ("running", depth.running),
+            ("later", depth.later),
+            ("dead", depth.dead),
+        ] {
+            self.depth.get_or_create(&State { state }).set(count);
+        }
+        self.age.set(depth.age.as_secs_f64());
+    }
+
+    /// All of them, in the text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,158 @@
+//! What the server answers.
+
+use super::intake;
+use super::metrics::Metrics;
+use super::queue::{Accepted, Queue};
+use super::signature::{self, Secrets};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// The largest webhook that GitHub sends, in bytes.
+const LARGEST: usize = 25 << 20;
+
+/// A webhook of this size or more waits for a place, so that nobody fills the memory with what is not even signed.
+const LARGE: usize = 1 << 20;
+
+/// So many large ones are read at a time.
+const LARGE_AT_ONCE: usize = 8;
+
+/// How long a body may take. GitHub gives up after ten seconds.
+const BODY: Duration = Duration::from_secs(10);
+
+/// What the routes need.
+pub struct Web {
+    /// Where events go.
+    pub queue: Arc<Queue>,
+    /// How senders prove themselves.
+    pub secrets: Secrets,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Is the server ready, or what is it not?
+    pub ready: super::ready::Ready,
+    large: Semaphore,
+}
+
+impl Web {
+    /// With these.
+    pub fn new(
+        queue: Arc<Queue>,
+        secrets: Secrets,
+        metrics: Arc<Metrics>,
+        ready: super::ready::Ready,
+    ) -> Self {
+        Self { queue, secrets, metrics, ready, large: Semaphore::new(LARGE_AT_ONCE) }
+    }
+
+    /// The routes.
+    pub fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/webhook", post(webhook))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state(self)
+    }
+}
+
+/// Takes a webhook: proves its sender, writes it down, answers.
+async fn webhook(State(web): State<Arc<Web>>, request: Request) -> Response {
+    let begun = Instant::now();
+    let (parts, body) = request.into_parts();
+    let (status, words) = match taken(&web, &parts.headers, body).await {
+        Ok(words) => (StatusCode::ACCEPTED, words),
+        Err((status, words)) => (status, words),
+    };
+    web.metrics.webhook(status.as_u16(), begun.elapsed());
+    (status, words + "\n").into_response()
+}
+
+type Refused = (StatusCode, String);
+
+async fn taken(web: &Web, headers: &HeaderMap, body: Body) -> Result<String, Refused> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bad = |words: &str| (StatusCode::BAD_REQUEST, words.to_string());
+    let event = text("x-github-event").ok_or_else(|| bad("no `X-GitHub-Event`"))?;
+    let guid = text("x-github-delivery").filter(|guid| is_guid(guid));
+    let guid = guid.ok_or_else(|| bad("no `X-GitHub-Delivery`"))?;
+    let unsigned = || (StatusCode::UNAUTHORIZED, "the signature is not ours".to_string());
+    let signature = headers.get(signature::HEADER).ok_or_else(unsigned)?;
+    let length = text(header::CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok());
+    let too_large = || (StatusCode::PAYLOAD_TOO_LARGE, "larger than any webhook".to_string());
+    if length.is_some_and(|length: usize| length > LARGEST) {
+        return Err(too_large());
+    }
+    let _place = match length {
+        Some(length) if length < LARGE => None,
+        _ => Some(web.large.acquire().await),
+    };
+    let body = tokio::time::timeout(BODY, to_bytes(body, LARGEST)).await;
+    let body = body.map_err(|_| (StatusCode::REQUEST_TIMEOUT, "too slow".to_string()))?;
+    let body = body.map_err(|error| match is_limit(&error) {
+        true => too_large(),
+        false => bad("the body broke off"),
+    })?;
+    if !web.secrets.signed(signature.as_bytes(), &body) {
+        return Err(unsigned());
+    }
+    let wishes = intake::read(event, &body).map_err(|error| {
+        tracing::warn!(delivery = guid, event, %error, "webhook refused");
+        bad(&error.to_string())
+    })?;
+    web.metrics.event(event);
+    if wishes.is_empty() {
+        return Ok("nothing to do".into());
+    }
+    let count = wishes.len();
+    match web.queue.accept(guid, wishes).await {
+        Ok(Accepted::New) => {
+            tracing::info!(delivery = guid, event, jobs = count, "webhook accepted");
+            Ok("accepted".into())
+        }
+        Ok(Accepted::Known) => Ok("known already".into()),
+        Err(error) => {
+            tracing::error!(delivery = guid, event, %error, "webhook not accepted");
+            Err((StatusCode::SERVICE_UNAVAILABLE, "not now; deliver it again".into()))
+        }
+    }
+}
+
+/// What GitHub's identifiers of deliveries are made of.
+fn is_guid(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
+}
+
+fn is_limit(error: &axum::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+async fn readyz(State(web): State<Arc<Web>>) -> Response {
+    match web.ready.now(&web.queue).await {
+        Ok(words) => (StatusCode::OK, words + "\n").into_response(),
+        Err(words) => (StatusCode::SERVICE_UNAVAILABLE, words + "\n").into_response(),
+    }
+}
+
+async fn metrics(State(web): State<Arc<Web>>) -> Response {
+    match web.queue.depth().await {
+        Ok(depth) => web.metrics.depth(&depth),
+        Err(error) => tracing::warn!(%error, "could not count what waits"),
+    }
+    let kind =
+        [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    (kind, web.metrics.text()).into_response()
+}

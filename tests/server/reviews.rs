@@ -1,0 +1,135 @@
+//! From a webhook to what stands on GitHub.
+
+use crate::house::{APP, House, INSTALLATION, REPOSITORY, commit};
+use crate::server::{Fault, When};
+use crate::world::WEB;
+
+#[test]
+fn a_pull_request_is_reviewed() {
+    let house = House::new();
+    let running = house.start();
+    let delivery = house.github.send(&house.github.pull_event(REPOSITORY, 1, "opened"));
+    assert_eq!(delivery.status_code, 202);
+    house.expect_one_review("failure");
+    let comment = &house.github.comments(REPOSITORY, 1)[0];
+    assert_eq!(comment.login, "reviewer[bot]");
+    assert!(comment.body.contains("5432"), "{}", comment.body);
+    running.end();
+}
+
+#[test]
+fn a_redelivery_does_nothing_twice() {
+    let house = House::new();
+    let running = house.start();
+    let delivery = house.github.send(&house.github.pull_event(REPOSITORY, 1, "opened"));
+    house.expect_one_review("failure");
+    let calls = house.github.requests().len();
+    house.github.redeliver(&delivery);
+    house.until_idle();
+    assert_eq!(house.github.requests().len(), calls);
+    running.end();
+}
+
+#[test]
+fn a_newer_head_is_reviewed_and_the_comment_stays_one() {
+    let house = House::new();
+    let running = house.start();
+    house.github.send(&house.github.pull_event(REPOSITORY, 1, "opened"));
+    house.expect_one_review("failure");
+    let before = house.head();
+    commit(&house.world, "feature", WEB);
+    house.github.refresh_pull(REPOSITORY, 1);
+    house.github.send(&house.github.synchronize_event(REPOSITORY, 1, &before));
+    house.expect_one_review("success");
+    running.end();
+}
+
+#[test]
+fn events_that_were_lost_are_asked_for_again() {
+    let house = House::new();
+    house.github.edit_app(APP, |app| app.webhook_url = "http://127.0.0.1:9/webhook".into());
+    house.github.send(&house.github.pull_event(REPOSITORY, 1, "opened"));
+    let running = house.start();
+    house.expect_one_review("failure");
+    assert!(house.github.deliveries().iter().any(|delivery| delivery.redelivery));
+    running.end();
+}
+
+#[test]
+fn a_pull_request_of_which_no_event_tells_is_found() {
+    let house = House::new();
+    let running = house.start();
+    house.expect_one_review("failure");
+    running.end();
+    // And what has its check is left alone.
+    let running = house.start();
+    house.until_idle();
+    house.expect_one_review("failure");
+    running.end();
+}
+
+#[test]
+fn an_installation_has_all_its_pull_requests_reviewed() {
+    let house = House::new();
+    let options = house.options();
+    let running = house.start_with(options);
+    house.expect_one_review("failure");
+    house.github.send(&house.github.installation_event(INSTALLATION, "created"));
+    house.until_idle();
+    house.expect_one_review("failure");
+    running.end();
+}
+
+#[test]
+fn a_push_to_the_base_has_its_pull_requests_reviewed_again() {
+    let house = House::new();
+    let running = house.start();
+    house.expect_one_review("failure");
+    let before = house.world.git(&["rev-parse", "refs/heads/main"]);
+    commit(&house.world, "main", crate::world::ANY);
+    house.github.refresh_pull(REPOSITORY, 1);
+    house.github.send(&house.github.push_event(REPOSITORY, "main", &before));
+    let head = house.head();
+    house.until("a second check", || house.concluded(&head).len() == 2);
+    let last = house.concluded(&head).pop().and_then(|run| run.conclusion);
+    assert_eq!(last.as_deref(), Some("success"), "nothing opens any more");
+    running.end();
+}
+
+#[test]
+fn a_check_is_run_again_on_request() {
+    let house = House::new();
+    let running = house.start();
+    house.expect_one_review("failure");
+    let run = house.concluded(&house.head())[0].id;
+    house.github.send(&house.github.check_run_event(REPOSITORY, run, "somebody"));
+    let head = house.head();
+    house.until("a second check", || house.concluded(&head).len() == 2);
+    running.end();
+}
+
+#[test]
+fn a_merge_group_is_reviewed() {
+    let house = House::new();
+    let running = house.start();
+    house.expect_one_review("failure");
+    let base = house.world.git(&["rev-parse", "refs/heads/main"]);
+    let head = house.world.git(&["rev-parse", "refs/pull/1/merge"]);
+    let event = house.github.merge_group_event(REPOSITORY, ["main", &base], ["queue", &head]);
+    house.github.send(&event);
+    house.until("its check is concluded", || !house.concluded(&head).is_empty());
+    running.end();
+}
+
+#[test]
+fn what_fails_once_is_tried_again() {
+    let house = House::new();
+    house.github.fault_always(When::is("GET", "/compare/"), Fault::Status(502));
+    house.github.fault(When::is("PATCH", "/check-runs/"), Fault::DropAfter);
+    house.github.fault(When::is("POST", "/comments"), Fault::DropAfter);
+    house.github.fault(When::is("POST", "/check-runs"), Fault::DropAfter);
+    house.github.fault(When::is("POST", "/access_tokens"), Fault::Status(500));
+    let running = house.start();
+    house.expect_one_review("failure");
+    running.end();
+}
