@@ -16,6 +16,7 @@ mod pr;
 mod progress;
 mod rendering;
 mod run;
+mod serve;
 mod signals;
 mod snapshot;
 mod timings;

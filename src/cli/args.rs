@@ -3,6 +3,7 @@
 use super::inventory::Inventory;
 use super::pr::Pr;
 use super::rendering::RenderOptions;
+use super::serve::Serve;
 use super::snapshot::Snapshot;
 use crate::config::{Config, IpBlocksMatchPods};
 use crate::report::Persona;
@@ -61,6 +62,8 @@ pub(super) enum Command {
     Environments(Environments),
     /// Review a pull request on GitHub: comment, check, annotations
     Pr(Pr),
+    /// Review every pull request of a GitHub App's installations
+    Serve(Box<Serve>),
     /// What a cluster holds, as an inventory for the other commands
     Snapshot(Snapshot),
     /// A completion script for a shell

@@ -37,7 +37,7 @@ const SUGGESTIONS: usize = 3;
 /// Runs a command; the exit code.
 pub(super) fn run(arguments: Arguments) -> Result<u8> {
     let style = Style { colour: output::coloured(arguments.color), width: output::width() };
-    if !matches!(arguments.command, Command::Pr(_)) {
+    if !matches!(arguments.command, Command::Pr(_) | Command::Serve(_)) {
         // A pull request's review has something to conclude first.
         super::signals::watch();
     }
@@ -54,6 +54,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8> {
             run_environments(&arguments, &style).map(|()| Outcome::Done.code())
         }
         Command::Pr(pr) => super::pr::run(&pr, &style),
+        Command::Serve(serve) => super::serve::run(&serve),
         Command::Snapshot(snapshot) => {
             super::snapshot::run(&snapshot).map(|()| Outcome::Done.code())
         }

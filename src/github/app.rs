@@ -21,6 +21,10 @@ pub struct AppApi<'a> {
 pub struct Identity {
     pub id: i64,
     pub slug: Option<String>,
+    #[serde(default)]
+    pub permissions: BTreeMap<String, String>,
+    #[serde(default)]
+    pub events: Vec<String>,
 }
 
 /// Where it is installed.

@@ -117,6 +117,20 @@ pub struct Addresses {
     pub git: String,
 }
 
+impl Addresses {
+    /// Those of `https://github.com`, or of a GitHub Enterprise Server by its address.
+    pub fn of_server(url: &str) -> Self {
+        let server = url.trim_end_matches('/').to_string();
+        let (api, graphql) = match server.as_str() {
+            "https://github.com" => {
+                ("https://api.github.com".into(), "https://api.github.com/graphql".into())
+            }
+            server => (format!("{server}/api/v3"), format!("{server}/api/graphql")),
+        };
+        Self { api, graphql, git: server.clone(), server }
+    }
+}
+
 /// One of GitHub's addresses.
 struct Host {
     octocrab: Octocrab,

@@ -2,8 +2,9 @@
 //!
 //! Reading order: `signature` and `intake` (a webhook to what it asks for), `job` (what there is to do), `queue`
 //! (where that waits), `identity` (who we are to GitHub), `work` (a job to a review), `reconcile` (what no webhook
-//! told), `run` (all of it at once, until the end), `web` (what is answered) with `ready` and `metrics`, `options`.
+//! told), `run` (all of it at once, until the end), `web` (what is answered) with `ready` and `metrics`, `options`, `check` (are they right?).
 
+mod check;
 mod identity;
 pub mod intake;
 pub mod job;
@@ -17,6 +18,7 @@ pub mod signature;
 mod web;
 mod work;
 
+pub use check::check;
 pub use identity::Identity;
 pub use options::{Key, Options};
 pub use run::{Error, Server};

@@ -11,3 +11,4 @@ mod house;
 mod postgres;
 mod queue;
 mod reviews;
+mod webhooks;

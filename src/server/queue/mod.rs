@@ -15,13 +15,15 @@ mod schema;
 
 pub use claim::Claimed;
 pub use intake::Accepted;
-pub use replicas::Life;
+pub use replicas::{BEAT, Life, SILENT};
 
 use super::job::{Job, Place, Task};
 use sqlx::AnyPool;
 use sqlx::any::{AnyPoolOptions, AnyRow, install_default_drivers};
 use sqlx::{Executor, Row};
 use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -65,6 +67,8 @@ pub struct Queue {
     served: Mutex<HashMap<i64, u64>>,
     turn: AtomicU64,
     others: Mutex<replicas::Others>,
+    /// Held as long as the database is ours alone.
+    _lock: Option<File>,
 }
 
 /// A job that is tried no more, for somebody to look at.
@@ -93,43 +97,92 @@ pub struct Depth {
     pub age: Duration,
 }
 
-/// Is the database a file, which only one process may use?
-pub fn is_file(url: &str) -> bool {
-    url.starts_with("sqlite:")
+/// The file of a database that is one, which only one process may use.
+fn path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?.split('?').next()?;
+    Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
+}
+
+/// Keeps every other server away from a file. The lock ends with the process, however that ends.
+fn locked(path: &Path) -> Result<File> {
+    let what = "take the queue's database for this server alone";
+    let name = path.with_extension("lock");
+    let file = File::create(&name)
+        .map_err(|error| could_not(what)(format!("`{}`: {error}", name.display())))?;
+    file.try_lock().map_err(|_| {
+        could_not(what)(format!(
+            "another server uses `{}`\n  try: another file, or PostgreSQL for several servers",
+            path.display()
+        ))
+    })?;
+    Ok(file)
+}
+
+async fn connect(url: &str, make: bool) -> Result<AnyPool> {
+    install_default_drivers();
+    let file = path(url).is_some();
+    let options = AnyPoolOptions::new()
+        // SQLite writes one at a time anyway, and so never finds itself locked out.
+        .max_connections(if file { 1 } else { 8 })
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if file {
+                    // A commit is on the disk before it is answered.
+                    connection.execute("PRAGMA journal_mode = WAL").await?;
+                    connection.execute("PRAGMA synchronous = FULL").await?;
+                    connection.execute("PRAGMA busy_timeout = 5000").await?;
+                }
+                Ok(())
+            })
+        });
+    let url = match file && !url.contains('?') {
+        true => format!("{url}?mode={}", if make { "rwc" } else { "rw" }),
+        false => url.to_string(),
+    };
+    options.connect(&url).await.map_err(could_not("open the queue's database"))
 }
 
 impl Queue {
     /// Opens a database (`sqlite:PATH` or `postgres://...`), brings its tables up to date, and makes this process
     /// known as `me`. What an earlier process of a file held is free again. To be called within a runtime.
     pub async fn open(url: &str, me: &str) -> Result<std::sync::Arc<Self>> {
-        install_default_drivers();
-        let file = is_file(url);
-        let options = AnyPoolOptions::new()
-            // SQLite writes one at a time anyway, and so never finds itself locked out.
-            .max_connections(if file { 1 } else { 8 })
-            .acquire_timeout(Duration::from_secs(10))
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    if file {
-                        // A commit is on the disk before it is answered.
-                        connection.execute("PRAGMA journal_mode = WAL").await?;
-                        connection.execute("PRAGMA synchronous = FULL").await?;
-                        connection.execute("PRAGMA busy_timeout = 5000").await?;
-                    }
-                    Ok(())
-                })
-            });
-        let url = match file && !url.contains('?') {
-            true => format!("{url}?mode=rwc"),
-            false => url.to_string(),
+        let lock = match path(url) {
+            Some(path) => Some(locked(&path)?),
+            None => None,
         };
-        let pool = options.connect(&url).await.map_err(could_not("open the queue's database"))?;
+        let file = lock.is_some();
+        let pool = connect(url, true).await?;
         schema::migrator()
             .run(&pool)
             .await
             .map_err(could_not("bring the tables of the queue up to date"))?;
+        let (queue, events) = Self::new(pool, me, lock);
+        let queue = std::sync::Arc::new(queue);
+        if file {
+            queue.free_all().await?;
+        }
+        queue.arrive().await?;
+        tokio::spawn(intake::write(std::sync::Arc::downgrade(&queue), events));
+        Ok(queue)
+    }
+
+    /// Opens a database to look at what is in it, also while a server uses it.
+    pub async fn look(url: &str) -> Result<Self> {
+        Ok(Self::new(connect(url, false).await?, "", None).0)
+    }
+
+    /// Can a database be used, by a server that is to start?
+    pub async fn try_out(url: &str) -> Result<()> {
+        let _lock = path(url).map(|path| locked(&path)).transpose()?;
+        let pool = connect(url, true).await?;
+        let ready = schema::migrator().run(&pool).await;
+        ready.map_err(could_not("bring the tables of the queue up to date"))
+    }
+
+    fn new(pool: AnyPool, me: &str, lock: Option<File>) -> (Self, mpsc::Receiver<intake::Event>) {
         let (to_intake, events) = mpsc::channel(intake::WAITING);
-        let queue = std::sync::Arc::new(Self {
+        let queue = Self {
             pool,
             me: me.to_string(),
             to_intake,
@@ -137,13 +190,9 @@ impl Queue {
             served: Mutex::default(),
             turn: AtomicU64::new(0),
             others: Mutex::default(),
-        });
-        if file {
-            queue.free_all().await?;
-        }
-        queue.arrive().await?;
-        tokio::spawn(intake::write(std::sync::Arc::downgrade(&queue), events));
-        Ok(queue)
+            _lock: lock,
+        };
+        (queue, events)
     }
 
     /// Can the database be asked?

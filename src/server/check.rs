@@ -1,0 +1,68 @@
+//! Everything that is set, tried out before it counts.
+
+use super::identity::Identity;
+use super::options::Options;
+use super::queue::Queue;
+
+/// What a review does, as the App's settings on GitHub call it.
+const PERMISSIONS: [(&str, &str); 4] =
+    [("checks", "write"), ("contents", "read"), ("metadata", "read"), ("pull_requests", "write")];
+
+/// What the server has to be told. `check_run` and `installation` come without being asked for.
+const EVENTS: [&str; 5] =
+    ["issue_comment", "merge_group", "pull_request", "pull_request_review", "push"];
+
+/// What is right, and what is wrong with what to do about it, a line each.
+pub async fn check(options: &Options) -> Vec<Result<String, String>> {
+    let mut lines = Vec::new();
+    lines.push(match Queue::try_out(&options.database).await {
+        Ok(()) => Ok("the queue's database can be used".to_string()),
+        Err(error) => Err(error.to_string()),
+    });
+    lines.push(match tokio::net::TcpListener::bind(options.listen).await {
+        Ok(_) => Ok(format!("`{}` can be listened on", options.listen)),
+        Err(error) => Err(format!("could not listen on `{}`: {error}", options.listen)),
+    });
+    let identity = Identity::new(options);
+    match identity.as_app(async |app| app.identity().await).await {
+        Err(error) => lines.push(Err(error.to_string())),
+        Ok(known) if known.id != options.app => {
+            lines.push(Err(format!("the key is of App {}, not of {}", known.id, options.app)));
+        }
+        Ok(known) => {
+            let slug = known.slug.as_deref().unwrap_or("without a name");
+            lines.push(Ok(format!("GitHub knows the key as that of App {} ({slug})", known.id)));
+            for (name, least) in PERMISSIONS {
+                let granted = known.permissions.get(name).map(String::as_str);
+                if !matches!((least, granted), (_, Some("write")) | ("read", Some("read"))) {
+                    lines.push(Err(format!(
+                        "the App lacks the permission `{name}: {least}`\n  try: its settings on GitHub"
+                    )));
+                }
+            }
+            for event in EVENTS {
+                if !known.events.iter().any(|known| known == event) {
+                    lines.push(Err(format!(
+                        "the App is not told of `{event}`\n  try: its settings on GitHub"
+                    )));
+                }
+            }
+            lines.push(match identity.as_app(async |app| app.installations().await).await {
+                Ok(all) => Ok(format!("it is installed {} times", all.len())),
+                Err(error) => Err(error.to_string()),
+            });
+        }
+    }
+    for (what, tool) in [
+        ("kustomizations", options.rendering.tools.kustomize().map(|_| ())),
+        ("charts", options.rendering.tools.helm().map(|_| ())),
+    ] {
+        lines.push(match tool {
+            Ok(()) => Ok(format!("{what} can be built")),
+            Err(error) => {
+                Err(format!("{what} can't be built, and will be told as not evaluated: {error}"))
+            }
+        });
+    }
+    lines
+}
