@@ -71,6 +71,9 @@ pub(super) struct Serve {
     /// How long reviews may go on once the server is to end, in seconds
     #[arg(long, value_name = "SECONDS", env = "NETPOL_REVIEW_GRACE", default_value = "25", value_parser = clap::value_parser!(u64).range(0..=3600))]
     grace: u64,
+    /// After how long without a sign of life a process is given up, and others do what it held, in seconds
+    #[arg(long, value_name = "SECONDS", env = "NETPOL_REVIEW_LEASE", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=600))]
+    lease: u64,
     /// How log lines are written, to standard error; NETPOL_REVIEW_LOG chooses them, as `info` or `debug`
     #[arg(long, value_name = "FORMAT", env = "NETPOL_REVIEW_LOG_FORMAT", default_value = "json")]
     log_format: LogFormat,
@@ -217,8 +220,8 @@ fn options(serve: &Serve) -> Result<Options, Failure> {
         rendering: serve.render.options()?,
         reconcile: Duration::from_secs(serve.reconcile),
         grace: Duration::from_secs(serve.grace),
-        beat: queue::BEAT,
-        silent: queue::SILENT,
+        beat: Duration::from_secs(serve.lease) / 6,
+        silent: Duration::from_secs(serve.lease),
         pause: Duration::from_secs(1),
     })
 }

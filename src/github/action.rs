@@ -47,6 +47,8 @@ pub struct Inputs {
 pub struct AppRun {
     /// The App: whose check runs may be taken over.
     pub id: i64,
+    /// The head is reviewed though it has a concluded check of ours.
+    pub again: bool,
     /// Nobody tries again after this run, so that the check has to be concluded whatever happens.
     pub last: bool,
 }
@@ -134,9 +136,9 @@ pub async fn run(
     };
     let begun = match inputs.app {
         None => publish::begin(&api, &head, &inputs.run_id).await?,
-        Some(app) => match publish::resume(&api, &head, &inputs.run_id, app.id).await? {
+        Some(app) => match publish::resume(&api, &head, &inputs.run_id, app).await? {
             Some(begun) => begun,
-            None => return Err(Error::Moot("an earlier try has concluded the check")),
+            None => return Err(Error::Moot("the check is concluded")),
         },
     };
     let has_check = matches!(begun, Begun::Run(_));

@@ -5,6 +5,7 @@
 //! deletes the rest, and after it made one it looks again. A POST whose effect is unknown is never repeated
 //! before a look at what is there.
 
+use super::action::AppRun;
 use super::api::{Api, CheckOutput, CheckRun, IssueComment, ReviewComment};
 use super::check::{self, Check, NAME, SUMMARY};
 use super::client::{Error, Result};
@@ -211,18 +212,19 @@ pub async fn begin(api: &Api<'_>, commit: &str, external_id: &str) -> Result<Beg
     Ok(Begun::Status)
 }
 
-/// Begins the check run of a commit, or goes on with what an earlier try of the same App began. Nothing: one of this
-/// very run was concluded, so all is done.
+/// Begins the check run of a commit, or goes on with what an earlier try of the same App began. Nothing: all is done,
+/// as one of this very run was concluded, or another that is good enough.
 pub async fn resume(
     api: &Api<'_>,
     commit: &str,
     external_id: &str,
-    app: i64,
+    app: AppRun,
 ) -> Result<Option<Begun>> {
     let mut runs = api.check_runs(commit, NAME).await?;
-    runs.retain(|run| run.app.as_ref().is_some_and(|own| own.id == app));
+    runs.retain(|run| run.app.as_ref().is_some_and(|own| own.id == app.id));
     let own = |run: &&CheckRun| run.external_id.as_deref() == Some(external_id);
-    if runs.iter().filter(own).any(CheckRun::is_concluded) {
+    let counts = |run: &&CheckRun| own(run) || !app.again;
+    if runs.iter().filter(counts).any(CheckRun::is_concluded) {
         return Ok(None);
     }
     let mut open: Vec<&CheckRun> = runs.iter().filter(|run| !run.is_concluded()).collect();

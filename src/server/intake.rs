@@ -132,7 +132,10 @@ pub fn read(event: &str, body: &[u8]) -> Result<Vec<Wish>, Unreadable> {
             jobs.collect()
         }
         _ => match payload.repository.as_ref().and_then(|one| one.place(installation)) {
-            Some(place) => payload.task(event).map(|task| Wish::Do(Job::new(place, task))),
+            Some(place) => payload.task(event).map(|(task, again)| {
+                let job = Job::new(place, task);
+                Wish::Do(if again { job.again() } else { job })
+            }),
             None => None,
         }
         .into_iter()
@@ -161,35 +164,44 @@ impl Repository {
 }
 
 impl Payload {
-    fn task(&self, event: &str) -> Option<Task> {
+    /// What is to be done, and whether also where there is a concluded check.
+    fn task(&self, event: &str) -> Option<(Task, bool)> {
         let pull = || Some(Task::Pull(self.pull_request.as_ref()?.number));
-        match (event, self.action.as_str()) {
-            ("pull_request", "opened" | "synchronize" | "reopened" | "ready_for_review") => pull(),
+        Some(match (event, self.action.as_str()) {
+            ("pull_request", "opened" | "synchronize" | "ready_for_review") => (pull()?, false),
+            // While it was closed its base may have moved.
+            ("pull_request", "reopened") => (pull()?, true),
             // A change of the title means nothing.
-            ("pull_request", "edited") => pull().filter(|_| self.has_another_base()),
+            ("pull_request", "edited") if self.has_another_base() => (pull()?, true),
             // An approval is evidence, and so is its end.
-            ("pull_request_review", "submitted" | "dismissed") => {
-                let state = self.review.as_ref().and_then(|review| review.state.as_deref());
-                let counts = |state: &str| state != "commented";
-                pull().filter(|_| state.is_none_or(counts))
+            ("pull_request_review", "submitted" | "dismissed") if self.is_verdict() => {
+                (pull()?, true)
             }
-            ("check_run", "rerequested") => Task::head(&self.check_run.as_ref()?.head_sha),
-            ("check_suite", "rerequested") => Task::head(&self.check_suite.as_ref()?.head_sha),
+            ("check_run", "rerequested") => (Task::head(&self.check_run.as_ref()?.head_sha)?, true),
+            ("check_suite", "rerequested") => {
+                (Task::head(&self.check_suite.as_ref()?.head_sha)?, true)
+            }
             ("merge_group", "checks_requested") => {
                 let group = self.merge_group.as_ref()?;
-                Task::group(&group.base_sha, &group.head_sha)
+                (Task::group(&group.base_sha, &group.head_sha)?, false)
             }
-            ("issue_comment", "created" | "edited" | "deleted") => {
+            ("issue_comment", "created" | "edited" | "deleted") if self.has_command() => {
                 let issue = self.issue.as_ref()?;
                 issue.pull_request.as_ref()?;
-                self.has_command().then_some(Task::Pull(issue.number))
+                (Task::Pull(issue.number), true)
             }
             ("push", _) if !self.deleted => {
                 let branch = self.reference.as_deref()?.strip_prefix("refs/heads/")?;
-                Some(Task::Base(branch.into()))
+                (Task::Base(branch.into()), true)
             }
-            _ => None,
-        }
+            _ => return None,
+        })
+    }
+
+    /// Does the review of somebody say more than words?
+    fn is_verdict(&self) -> bool {
+        let state = self.review.as_ref().and_then(|review| review.state.as_deref());
+        state.is_none_or(|state| state != "commented")
     }
 
     fn has_another_base(&self) -> bool {

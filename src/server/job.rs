@@ -43,6 +43,8 @@ pub struct Job {
     pub place: Place,
     /// What.
     pub task: Task,
+    /// Also where the head has a concluded check of ours: its meaning changed, or somebody wants it.
+    pub again: bool,
 }
 
 impl Task {
@@ -74,9 +76,15 @@ fn is_commit(text: &str) -> bool {
 }
 
 impl Job {
-    /// A job.
+    /// A job, for heads that have no concluded check.
     pub fn new(place: Place, task: Task) -> Self {
-        Self { place, task }
+        Self { place, task, again: false }
+    }
+
+    /// The same, whatever check there is.
+    #[must_use]
+    pub fn again(self) -> Self {
+        Self { again: true, ..self }
     }
 
     /// What tells it from others.

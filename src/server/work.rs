@@ -48,7 +48,7 @@ pub struct Work {
 impl Work {
     /// Does a job.
     pub async fn job(&self, claimed: &Claimed) -> Result<Ended, Failure> {
-        let Job { place, task } = &claimed.job;
+        let Job { place, task, .. } = &claimed.job;
         let result = match task {
             Task::Installation => self.installation(place).await,
             Task::Repository => self.repository(place).await,
@@ -118,7 +118,7 @@ impl Work {
     }
 
     async fn again(&self, place: &Place, pulls: Vec<github::Pull>) -> Result<Ended, Failure> {
-        let job = |pull: github::Pull| Job::new(place.clone(), Task::Pull(pull.number));
+        let job = |pull: github::Pull| Job::new(place.clone(), Task::Pull(pull.number)).again();
         let jobs: Vec<Job> = pulls.into_iter().map(job).collect();
         self.queue.ask(&jobs).await.map_err(by_queue)?;
         Ok(Ended::Done)
@@ -142,7 +142,11 @@ impl Work {
             rendering: rendering.clone(),
             // A review that is tried again is the same one.
             run_id: claimed.run_id(),
-            app: Some(AppRun { id: self.identity.app(), last: claimed.attempt >= ATTEMPTS }),
+            app: Some(AppRun {
+                id: self.identity.app(),
+                again: claimed.job.again,
+                last: claimed.attempt >= ATTEMPTS,
+            }),
             ..Inputs::default()
         };
         let clock = Clock { today: chrono::Utc::now().date_naive(), pause: *pause };

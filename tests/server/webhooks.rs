@@ -53,7 +53,7 @@ fn opened() -> Vec<u8> {
 
 /// Does the server still do its work?
 fn expect_alive(house: &House) {
-    house.github.send(&house.github.pull_event(REPOSITORY, 1, "reopened"));
+    house.github.send(&house.github.pull_event(REPOSITORY, 1, "opened"));
     let head = house.head();
     house.until("the check is concluded", || !house.concluded(&head).is_empty());
 }

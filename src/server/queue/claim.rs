@@ -124,7 +124,7 @@ impl Queue {
         let taken = sqlx::query(
             "UPDATE jobs SET owner = $1, attempts = attempts + 1
              WHERE key = $2 AND owner IS NULL AND dead = 0
-             RETURNING installation, repository, name, task, generation, attempts, asked",
+             RETURNING installation, repository, name, task, again, generation, attempts, asked",
         )
         .bind(&self.me)
         .bind(&key)
@@ -133,13 +133,13 @@ impl Queue {
         .map_err(&failed)?;
         let Some(row) = taken else { return Ok(None) };
         let (generation, attempt) =
-            (row.try_get(4).map_err(&failed)?, row.try_get(5).map_err(&failed)?);
+            (row.try_get(5).map_err(&failed)?, row.try_get(6).map_err(&failed)?);
         let Some(job) = job(&row, 0) else {
             // A newer version wrote it. It is kept for somebody to look at.
             self.bury(&key, "this version does not know what is to be done").await?;
             return Ok(None);
         };
-        let asked = row.try_get(6).map_err(&failed)?;
+        let asked = row.try_get(7).map_err(&failed)?;
         Ok(Some(Claimed { key, job, generation, attempt, asked }))
     }
 

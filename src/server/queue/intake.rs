@@ -125,6 +125,8 @@ const ASKED_AGAIN: &str = " ON CONFLICT (key) DO UPDATE SET
     installation = excluded.installation,
     name = excluded.name,
     task = excluded.task,
+    again = CASE WHEN excluded.again > jobs.again THEN excluded.again ELSE jobs.again END,
+    priority = CASE WHEN excluded.priority < jobs.priority THEN excluded.priority ELSE jobs.priority END,
     asked = CASE WHEN jobs.dead = 1 OR jobs.owner IS NOT NULL THEN excluded.asked ELSE jobs.asked END";
 
 /// What is there stays as it is, but is tried again where it was tried too often.
@@ -137,10 +139,10 @@ async fn insert(
     jobs: &BTreeMap<String, &Job>,
     conflict: &str,
 ) -> std::result::Result<(), sqlx::Error> {
-    let rows = rows(jobs.len(), 8, ", 1, 0, 0");
+    let rows = rows(jobs.len(), 9, ", 1, 0, 0");
     let sql = format!(
         "INSERT INTO jobs
-         (key, installation, repository, name, task, priority, asked, due, generation, attempts, dead)
+         (key, installation, repository, name, task, again, priority, asked, due, generation, attempts, dead)
          VALUES {rows}{conflict}"
     );
     let now = now();
@@ -152,6 +154,7 @@ async fn insert(
             .bind(job.place.repository)
             .bind(&job.place.name)
             .bind(serde_json::to_string(&job.task).unwrap_or_default())
+            .bind(i64::from(job.again))
             .bind(job.task.priority())
             .bind(now)
             .bind(now);

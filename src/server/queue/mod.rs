@@ -15,7 +15,7 @@ mod schema;
 
 pub use claim::Claimed;
 pub use intake::Accepted;
-pub use replicas::{BEAT, Life, SILENT};
+pub use replicas::Life;
 
 use super::job::{Job, Place, Task};
 use sqlx::AnyPool;
@@ -232,7 +232,7 @@ impl Queue {
     /// The jobs that are tried no more, by their keys.
     pub async fn dead(&self) -> Result<Vec<Dead>> {
         let rows = sqlx::query(
-            "SELECT key, installation, repository, name, task, error FROM jobs WHERE dead = 1 ORDER BY key",
+            "SELECT key, installation, repository, name, task, again, error FROM jobs WHERE dead = 1 ORDER BY key",
         )
         .fetch_all(&self.pool)
         .await
@@ -241,7 +241,7 @@ impl Queue {
             Some(Dead {
                 key: row.try_get(0).ok()?,
                 job: job(row, 1)?,
-                error: row.try_get::<Option<String>, usize>(5).ok()?.unwrap_or_default(),
+                error: row.try_get::<Option<String>, usize>(6).ok()?.unwrap_or_default(),
             })
         };
         Ok(rows.iter().filter_map(read).collect())
@@ -278,7 +278,7 @@ impl Queue {
     }
 }
 
-/// The job whose columns begin at an index: installation, repository, name, task.
+/// The job whose columns begin at an index: installation, repository, name, task, again.
 fn job(row: &AnyRow, at: usize) -> Option<Job> {
     let place = Place {
         installation: row.try_get(at).ok()?,
@@ -286,7 +286,8 @@ fn job(row: &AnyRow, at: usize) -> Option<Job> {
         name: row.try_get(at + 2).ok()?,
     };
     let task: Task = serde_json::from_str(&row.try_get::<String, usize>(at + 3).ok()?).ok()?;
-    Some(Job { place, task })
+    let again: i64 = row.try_get(at + 4).ok()?;
+    Some(Job { place, task, again: again != 0 })
 }
 
 /// The time, in milliseconds since 1970.

@@ -5,12 +5,6 @@ use sqlx::Row;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How often a process shows that it lives.
-pub const BEAT: Duration = Duration::from_secs(5);
-
-/// How long a counter may stand still before its process counts as gone.
-pub const SILENT: Duration = Duration::from_secs(30);
-
 /// The counters of the other processes, and since when each stands where it is, by our monotonic clock.
 pub type Others = HashMap<String, (i64, Instant)>;
 

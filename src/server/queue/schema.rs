@@ -22,6 +22,7 @@ CREATE TABLE jobs (
     repository BIGINT NOT NULL,
     name TEXT NOT NULL,
     task TEXT NOT NULL,
+    again BIGINT NOT NULL,
     priority BIGINT NOT NULL,
     generation BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
