@@ -100,7 +100,11 @@ fn file(
         if index > 0 {
             rows.push(None);
         }
-        rows.extend(hunk.iter().map(|line| Some(marked(*line, marks))));
+        let mut above = None;
+        for line in hunk {
+            rows.push(Some(marked(*line, above, marks)));
+            above = line.after.or(above);
+        }
     }
     let shown = choose(&rows, most);
     let mut last = None;
@@ -127,14 +131,15 @@ fn file(
     }
 }
 
-/// The cards whose causes a line belongs to. What stands before is shown where it went, or still is.
-fn marked<'t>(line: Line<'t>, marks: &[(Side, u32, u32, usize)]) -> Marked<'t> {
+/// The cards whose causes a line belongs to; `above` is the number after the change of the last line above that has
+/// one. What was taken out of lines that are a cause belongs to it.
+fn marked<'t>(line: Line<'t>, above: Option<u32>, marks: &[(Side, u32, u32, usize)]) -> Marked<'t> {
     let mut cards = Vec::new();
     for (side, first, last, card) in marks {
         let within = |number: Option<u32>| number.is_some_and(|at| (*first..=*last).contains(&at));
         let own = match side {
             Side::Before => within(line.before),
-            Side::After | Side::Both => within(line.after),
+            Side::After | Side::Both => within(line.after.or(above)),
         };
         if own && !cards.contains(card) {
             cards.push(*card);
