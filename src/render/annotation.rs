@@ -118,7 +118,7 @@ pub fn annotations<'a>(report: &'a Report, gate: Option<&'a Gate>) -> Vec<Annota
 }
 
 /// The waiver in force that covers a row or a finding.
-fn waiver<'a>(gate: Option<&'a Gate>, fingerprint: &str) -> Option<&'a Waiver> {
+pub fn waiver<'a>(gate: Option<&'a Gate>, fingerprint: &str) -> Option<&'a Waiver> {
     let mut waived = gate.into_iter().flat_map(|gate| &gate.waived);
     waived.find(|(_, covered)| covered == fingerprint).map(|(waiver, _)| waiver)
 }

@@ -8,6 +8,7 @@ pub mod annotation;
 pub mod csv;
 pub mod dot;
 pub mod github;
+pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod mermaid;

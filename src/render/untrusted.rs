@@ -16,6 +16,9 @@ pub const PLAIN_CAP: usize = 1_000;
 /// Longest label of a picture, in characters.
 pub const LABEL_CAP: usize = 120;
 
+/// Longest text that [`html`] writes, in characters.
+pub const HTML_CAP: usize = 600;
+
 /// Is this character invisible, or does it steer the display instead of being shown?
 fn steers(c: char) -> bool {
     c.is_control()
@@ -77,6 +80,23 @@ pub fn markdown(text: &str) -> String {
     let edge = |c: Option<char>| matches!(c, Some(' ' | '`'));
     let pad = if edge(shown.chars().next()) || edge(shown.chars().last()) { " " } else { "" };
     format!("{fence}{pad}{shown}{pad}{fence}")
+}
+
+/// For HTML: the text of an element, or the value of a quoted attribute that takes any text, and nothing
+/// else. This is the only function that writes manifest text into HTML.
+pub fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in visible(text, HTML_CAP).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// A fenced block of Markdown, `indent` columns from the margin, whose fence is longer than any run of

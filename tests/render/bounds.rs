@@ -6,7 +6,7 @@ use netpol_review::report::*;
 
 use crate::samples;
 
-fn huge(rows: usize, name: &str) -> Report {
+pub fn huge(rows: usize, name: &str) -> Report {
     let mut row = samples::default_deny_deleted();
     row.from.text = name.into();
     row.to.text = name.into();

@@ -8,7 +8,7 @@ use netpol_review::report::*;
 use crate::samples;
 
 /// Each report by the name of its idea.
-fn reports() -> Vec<(&'static str, Report)> {
+pub fn reports() -> Vec<(&'static str, Report)> {
     use samples::{report, with_rows};
     let mut unknown = report(Verdict::Unknown);
     unknown.not_evaluated = samples::entries();

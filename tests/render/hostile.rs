@@ -2,6 +2,7 @@
 
 use comrak::{Options, markdown_to_html};
 use netpol_review::gate::Gate;
+use netpol_review::render::html::{self as page, About, FileChange};
 use netpol_review::render::{
     csv, dot, find, github, json, markdown, mermaid, sarif, text, untrusted, words::Piece,
 };
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::samples;
 
-const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 16] = [
     "](http://evil.example)",
     "[click](http://evil.example)",
     "`` ` ``` ````",
@@ -31,7 +32,7 @@ const NAMES: [&str; 16] = [
 ];
 
 /// A report with `name` wherever a report can hold text out of manifests.
-fn hostile(name: &str) -> Report {
+pub fn hostile(name: &str) -> Report {
     let mut report = samples::everything();
     report.before.name = name.into();
     report.after.name = name.into();
@@ -175,7 +176,7 @@ fn check_markdown(body: &str) {
     assert_eq!(open, html.matches("</details>").count(), "folds of:\n{body}");
 }
 
-fn bidi(c: char) -> bool {
+pub fn bidi(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -258,6 +259,40 @@ fn check_sarif(report: &Report, name: &str) {
     }
 }
 
+/// The page with `name` also in the pull request's title, its files and their paths.
+fn check_page(report: &Report, name: &str) {
+    let mut report = report.clone();
+    let mut finding = samples::findings()[0].clone();
+    finding.message = Message::new("about ").name(name);
+    finding.policy = Some(name.into());
+    finding.location.file = name.into();
+    if let Some(fix) = &mut finding.fix {
+        fix.description = Message::new("write ").name(name);
+        fix.diff = Some(name.into());
+        fix.removes = vec![name.into()];
+    }
+    let row = report.environments[0].opened[0].fingerprint.clone();
+    let under = Finding { row: Some(row), ..finding.clone() };
+    let older = Finding { introduced: false, ..finding.clone() };
+    let mut example = finding.clone();
+    if let Some(fix) = &mut example.fix {
+        (fix.location, fix.diff, fix.replacement) = (None, None, Some(name.into()));
+    }
+    report.environments[0].findings = vec![finding, example, under, older];
+    let about = About {
+        title: Some(name.into()),
+        made: name.into(),
+        notes: vec![vec![Piece::Words("A mistake: "), Piece::Name(name.into())]],
+        changes: vec![FileChange {
+            path: name.into(),
+            before: Some("a".into()),
+            after: Some(name.into()),
+        }],
+        ..crate::html::about()
+    };
+    crate::html::check(&page::page(&report, Some(&gate(&report, name)), &about));
+}
+
 /// All strings of a document with the names of their fields.
 fn strings<'a>(value: &'a serde_json::Value, into: &mut Vec<(&'a str, &'a str)>) {
     match value {
@@ -301,6 +336,7 @@ fn check_all(name: &str) {
     assert_eq!(value["before"]["name"], name);
     check_commands(&report, name);
     check_sarif(&report, name);
+    check_page(&report, name);
     let picture = mermaid::listing(&listing(name));
     check_terminal(&picture);
     for line in picture.lines().filter(|line| line.contains('"')) {
@@ -337,6 +373,8 @@ fn hostile_names_are_still_shown() {
         "hostile_markdown",
         markdown::report(&report, &markdown::Options::default())
     );
+    let shown = page::page(&report, None, &crate::html::about());
+    insta::assert_snapshot!("hostile_html", crate::html::lines(&shown));
     let commands = NAMES.map(|name| github::report(&hostile(name), None));
     let first = commands.iter().filter_map(|text| text.lines().next());
     insta::assert_snapshot!("hostile_github", first.collect::<Vec<_>>().join("\n"));
@@ -369,6 +407,21 @@ fn code_spans_hold_what_they_are_given() {
     }
     let long = untrusted::markdown(&"x".repeat(1000));
     assert_eq!(long, format!("`{}…`", "x".repeat(untrusted::MARKDOWN_CAP)));
+}
+
+#[test]
+fn html_holds_what_it_is_given() {
+    let cases = [
+        ("payments/db", "payments/db"),
+        ("<script>alert('1')</script>", "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;"),
+        ("\"&amp;", "&quot;&amp;amp;"),
+        ("a\nb\u{1b}\u{202e}\t", "a\\nb\\u{1b}\\u{202e}\\t"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(untrusted::html(text), expected, "{text:?}");
+    }
+    let long = untrusted::html(&"<".repeat(1000));
+    assert_eq!(long, format!("{}…", "&lt;".repeat(untrusted::HTML_CAP)));
 }
 
 #[test]

@@ -3,4 +3,6 @@
 mod bounds;
 mod formats;
 mod hostile;
+mod html;
 mod samples;
+mod tags;

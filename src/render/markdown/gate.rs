@@ -2,69 +2,15 @@
 
 use super::body::{Body, Item};
 use super::{more, share};
-use crate::gate::{Gate, GateVerdict};
+use crate::gate::Gate;
 use crate::render::{untrusted, words};
-use crate::settings::{FailOn, Mode, Waiver};
-use std::collections::BTreeSet;
+use crate::settings::Waiver;
 
 /// One line below the verdict: does the check pass, and what decides it. Holds no text out of manifests.
 pub fn line(gate: &Gate) -> String {
-    let level = level(gate.fail_on);
-    let waived = match gate.waived.len() {
-        0 => String::new(),
-        count => format!("; {count} waived"),
-    };
-    let blocking = blocking(gate);
-    match (gate.verdict, gate.mode) {
-        (GateVerdict::Pass, _) if gate.fail_on == FailOn::Never => {
-            format!("The check passes: by its configuration nothing here fails it{waived}.")
-        }
-        (GateVerdict::Pass, _) => {
-            format!("The check passes: nothing {level} waits for somebody to accept it{waived}.")
-        }
-        (GateVerdict::Fail, Mode::Enforce) => format!(
-            "**The check fails**: {} {level}{waived}. To accept one, merge a waiver of its fingerprint into \
-             the configuration.",
-            blocking
-        ),
-        (GateVerdict::Fail, Mode::Warn) => {
-            format!("The check only warns: {blocking} {level}{waived}.")
-        }
-        (GateVerdict::Unknown, Mode::Enforce) => {
-            "**The check fails**: what was not evaluated could hide something that opens.".into()
-        }
-        (GateVerdict::Unknown, Mode::Warn) => {
-            "The check only warns: what was not evaluated could hide something that opens.".into()
-        }
-    }
-}
-
-/// `2 opened paths and 1 finding are`. What several environments have stands once.
-fn blocking(gate: &Gate) -> String {
-    let different = |list: &[(String, String)]| {
-        list.iter().map(|(_, print)| print.as_str()).collect::<BTreeSet<_>>().len()
-    };
-    let (paths, findings) = (different(&gate.blocking), different(&gate.blocking_findings));
-    match (paths, findings) {
-        (paths, 0) => words::count(paths, "opened path is", "opened paths are"),
-        (0, findings) => words::count(findings, "finding is", "findings are"),
-        (paths, findings) => format!(
-            "{} and {} are",
-            words::count(paths, "opened path", "opened paths"),
-            words::count(findings, "finding", "findings")
-        ),
-    }
-}
-
-/// `at or above medium`, to stand behind "nothing" and "paths are".
-pub fn level(fail_on: FailOn) -> &'static str {
-    match fail_on {
-        FailOn::Never | FailOn::Any => "of any severity",
-        FailOn::Low => "at or above low",
-        FailOn::Medium => "at or above medium",
-        FailOn::High => "at or above high",
-        FailOn::Critical => "at critical",
-    }
+    let words::Decided { fails, what, why } = words::decided(gate);
+    let bold = if fails { "**" } else { "" };
+    format!("{bold}{what}{bold}: {why}")
 }
 
 /// Waivers in force and expired ones: which row, who, why, until when.

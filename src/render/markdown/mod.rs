@@ -55,9 +55,6 @@ mod share {
 /// How many places of one group of entries are shown.
 const PLACES: usize = 5;
 
-/// Where to find what does not fit.
-const ELSEWHERE: &str = "see the JSON report, or run the command at the end";
-
 /// The body, at most [`LIMIT`] less [`RESERVED`] bytes.
 pub fn report(report: &Report, options: &Options<'_>) -> String {
     let report = &merged(report);
@@ -92,7 +89,7 @@ fn head(body: &mut Body, report: &Report, options: &Options<'_>) {
             introduced.map(|finding| finding.severity).max().map_or("✅", sign)
         }
     };
-    let verdict = capital(&words::verdict(report));
+    let verdict = words::capital(&words::verdict(report));
     let resolved = if options.resolved { "Resolved, nothing opens any more: " } else { "" };
     body.put(&format!("### {sign} {resolved}{verdict}\n\n"));
     if let Some(gate) = options.gate {
@@ -124,15 +121,11 @@ fn head(body: &mut Body, report: &Report, options: &Options<'_>) {
         body.section(share::NOTES, "> [!NOTE]\n", &notes, more, "\n");
     }
     if let Some(warning) = words::warning(report) {
-        body.put(&format!("> [!WARNING]\n> **{}.** See \"Not evaluated\".\n\n", capital(&warning)));
+        body.put(&format!(
+            "> [!WARNING]\n> **{}.** See \"Not evaluated\".\n\n",
+            words::capital(&warning)
+        ));
     }
-}
-
-/// The text with a capital letter.
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    format!("{first}{}", letters.as_str())
 }
 
 /// A coloured sign for a severity, beside its name.
@@ -271,7 +264,7 @@ fn not_evaluated(body: &mut Body, entries: &[NotEvaluated]) {
         };
         items.push(Item { full, short });
     }
-    let more = |rest| format!("- and {rest} more reasons: {ELSEWHERE}\n");
+    let more = |rest| format!("- and {rest} more reasons: {}\n", words::ELSEWHERE);
     body.section(share::NOT_EVALUATED, "#### Not evaluated\n\n", &items, more, "\n");
 }
 
@@ -359,7 +352,7 @@ fn inventory(body: &mut Body, report: &Report) {
     let line = |source: &Inventory| {
         let [before, behind] = words::inventory(source);
         let name = untrusted::markdown(&source.file);
-        Item::new(format!("- {}{name}{behind}\n", capital(&before)))
+        Item::new(format!("- {}{name}{behind}\n", words::capital(&before)))
     };
     let items: Vec<Item> = report.inventory.iter().map(line).collect();
     if !items.is_empty() {
@@ -368,15 +361,7 @@ fn inventory(body: &mut Body, report: &Report) {
 }
 
 fn foot(body: &mut Body, report: &Report) {
-    let hex = |commit: &Option<String>| {
-        commit.clone().filter(|id| id.len() >= 7 && id.chars().all(|c| c.is_ascii_hexdigit()))
-    };
-    let command = match (hex(&report.before.commit), hex(&report.after.commit)) {
-        (Some(before), Some(after)) => {
-            format!("netpol-review diff --git {before}..{after}")
-        }
-        _ => "netpol-review diff BEFORE AFTER".into(),
-    };
+    let command = words::command(report);
     let before = fold("Run it yourself");
     body.put(&format!("{before}```sh\n{command}\n```\n{FOLD_END}"));
     body.put(&format!(
@@ -395,5 +380,5 @@ fn fold(summary: &str) -> String {
 }
 
 fn more(rest: usize) -> String {
-    format!("- and {rest} more: {ELSEWHERE}\n")
+    format!("- and {rest} more: {}\n", words::ELSEWHERE)
 }

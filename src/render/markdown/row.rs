@@ -82,20 +82,7 @@ fn more_causes(causes: &[Cause]) -> Option<String> {
 
 /// Who gains it, in figures only: it stands in HTML.
 fn summary(row: &Row) -> String {
-    let figure = |peers| words::declared(peers).map_or(0, |declared| declared.count);
-    let declared = match (figure(&row.from), figure(&row.to)) {
-        (0, 0) => None,
-        (0, to) => Some(format!("to {}", workloads(to))),
-        (from, 0) => Some(format!("from {}", workloads(from))),
-        (from, to) => Some(format!("{} → {to}", workloads(from))),
-    };
-    let undeclared = words::undeclared(row, true);
-    let who: Vec<String> = declared.into_iter().chain(undeclared.map(str::to_owned)).collect();
-    if who.is_empty() {
-        "Details and an example".into()
-    } else {
-        format!("Details: {}", who.join("; "))
-    }
+    words::who(row).map_or("Details and an example".into(), |who| format!("Details: {who}"))
 }
 
 fn workloads(count: usize) -> String {

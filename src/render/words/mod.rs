@@ -5,11 +5,13 @@
 
 mod edit;
 mod finding;
+mod gate;
 mod inventory;
 mod isolation;
 
 pub use edit::{cause, remedy};
 pub use finding::{about, fix, fixed, message, older, once, told};
+pub use gate::{Decided, decided};
 pub use inventory::{inventory, listed};
 pub use isolation::isolation;
 
@@ -247,6 +249,22 @@ pub fn declared(peers: &Peers) -> Option<DeclaredPeers> {
     }
 }
 
+/// Who gains an opened row, in figures: `47 declared workloads → 1; pods not declared in these manifests gain it
+/// too`. Holds no text out of manifests.
+pub fn who(row: &Row) -> Option<String> {
+    let figure = |peers| declared(peers).map_or(0, |declared| declared.count);
+    let workloads = |n| count(n, "declared workload", "declared workloads");
+    let declared = match (figure(&row.from), figure(&row.to)) {
+        (0, 0) => None,
+        (0, to) => Some(format!("to {}", workloads(to))),
+        (from, 0) => Some(format!("from {}", workloads(from))),
+        (from, to) => Some(format!("{} → {to}", workloads(from))),
+    };
+    let undeclared = undeclared(row, true).map(str::to_owned);
+    let who: Vec<String> = declared.into_iter().chain(undeclared).collect();
+    (!who.is_empty()).then(|| who.join("; "))
+}
+
 /// What admits a flow at one end: `ingress rule 1 of policy payments/db, k8s/db.yaml:12-18`.
 pub fn admission(admission: &Admission, ingress: bool) -> Phrase {
     match admission {
@@ -346,4 +364,29 @@ pub fn read(read: &ReadCounts) -> String {
         count(read.policies, "policy", "policies"),
         count(read.workloads, "workload", "workloads"),
     )
+}
+
+/// Where to find what does not fit.
+pub const ELSEWHERE: &str = "see the JSON report, or run the command at the end";
+
+/// The commits that were compared, where both sides are commits.
+pub fn commits(report: &Report) -> Option<[&str; 2]> {
+    let hex = |id: &&str| id.len() >= 7 && id.chars().all(|c| c.is_ascii_hexdigit());
+    let before = report.before.commit.as_deref().filter(hex)?;
+    Some([before, report.after.commit.as_deref().filter(hex)?])
+}
+
+/// The command that makes the report once more, in a clone that has both commits.
+pub fn command(report: &Report) -> String {
+    match commits(report) {
+        Some([before, after]) => format!("netpol-review diff --git {before}..{after}"),
+        None => "netpol-review diff BEFORE AFTER".into(),
+    }
+}
+
+/// The text with a capital letter.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}", letters.as_str())
 }
