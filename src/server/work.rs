@@ -95,9 +95,10 @@ impl Work {
         let api = Api::new(&client, &name);
         let mut jobs = Vec::new();
         for pull in api.open_pulls(None).await.map_err(by_github)? {
-            let concluded = api.is_concluded(&pull.head.sha, self.identity.app()).await;
-            if !concluded.map_err(by_github)? {
-                jobs.push(Job::new(place.clone(), Task::Pull(pull.number)));
+            let job = Job::new(place.clone(), Task::Pull(pull.number));
+            let (head, app) = (&pull.head.sha, self.identity.app());
+            if !api.is_concluded(head, app, &job.key()).await.map_err(by_github)? {
+                jobs.push(job);
             }
         }
         self.queue.ensure(&jobs).await.map_err(by_queue)?;
@@ -113,7 +114,9 @@ impl Work {
 
     async fn head(&self, place: &Place, head: &str) -> Result<Ended, Failure> {
         let (client, name) = (self.client(place).await?, name(place)?);
-        let pulls = Api::new(&client, &name).pulls_of(head).await.map_err(by_github)?;
+        let mut pulls = Api::new(&client, &name).open_pulls(None).await.map_err(by_github)?;
+        // Asked for by commit, GitHub leaves out those of forks.
+        pulls.retain(|pull| pull.head.sha == head);
         self.again(place, pulls).await
     }
 
@@ -153,7 +156,12 @@ impl Work {
         let never = std::future::pending();
         let run = github::run(&event, &inputs, &client, Some(&token), clock, never, |_, _| {});
         match run.await {
-            Ok(outcome) => Ok(Ended::Reviewed(Box::new(outcome))),
+            Ok(outcome) => {
+                let job = |number: &u64| Job::new(place.clone(), Task::Pull(*number)).again();
+                let milder: Vec<Job> = outcome.milder.iter().map(job).collect();
+                self.queue.ask(&milder).await.map_err(by_queue)?;
+                Ok(Ended::Reviewed(Box::new(outcome)))
+            }
             Err(RunError::Moot(why)) => Ok(Ended::Moot(why.into())),
             Err(RunError::GitHub(error)) => Err(by_github(error)),
             Err(error) if error.is_passing() => {

@@ -10,5 +10,6 @@ mod world;
 mod house;
 mod postgres;
 mod queue;
+mod replicas;
 mod reviews;
 mod webhooks;

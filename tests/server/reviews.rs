@@ -1,7 +1,7 @@
 //! From a webhook to what stands on GitHub.
 
 use crate::house::{APP, House, INSTALLATION, REPOSITORY, commit};
-use crate::server::{Fault, When};
+use crate::server::{Fault, Pull, When};
 use crate::world::WEB;
 
 #[test]
@@ -131,5 +131,56 @@ fn what_fails_once_is_tried_again() {
     house.github.fault(When::is("POST", "/access_tokens"), Fault::Status(500));
     let running = house.start();
     house.expect_one_review("failure");
+    running.end();
+}
+
+/// GitHub takes the newest check of a commit for every pull request with that head. One that opens nothing must not
+/// undo the failure of another.
+#[test]
+fn a_second_pull_request_with_the_same_head_does_not_undo_a_failure() {
+    let house = House::new();
+    // To this branch the same head brings nothing new.
+    house.world.git(&["branch", "lenient", "feature"]);
+    let running = house.start();
+    house.expect_one_review("failure");
+    house
+        .github
+        .open_pull(REPOSITORY, Pull { number: 2, base: "lenient".into(), ..Pull::default() });
+    house.github.send(&house.github.pull_event(REPOSITORY, 2, "opened"));
+    let head = house.head();
+    house.until("both are concluded", || house.concluded(&head).len() == 2);
+    house.until_idle();
+    let last = house.concluded(&head).pop().expect("a check");
+    assert_eq!(last.conclusion.as_deref(), Some("failure"));
+    let title = last.title.clone().unwrap_or_default();
+    assert!(title.starts_with("pull request #1 has the same head, and fails"), "{title}");
+    // Once the other is closed nothing stands in its way.
+    house.github.edit_pull(REPOSITORY, 1, |pull| pull.closed = true);
+    house.github.send(&house.github.check_run_event(REPOSITORY, last.id, "somebody"));
+    house.until("a third check", || house.concluded(&head).len() == 3);
+    let last = house.concluded(&head).pop().and_then(|run| run.conclusion);
+    assert_eq!(last.as_deref(), Some("success"));
+    running.end();
+}
+
+/// The same where the milder one came first.
+#[test]
+fn a_failure_reaches_the_other_pull_requests_with_its_head() {
+    let house = House::new();
+    house.world.git(&["branch", "lenient", "feature"]);
+    house.github.edit_pull(REPOSITORY, 1, |pull| pull.closed = true);
+    house
+        .github
+        .open_pull(REPOSITORY, Pull { number: 2, base: "lenient".into(), ..Pull::default() });
+    let running = house.start();
+    let head = house.head();
+    house.until("the mild one is concluded", || house.concluded(&head).len() == 1);
+    house.until_idle();
+    house.github.edit_pull(REPOSITORY, 1, |pull| pull.closed = false);
+    house.github.send(&house.github.pull_event(REPOSITORY, 1, "reopened"));
+    house.until("the mild one is told", || house.concluded(&head).len() == 3);
+    house.until_idle();
+    let last = house.concluded(&head).pop().and_then(|run| run.conclusion);
+    assert_eq!(last.as_deref(), Some("failure"));
     running.end();
 }

@@ -68,7 +68,7 @@ pub struct Queue {
     turn: AtomicU64,
     others: Mutex<replicas::Others>,
     /// Held as long as the database is ours alone.
-    _lock: Option<File>,
+    lock: Mutex<Option<File>>,
 }
 
 /// A job that is tried no more, for somebody to look at.
@@ -190,7 +190,7 @@ impl Queue {
             served: Mutex::default(),
             turn: AtomicU64::new(0),
             others: Mutex::default(),
-            _lock: lock,
+            lock: Mutex::new(lock),
         };
         (queue, events)
     }
@@ -275,6 +275,8 @@ impl Queue {
     /// Ends all that uses the database.
     pub async fn close(&self) {
         self.pool.close().await;
+        // Whoever still has the queue in hand can do nothing with it any more.
+        lock(&self.lock).take();
     }
 }
 

@@ -1,0 +1,202 @@
+//! Several servers on one PostgreSQL, and servers that are killed at any moment: every open pull request ends with
+//! exactly one comment and one concluded check for its head.
+
+use crate::house::{self, APP, House, REPOSITORY, SECRET, keys};
+use crate::postgres;
+use crate::server::Pull;
+use crate::world::{ANY, WEB};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long servers are killed. Minutes are for a measurement: NETPOL_REVIEW_CHAOS=180.
+fn chaos() -> Duration {
+    let seconds = std::env::var("NETPOL_REVIEW_CHAOS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(12))
+}
+
+/// A server that is a process.
+struct Replica {
+    port: u16,
+    child: Option<Child>,
+    killed: Option<Instant>,
+}
+
+impl Replica {
+    fn new() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        Self { port, child: None, killed: None }
+    }
+
+    fn start(&mut self, house: &House, database: &str) {
+        let key = house.folder.path().join("key.pem");
+        std::fs::write(&key, &keys()[0].private_pem).expect("a file");
+        let child = Command::new(env!("CARGO_BIN_EXE_netpol-review"))
+            .arg("serve")
+            .args(["--app-id", &APP.to_string()])
+            .arg("--private-key-file")
+            .arg(&key)
+            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--database", database, "--github-url", house.github.url()])
+            .args(["--workers", "4", "--per-installation", "4"])
+            .args(["--lease", "2", "--reconcile", "10", "--log-format", "text"])
+            .env("NETPOL_REVIEW_WEBHOOK_SECRET", SECRET)
+            .stderr(match std::env::var_os("NETPOL_REVIEW_CHAOS_LOG") {
+                Some(path) => std::fs::File::options()
+                    .append(true)
+                    .create(true)
+                    .open(path)
+                    .expect("a file")
+                    .into(),
+                None => Stdio::null(),
+            })
+            .spawn();
+        self.child = Some(child.expect("the program runs"));
+        self.killed = None;
+    }
+
+    /// No goodbye.
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("killed");
+            child.wait().expect("gone");
+            self.killed = Some(Instant::now());
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// So many pull requests, each from a branch of its own.
+fn open_pulls(house: &House, count: u64) {
+    for number in 2..=count {
+        let branch = format!("feature-{number}");
+        house::commit(&house.world, &branch, &format!("{ANY}        # {number}\n"));
+        house.github.open_pull(REPOSITORY, Pull { number, head: branch, ..Pull::default() });
+    }
+}
+
+fn branch(number: u64) -> String {
+    if number == 1 { "feature".into() } else { format!("feature-{number}") }
+}
+
+/// The head of every pull request has one concluded check, and every pull request one comment.
+fn expect_all_reviewed(house: &House, count: u64) {
+    let head = |number| house.world.git(&["rev-parse", &format!("refs/heads/{}", branch(number))]);
+    let begun = Instant::now();
+    for number in 1..=count {
+        let head = head(number);
+        while house.concluded(&head).is_empty() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(120),
+                "pull request {number} has no check"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    house.until_idle();
+    for number in 1..=count {
+        let head = head(number);
+        let runs = house.github.check_runs(REPOSITORY).into_iter();
+        let runs: Vec<_> = runs.filter(|run| run.head_sha == head).collect();
+        let told: Vec<_> = runs.iter().map(|run| (&run.conclusion, &run.external_id)).collect();
+        assert_eq!(runs.len(), 1, "pull request {number}: {told:?}");
+        assert!(runs[0].conclusion.is_some(), "pull request {number}");
+        assert_eq!(house.github.comments(REPOSITORY, number).len(), 1, "pull request {number}");
+    }
+}
+
+/// Numbers that look random and are the same each time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+const PULLS: u64 = 6;
+
+#[test]
+fn two_replicas_that_are_killed_at_random_lose_nothing_and_do_nothing_twice() {
+    let Some(database) = postgres::database() else { return };
+    let house = House::new();
+    open_pulls(&house, PULLS);
+    let mut replicas = [Replica::new(), Replica::new()];
+    for replica in &mut replicas {
+        replica.start(&house, &database);
+    }
+    let mut numbers = Numbers(4711);
+    let begun = Instant::now();
+    let (mut pushed, mut kills) = (0, 0);
+    while begun.elapsed() < chaos() {
+        // A webhook goes to one of them, whether it lives or not.
+        let port = replicas[numbers.below(2) as usize].port;
+        let url = format!("http://127.0.0.1:{port}/webhook");
+        house.github.edit_app(APP, |app| app.webhook_url = url);
+        match numbers.below(4) {
+            0 => {
+                let victim = &mut replicas[numbers.below(2) as usize];
+                victim.kill();
+                kills += 1;
+            }
+            _ => {
+                let number = numbers.below(PULLS) + 1;
+                let peers = if numbers.below(2) == 0 { ANY } else { WEB };
+                let branch = branch(number);
+                let before = house.world.git(&["rev-parse", &format!("refs/heads/{branch}")]);
+                // The text differs each time, so that each commit does.
+                let peers = format!("{peers}        # {pushed}\n");
+                house::commit(&house.world, &branch, &peers);
+                house.github.refresh_pull(REPOSITORY, number);
+                house
+                    .github
+                    .send_later(&house.github.synchronize_event(REPOSITORY, number, &before));
+                pushed += 1;
+            }
+        }
+        for replica in &mut replicas {
+            if replica.killed.is_some_and(|killed| killed.elapsed() > Duration::from_millis(700)) {
+                replica.start(&house, &database);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50 + numbers.below(300)));
+    }
+    for replica in &mut replicas {
+        if replica.child.is_none() {
+            replica.start(&house, &database);
+        }
+    }
+    house.until("both answer", || replicas.iter().all(Replica::is_up));
+    house.github.wait_until_sent();
+    let calm = Instant::now();
+    expect_all_reviewed(&house, PULLS);
+    println!("{pushed} pushes, {kills} kills; all reviewed {:?} after the last", calm.elapsed());
+    assert!(kills > 0 && pushed > 0);
+}
+
+#[test]
+fn a_killed_server_goes_on_where_it_was() {
+    let house = House::new();
+    open_pulls(&house, PULLS);
+    let database = format!("sqlite:{}", house.folder.path().join("killed.db").display());
+    let mut replica = Replica::new();
+    for round in 0..6 {
+        replica.start(&house, &database);
+        std::thread::sleep(Duration::from_millis(60 + 90 * round));
+        replica.kill();
+    }
+    replica.start(&house, &database);
+    expect_all_reviewed(&house, PULLS);
+}
