@@ -6,7 +6,11 @@
 //! a body of 12 KiB. With PER-SECOND events begin at that rate, and one that begins late counts from when it should
 //! have begun. Prints the count, the rate, and the percentiles of the time to the answer.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that can't go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement that can't go on has failed"
+)]
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;

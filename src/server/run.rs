@@ -315,7 +315,7 @@ async fn one(work: &Work, metrics: &Metrics, claimed: Claimed, mut heard: watch:
             }
             Err(error) => Err(error),
         },
-        Err(Failure::Lasting(error)) => {
+        Err(Failure::Lasting(error) | Failure::Stranger(error)) => {
             metrics.job("refused");
             tracing::warn!(job = key, repository, attempt, error, "can't be done");
             queue.done(&claimed).await

@@ -30,6 +30,9 @@ pub enum Failure {
     /// GitHub wants us to wait; that is nobody's fault.
     #[error("{0}")]
     Limited(String, Duration),
+    /// GitHub does not take our token: it was taken back, or it is too old by GitHub's clock.
+    #[error("{0}")]
+    Stranger(String),
     /// It will not get better.
     #[error("{0}")]
     Lasting(String),
@@ -46,10 +49,20 @@ pub struct Work {
 }
 
 impl Work {
-    /// Does a job.
+    /// Does a job; once more with a new token where GitHub does not take the one that we had.
     pub async fn job(&self, claimed: &Claimed) -> Result<Ended, Failure> {
+        match self.tried(claimed).await {
+            Err(Failure::Stranger(_)) => {
+                self.identity.forget(claimed.job.place.installation);
+                self.tried(claimed).await
+            }
+            result => result,
+        }
+    }
+
+    async fn tried(&self, claimed: &Claimed) -> Result<Ended, Failure> {
         let Job { place, task, .. } = &claimed.job;
-        let result = match task {
+        match task {
             Task::Installation => self.installation(place).await,
             Task::Repository => self.repository(place).await,
             Task::Base(branch) => self.base(place, branch).await,
@@ -59,12 +72,7 @@ impl Work {
                 let subject = Subject::Group { base: base.clone(), head: head.clone() };
                 self.review(claimed, subject).await
             }
-        };
-        if let Err(Failure::Passing(..)) = &result {
-            // A token that was taken back looks like any other.
-            self.identity.forget(place.installation);
         }
-        result
     }
 
     async fn client(&self, place: &Place) -> Result<Client, Failure> {
@@ -182,6 +190,7 @@ fn by_github(error: github::Error) -> Failure {
         github::Error::Refused { wait: Some(wait), .. } => {
             Failure::Limited(error.to_string(), *wait)
         }
+        _ if error.is_unauthorized() => Failure::Stranger(error.to_string()),
         github::Error::Address { .. } => Failure::Lasting(error.to_string()),
         _ if error.is_forbidden() || error.is_unprocessable() => {
             Failure::Lasting(error.to_string())

@@ -8,6 +8,7 @@ mod server;
 mod world;
 
 mod house;
+mod identity;
 mod postgres;
 mod queue;
 mod replicas;
