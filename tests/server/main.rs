@@ -9,6 +9,7 @@ mod world;
 
 mod house;
 mod identity;
+mod payloads;
 mod postgres;
 mod queue;
 mod replicas;
