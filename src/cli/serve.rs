@@ -133,13 +133,14 @@ async fn served(options: Options) -> Result<u8, Failure> {
 }
 
 async fn checked(options: &Options) -> Result<u8, Failure> {
-    let lines = check(options).await;
-    let good = lines.iter().all(|line| line.is_ok());
-    let text = lines.iter().map(|line| match line {
+    let (lines, notes) = check(options).await;
+    let good = lines.iter().all(Result::is_ok);
+    let lines = lines.iter().map(|line| match line {
         Ok(words) => format!("ok      {words}\n"),
         Err(words) => format!("wrong   {words}\n"),
     });
-    output::write(&text.collect::<String>())?;
+    let notes = notes.iter().map(|words| format!("note    {words}\n"));
+    output::write(&lines.chain(notes).collect::<String>())?;
     if good {
         return Ok(0);
     }
@@ -168,8 +169,10 @@ async fn dead(serve: &Serve) -> Result<u8, Failure> {
 
 /// Lines of the log, each with its fields.
 fn logs(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("NETPOL_REVIEW_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("netpol_review=info,warn"));
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("NETPOL_REVIEW_LOG").unwrap_or_else(|_| {
+            tracing_subscriber::EnvFilter::new("netpol_review=info,octocrab=off,warn")
+        });
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Json => lines.json().flatten_event(true).init(),

@@ -12,8 +12,8 @@ const PERMISSIONS: [(&str, &str); 4] =
 const EVENTS: [&str; 5] =
     ["issue_comment", "merge_group", "pull_request", "pull_request_review", "push"];
 
-/// What is right, and what is wrong with what to do about it, a line each.
-pub async fn check(options: &Options) -> Vec<Result<String, String>> {
+/// What is right, and what is wrong with what to do about it, a line each; and notes about what a server can do without.
+pub async fn check(options: &Options) -> (Vec<Result<String, String>>, Vec<String>) {
     let mut lines = Vec::new();
     lines.push(match Queue::try_out(&options.database).await {
         Ok(()) => Ok("the queue's database can be used".to_string()),
@@ -53,16 +53,17 @@ pub async fn check(options: &Options) -> Vec<Result<String, String>> {
             });
         }
     }
-    for (what, tool) in [
-        ("kustomizations", options.rendering.tools.kustomize().map(|_| ())),
-        ("charts", options.rendering.tools.helm().map(|_| ())),
-    ] {
-        lines.push(match tool {
-            Ok(()) => Ok(format!("{what} can be built")),
+    let tools = &options.rendering.tools;
+    let built =
+        [("kustomizations", tools.kustomize().map(|_| ())), ("charts", tools.helm().map(|_| ()))];
+    let mut notes = Vec::new();
+    for (what, tool) in built {
+        match tool {
+            Ok(()) => lines.push(Ok(format!("{what} can be built"))),
             Err(error) => {
-                Err(format!("{what} can't be built, and will be told as not evaluated: {error}"))
+                notes.push(format!("{what} will be told as not evaluated: {error}"));
             }
-        });
+        }
     }
-    lines
+    (lines, notes)
 }

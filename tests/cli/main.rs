@@ -22,6 +22,7 @@ mod links;
 mod other_names;
 mod repositories;
 mod sandbox;
+mod serve;
 mod signals;
 mod snapshot;
 mod stderr;

@@ -8,14 +8,14 @@ fn help_and_version_are_results() {
     let help = sandbox.run("--help");
     help.ends(0);
     assert_eq!(help.stderr, "");
-    for command in ["diff", "list", "query", "lint", "rules", "explain", "pr", "completions"] {
+    for command in
+        ["diff", "list", "query", "lint", "rules", "explain", "pr", "serve", "completions"]
+    {
         assert!(help.stdout.contains(command), "{command}");
     }
-    // Not there yet, so not offered.
-    assert!(!help.stdout.contains("serve"));
     let version = sandbox.run("--version");
     assert_eq!(version.ends(0).stdout, format!("netpol-review {}\n", env!("CARGO_PKG_VERSION")));
-    for command in ["diff", "list", "query", "explain", "pr", "completions"] {
+    for command in ["diff", "list", "query", "explain", "pr", "serve", "completions"] {
         let help = sandbox.run(&format!("{command} --help"));
         assert!(help.ends(0).stdout.contains("Usage: netpol-review"), "{command}");
     }

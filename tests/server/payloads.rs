@@ -50,7 +50,9 @@ fn real_webhooks() {
     meant.retain(|_, words| !words.is_empty());
     let meant: Vec<String> = meant
         .into_iter()
-        .map(|(event, words)| format!("{event}: {}", words.into_iter().collect::<Vec<_>>().join(", ")))
+        .map(|(event, words)| {
+            format!("{event}: {}", words.into_iter().collect::<Vec<_>>().join(", "))
+        })
         .collect();
     insta::assert_snapshot!(meant.join("\n"), @"");
 }
