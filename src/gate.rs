@@ -23,6 +23,8 @@ pub struct Gate {
     /// Waivers that would cover something but have expired, where no other covers it. It counts as not
     /// waived.
     pub expired: Vec<(Waiver, String)>,
+    /// Somebody may accept what opens in a comment.
+    pub by_comment: bool,
 }
 
 /// Whether a report passes.
@@ -78,6 +80,7 @@ pub fn judge(
         blocking_findings: Vec::new(),
         waived: Vec::new(),
         expired: Vec::new(),
+        by_comment: settings.approvers.is_anybody(),
     };
     // An environment can have a threshold of its own, where the configuration gives it one.
     let threshold = |name: &str| settings.environment_fail_on.get(name).copied().unwrap_or(fail_on);
@@ -102,7 +105,7 @@ pub fn judge(
         }
         for finding in environment.findings.iter().filter(|finding| finding.introduced) {
             let counts = !waived(&mut gate, settings, &finding.fingerprint, today)
-                && !told_by_waived_rows(&gate, environment, finding);
+                && !told_by_waived_rows(&gate, environment, finding, settings);
             if counts && reaches(own.unwrap_or(findings_fail_on), finding.severity) {
                 gate.blocking_findings
                     .push((environment.name.clone(), finding.fingerprint.clone()));
@@ -129,12 +132,31 @@ pub fn judge_lint(lint: &Lint, fail_on: FailOn) -> GateVerdict {
 }
 
 /// Is the finding about what opens rows, each of which somebody accepted? Whoever accepts a path accepts how it is
-/// written.
-fn told_by_waived_rows(gate: &Gate, environment: &Environment, finding: &Finding) -> bool {
+/// written. But where a guardrail names whose word it needs, what others said of rows on the pull request is not that.
+fn told_by_waived_rows(
+    gate: &Gate,
+    environment: &Environment,
+    finding: &Finding,
+    settings: &Settings,
+) -> bool {
     let mut rows = environment.opened.iter().filter(|row| row.is_caused_in(&finding.location));
-    let waived = |row: &Row| gate.waived.iter().any(|(_, covered)| *covered == row.fingerprint);
+    let named = !named_approvers(settings, finding).is_empty();
+    let waived = |row: &Row| {
+        let mut waived = gate.waived.iter().filter(|(_, covered)| *covered == row.fingerprint);
+        waived.any(|(waiver, _)| waiver.given.is_none() || !named)
+    };
     let first = rows.next();
     first.is_some_and(waived) && rows.all(waived)
+}
+
+/// Whose word a finding needs, where it is of a guardrail that names them.
+pub fn named_approvers<'a>(settings: &'a Settings, finding: &Finding) -> &'a [String] {
+    if finding.rule != "guardrail-frozen" {
+        return &[];
+    }
+    let mut guardrails = settings.config.guardrails.iter();
+    let own = guardrails.find(|one| finding.object.as_deref() == Some(one.id.as_str()));
+    own.map_or(&[], |guardrail| guardrail.approvers())
 }
 
 fn reaches(fail_on: FailOn, severity: Severity) -> bool {

@@ -74,7 +74,7 @@ pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
     let checkout = event.workspace.as_deref().unwrap_or(Path::new("."));
     given.inputs.inventory = inventory::typed(&pr.inventory, &Vec::from_iter(top(Some(checkout))))?;
     let pause = Duration::from_secs(1);
-    let clock = Clock { today: chrono::Utc::now().date_naive(), pause };
+    let clock = Clock { now: chrono::Utc::now(), pause };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -105,6 +105,14 @@ impl Guardrail {
             || names.any(|name| self.environments.iter().any(|known| known == name))
     }
 
+    /// Whose word it names: logins and teams, as `organisation/team`.
+    pub fn approvers(&self) -> &[String] {
+        match &self.demand {
+            Demand::Frozen { approvers } => approvers,
+            Demand::Deny { .. } | Demand::MustReach => &[],
+        }
+    }
+
     /// Does it count what was there before the change?
     pub fn always(&self) -> bool {
         self.demand == Demand::Deny { always: true }

@@ -3,7 +3,8 @@
 use super::api::{Api, Pull};
 use super::check::{self, Check};
 use super::client::{self, Client};
-use super::compare::{Evaluated, evaluate};
+use super::commands::{self, Case, Decided, People};
+use super::compare::{Compared, Evaluated, Said, compare};
 use super::event::{Event, Subject};
 use super::publish::{self, Begun, Told};
 use super::pull::Fetcher;
@@ -11,7 +12,7 @@ use crate::environments::{self, Render};
 use crate::settings::{CommentWhen, FailOn, Mode};
 use crate::source;
 use crate::tree::InventoryFile;
-use chrono::NaiveDate;
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,8 +57,8 @@ pub struct AppRun {
 /// When and how fast.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// The day on which waivers have to hold.
-    pub today: NaiveDate,
+    /// When waivers have to hold.
+    pub now: DateTime<Utc>,
     /// The first wait before something is asked again.
     pub pause: Duration,
 }
@@ -212,7 +213,7 @@ async fn work(
         && checked_out
             .is_some_and(|id| id == commits.head || (id == commits.after && commits.merged));
     let home = format!("{}/{}", event.addresses.server, event.repository.as_str());
-    let (mut inputs, today) = (inputs.clone(), clock.today);
+    let (mut inputs, today) = (inputs.clone(), clock.now.date_naive());
     // What is suggested is tried first, by reviews of trees that differ in a few lines.
     inputs.rendering.kept = Some(Arc::default());
     inputs.rendering.urls = vec![home.clone()];
@@ -222,9 +223,19 @@ async fn work(
         inputs.rendering.render = Render::Auto;
     }
     // Comparing takes the processor, and a bug in it must not take the check with it.
-    let result = tokio::task::spawn_blocking(move || {
-        evaluate(&repository, commits, home, &inputs, unsafe_checkout, today)
+    let compared = tokio::task::spawn_blocking(move || {
+        compare(repository, commits, home, inputs, unsafe_checkout, today)
     });
+    let compared = compared.await.map_err(|_| Error::Internal)??;
+    let talk = match pull {
+        Some(pull) => Some(publish::conversation(api, pull.number).await?),
+        None => None,
+    };
+    let (decided, said) = match (pull, &talk) {
+        (Some(pull), Some(talk)) => heard(api, event, pull, head, &compared, talk, clock).await?,
+        _ => Default::default(),
+    };
+    let result = tokio::task::spawn_blocking(move || compared.evaluate(&said));
     let result = result.await.map_err(|_| Error::Internal)??;
     evaluated(&result);
     let mut outcome = Outcome {
@@ -241,8 +252,41 @@ async fn work(
             return Ok((outcome, check::cancelled()));
         }
         let review = &outcome.evaluated.review;
-        outcome.told = publish::tell(api, pull.number, head, review).await?;
+        if let Some(talk) = &talk {
+            outcome.told = publish::tell(api, pull.number, head, review, talk).await?;
+            let answers = decided.answers(&review.explained);
+            outcome.told.problems.extend(commands::reply(api, pull.number, talk, &answers).await?);
+        }
     }
     let check = outcome.evaluated.review.check.clone();
     Ok((outcome, check))
+}
+
+/// What people say on a pull request, and what that comes to.
+async fn heard(
+    api: &Api<'_>,
+    event: &Event,
+    pull: &Pull,
+    head: &str,
+    compared: &Compared,
+    talk: &publish::Conversation,
+    clock: Clock,
+) -> Result<(Decided, Said), Error> {
+    let Compared { settings, report, broken, .. } = compared;
+    let owners = match settings.approvers.codeowners {
+        true => compared.codeowners()?,
+        false => None,
+    };
+    let author = pull.user.as_ref();
+    let mut people = People::new(api, &settings.approvers, author, owners.as_deref(), *broken);
+    let comments = talk.comments.as_deref().unwrap_or_default();
+    let case = Case { comments, me: &talk.me, report, settings, now: clock.now };
+    let mut decided = commands::decide(&case, &mut people).await;
+    let gate = compared.gate(&decided.waivers);
+    let approvals =
+        commands::approvals(api, pull.number, head, (report, settings, &gate), &mut people).await?;
+    decided.add(approvals);
+    decided.audit(event.repository.as_str(), pull.number);
+    let said = decided.said();
+    Ok((decided, said))
 }

@@ -1,11 +1,15 @@
 //! The routes in use, one function each, with the few fields that are needed of their answers.
 
-use super::client::{Client, Result};
+use super::client::{Client, Error, Result};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The most of one list that is read, in pages of a hundred. A pull request with more comments than that is
 /// not one that people read.
 const PAGES: u32 = 50;
+
+/// A list that is as long as this may not be whole.
+pub const MOST: usize = PAGES as usize * 100;
 
 /// `OWNER/NAME`, with nothing in it that would lead to another route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub struct Pull {
     pub state: String,
     pub head: Branch,
     pub base: Branch,
+    /// Its author; nobody where the account is gone.
+    pub user: Option<User>,
     /// The commit that merging would make, where GitHub has built one; it may be of an older head.
     pub merge_commit_sha: Option<String>,
     /// None while GitHub is still finding out.
@@ -76,6 +82,8 @@ pub struct IssueComment {
     pub body: Option<String>,
     pub user: Option<User>,
     pub html_url: String,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
 }
 
 /// An account.
@@ -83,6 +91,18 @@ pub struct IssueComment {
 #[allow(missing_docs, reason = "GitHub's own names")]
 pub struct User {
     pub login: String,
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+}
+
+/// A review of a pull request.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct PullReview {
+    pub user: Option<User>,
+    pub state: String,
+    pub commit_id: Option<String>,
+    pub html_url: String,
 }
 
 /// A comment on a line of a pull request.
@@ -178,19 +198,19 @@ impl<'a> Api<'a> {
         format!("/repos/{}/{rest}", self.repository.as_str())
     }
 
-    /// Who the token is. Apps and Actions answer as `NAME[bot]`.
-    pub async fn viewer(&self) -> Result<String> {
+    /// Who the token is, if GitHub says. Apps and Actions answer as `NAME[bot]`.
+    pub async fn viewer(&self) -> Result<Option<String>> {
         #[derive(Deserialize)]
         struct Answer {
-            data: Data,
+            data: Option<Data>,
         }
         #[derive(Deserialize)]
         struct Data {
-            viewer: User,
+            viewer: Option<User>,
         }
         let answer: Answer =
             self.client.query("ask who the token is", "query { viewer { login } }").await?;
-        Ok(answer.data.viewer.login)
+        Ok(answer.data.and_then(|data| data.viewer).map(|viewer| viewer.login))
     }
 
     /// A pull request.
@@ -219,6 +239,37 @@ impl<'a> Api<'a> {
     /// All comments on a pull request as a whole, oldest first.
     pub async fn comments(&self, number: u64) -> Result<Vec<IssueComment>> {
         self.list("read the comments", &format!("issues/{number}/comments")).await
+    }
+
+    /// All reviews of a pull request, oldest first.
+    pub async fn reviews(&self, number: u64) -> Result<Vec<PullReview>> {
+        self.list("read the reviews", &format!("pulls/{number}/reviews")).await
+    }
+
+    /// Is somebody an active member of a team?
+    pub async fn is_member(&self, organisation: &str, team: &str, login: &str) -> Result<bool> {
+        #[derive(Deserialize)]
+        struct Answer {
+            state: String,
+        }
+        let [organisation, team, login] = [organisation, team, login].map(encoded);
+        let path = format!("/orgs/{organisation}/teams/{team}/memberships/{login}");
+        match self.client.get::<Answer>("ask who is in a team", &path).await {
+            Ok(answer) => Ok(answer.state == "active"),
+            Err(Error::Refused { status: 404, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// May somebody write to the repository?
+    pub async fn may_write(&self, login: &str) -> Result<bool> {
+        #[derive(Deserialize)]
+        struct Answer {
+            permission: String,
+        }
+        let path = self.path(&format!("collaborators/{}/permission", encoded(login)));
+        let answer: Answer = self.client.get("ask who may write", &path).await?;
+        Ok(matches!(answer.permission.as_str(), "admin" | "write"))
     }
 
     /// Makes a comment.
@@ -378,6 +429,13 @@ impl<'a> Api<'a> {
         }
         Ok(all)
     }
+}
+
+/// A name as one part of a path.
+fn encoded(name: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+    percent_encoding::utf8_percent_encode(name, KEPT).to_string()
 }
 
 #[cfg(test)]

@@ -261,8 +261,15 @@ impl Client {
         query: &str,
     ) -> Result<T> {
         let body = serde_json::json!({ "query": query });
-        let answer = self.sent(&self.graphql, what, Method::POST, "", Some(&body), true).await?;
-        parse(what, &answer)
+        let ask = || self.sent(&self.graphql, what, Method::POST, "", Some(&body), true);
+        match parse(what, &ask().await?) {
+            // An answer cut short, or a page that a proxy made up.
+            Err(_) => {
+                tokio::time::sleep(self.pause).await;
+                parse(what, &ask().await?)
+            }
+            parsed => parsed,
+        }
     }
 
     /// Removes. What is gone already is removed.

@@ -1,13 +1,14 @@
 //! Commits to a report, judged by the configuration of the base, and to the objects of a review.
 
 use super::action::{Error, Inputs};
+use super::commands::CODEOWNERS;
 use super::pull::Commits;
 use super::review::{Facts, Files, Review, review};
 use crate::environments;
 use crate::gate::{Gate, GateVerdict, Thresholds, judge};
 use crate::render::words::{self, Phrase, Piece};
 use crate::report::{Environment, Hides, Report, Row, date};
-use crate::settings::{self, FailOn, Mode, Settings, SettingsError};
+use crate::settings::{self, FailOn, Mode, Settings, SettingsError, Waiver};
 use crate::source::git::{Range, Repository, load_pair};
 use crate::source::{Meter, Pair};
 use crate::tree::{Content, InventoryFile, declare};
@@ -40,15 +41,43 @@ pub struct Evaluated {
     pub notes: Vec<Phrase>,
 }
 
-/// Compares two commits of a repository that has them.
-pub fn evaluate(
-    repository: &Repository,
+/// Two commits that were compared, and not yet judged.
+pub struct Compared {
+    repository: Repository,
     commits: Commits,
     home: String,
-    inputs: &Inputs,
+    inputs: Inputs,
+    today: NaiveDate,
+    notes: Vec<Phrase>,
+    pair: Pair,
+    /// The settings of the base branch.
+    pub settings: Settings,
+    /// They, or what they name, could not be read.
+    pub broken: bool,
+    /// What was found.
+    pub report: Report,
+}
+
+/// What people said on a pull request.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// What they accept.
+    pub waivers: Vec<Waiver>,
+    /// The fingerprints that they want explained.
+    pub explain: Vec<String>,
+    /// What became of their commands, as Markdown for the check.
+    pub list: String,
+}
+
+/// Compares two commits of a repository that has them.
+pub fn compare(
+    repository: Repository,
+    commits: Commits,
+    home: String,
+    inputs: Inputs,
     unsafe_checkout: bool,
     today: NaiveDate,
-) -> Result<Evaluated, Error> {
+) -> Result<Compared, Error> {
     let mut notes = Vec::new();
     if unsafe_checkout {
         notes.push(vec![Piece::Words(
@@ -62,11 +91,11 @@ pub fn evaluate(
              base branch changed meanwhile is not seen.",
         )]);
     }
-    let (base, mut broken) = of_base(repository, &commits, inputs, &mut notes)?;
-    let settings = base.tightened_by(&workflow(inputs));
+    let (base, mut broken) = of_base(&repository, &commits, &inputs, &mut notes)?;
+    let settings = base.tightened_by(&workflow(&inputs));
     let mut inventory = inputs.inventory.clone();
     if inventory.is_empty() {
-        let (found, missing) = inventory_of(repository, &commits, &commits.base, &settings)?;
+        let (found, missing) = inventory_of(&repository, &commits, &commits.base, &settings)?;
         if let Some(path) = missing {
             notes.push(vec![
                 Piece::Words(
@@ -78,29 +107,68 @@ pub fn evaluate(
         }
         inventory = found;
     }
-    let pair = load(repository, &commits, &settings, inventory)?;
+    let pair = load(&repository, &commits, &settings, inventory)?;
     let mut report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
     date(&mut report.inventory, today);
-    let mut gate = judge(&report, &settings, thresholds(&settings), today);
-    if broken {
-        // Nobody knows what the team wanted.
-        gate.verdict = GateVerdict::Unknown;
+    Ok(Compared { repository, commits, home, inputs, today, notes, pair, settings, broken, report })
+}
+
+impl Compared {
+    /// The text of CODEOWNERS of the base branch: the first that is there.
+    pub fn codeowners(&self) -> Result<Option<String>, Error> {
+        for path in CODEOWNERS {
+            if let Some(bytes) = self.repository.file(&self.commits.base, path)? {
+                return Ok(Some(String::from_utf8_lossy(&bytes).into_owned()));
+            }
+        }
+        Ok(None)
     }
-    preview(repository, &commits, inputs, &gate, today, &mut notes)?;
-    let read = |commit: &str, path: &str| repository.file(commit, path).ok().flatten();
-    let files = Files::new(&commits, &read);
-    let mut review = review(&Facts {
-        report: &report,
-        gate: &gate,
-        commits: &commits,
-        home: &home,
-        notes: &notes,
-        when: inputs.comment.unwrap_or(settings.comment.when),
-        inline: inputs.inline.unwrap_or(settings.comment.inline),
-        files: &files,
-    });
-    suggest(&mut review, pair, &settings, &inputs.rendering, &report);
-    Ok(Evaluated { report, gate, review, notes })
+
+    /// Does it pass, with what people accept?
+    pub fn gate(&self, waivers: &[Waiver]) -> Gate {
+        let mut settings = self.settings.clone();
+        settings.waivers.extend_from_slice(waivers);
+        let mut gate = judge(&self.report, &settings, thresholds(&settings), self.today);
+        if self.broken {
+            // Nobody knows what the team wanted.
+            gate.verdict = GateVerdict::Unknown;
+        }
+        gate
+    }
+
+    /// Judges, and makes a review of it.
+    pub fn evaluate(self, said: &Said) -> Result<Evaluated, Error> {
+        let gate = self.gate(&said.waivers);
+        let Self {
+            repository,
+            commits,
+            home,
+            inputs,
+            today,
+            mut notes,
+            pair,
+            settings,
+            report,
+            ..
+        } = self;
+        preview(&repository, &commits, &inputs, &gate, (today, said), &mut notes)?;
+        let read = |commit: &str, path: &str| repository.file(commit, path).ok().flatten();
+        let files = Files::new(&commits, &read);
+        let mut review = review(&Facts {
+            report: &report,
+            gate: &gate,
+            commits: &commits,
+            home: &home,
+            notes: &notes,
+            when: inputs.comment.unwrap_or(settings.comment.when),
+            inline: inputs.inline.unwrap_or(settings.comment.inline),
+            explain: &said.explain,
+            files: &files,
+        });
+        review.check.summary.push_str(&said.list);
+        suggest(&mut review, pair, &settings, &inputs.rendering, &report);
+        Ok(Evaluated { report, gate, review, notes })
+    }
 }
 
 /// How many comments on lines may offer to take them back: each is tried first, which costs a comparison.
@@ -179,7 +247,7 @@ fn preview(
     commits: &Commits,
     inputs: &Inputs,
     gate: &Gate,
-    today: NaiveDate,
+    (today, said): (NaiveDate, &Said),
     notes: &mut Vec<Phrase>,
 ) -> Result<(), Error> {
     let path = settings::PATH;
@@ -200,7 +268,8 @@ fn preview(
             return Ok(());
         }
     };
-    let settings = settings.tightened_by(&workflow(inputs));
+    let mut settings = settings.tightened_by(&workflow(inputs));
+    settings.waivers.extend_from_slice(&said.waivers);
     let mut inventory = inputs.inventory.clone();
     if inventory.is_empty() {
         // What counts once it is merged.

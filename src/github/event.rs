@@ -20,7 +20,8 @@ pub struct Event {
     /// The commit that the run is about, as the runner says (`GITHUB_SHA`): for `pull_request`, the merge
     /// commit.
     pub commit: Option<String>,
-    /// True for `pull_request_target`, whose token can write and whose checkout must not be the head.
+    /// True for `pull_request_target` and `issue_comment`, whose token can write and whose checkout must not be the
+    /// head.
     pub trusted_context: bool,
 }
 
@@ -59,12 +60,20 @@ pub struct Named {
 struct Payload {
     pull_request: Option<PayloadPull>,
     merge_group: Option<PayloadGroup>,
+    issue: Option<PayloadIssue>,
     inputs: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 #[derive(Deserialize)]
 struct PayloadPull {
     number: u64,
+}
+
+/// Pull requests are issues, too, and their comments are those of issues.
+#[derive(Deserialize)]
+struct PayloadIssue {
+    number: u64,
+    pull_request: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -111,7 +120,7 @@ impl Event {
             addresses: Addresses { api, graphql, git: server.clone(), server },
             workspace: variable("GITHUB_WORKSPACE").map(PathBuf::from),
             commit: variable("GITHUB_SHA").filter(|_| !by_hand && name == "pull_request"),
-            trusted_context: name == "pull_request_target",
+            trusted_context: matches!(name.as_str(), "pull_request_target" | "issue_comment"),
             subject,
         })
     }
@@ -134,6 +143,9 @@ fn subject(name: &str, payload: Option<&str>, named: &Named) -> Result<Subject, 
     }
     if let Some(pull) = payload.pull_request {
         return Ok(Subject::Pull(pull.number));
+    }
+    if let Some(issue) = payload.issue.filter(|issue| issue.pull_request.is_some()) {
+        return Ok(Subject::Pull(issue.number));
     }
     let number = payload.inputs.as_ref().and_then(|inputs| {
         let value = inputs.get("number").or_else(|| inputs.get("pull-request"))?;
@@ -200,6 +212,13 @@ mod tests {
             r#"{"action":"checks_requested","merge_group":{"base_sha":"b","head_sha":"h"}}"#;
         let event = read(&ACTION, Some(group), &Named::default()).expect("an event");
         assert_eq!(event.subject, Subject::Group { base: "b".into(), head: "h".into() });
+        for (comment, pull) in [
+            (r#"{"issue":{"number":7,"pull_request":{"url":"x"}},"comment":{}}"#, true),
+            (r#"{"issue":{"number":7},"comment":{}}"#, false),
+        ] {
+            let event = read(&ACTION, Some(comment), &Named::default());
+            assert_eq!(event.is_ok_and(|event| event.subject == Subject::Pull(7)), pull);
+        }
         for inputs in [r#"{"inputs":{"number":"12"}}"#, r##"{"inputs":{"number":"#12"}}"##] {
             let event = read(&ACTION, Some(inputs), &Named::default()).expect("an event");
             assert_eq!(event.subject, Subject::Pull(12));

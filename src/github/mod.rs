@@ -2,14 +2,15 @@
 //!
 //! Reading order: `action` (everything, from an event to an outcome), `event` (what happened), `pull`
 //! (the commits that are compared), `compare` (commits to a report), `review` (a report to GitHub's
-//! objects) with `lines`, `inline` and `check` beside it, `publish` (objects to GitHub), `client`,
-//! `api` and `app` (calls).
+//! objects) with `lines`, `inline` and `check` beside it, `commands` (what people say in comments), `publish` (objects
+//! to GitHub), `client`, `api` and `app` (calls).
 
 mod action;
 mod api;
 mod app;
 mod check;
 mod client;
+mod commands;
 mod compare;
 mod event;
 mod inline;

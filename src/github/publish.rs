@@ -28,22 +28,58 @@ pub struct Told {
     pub problems: Vec<String>,
 }
 
+/// The comments of a pull request, read once.
+#[derive(Debug)]
+pub struct Conversation {
+    /// Who we are.
+    pub me: String,
+    /// All of them, oldest first; or why the token can't read them.
+    pub comments: std::result::Result<Vec<IssueComment>, String>,
+}
+
+/// Reads the comments. That a token may not is no failure.
+pub async fn conversation(api: &Api<'_>, number: u64) -> Result<Conversation> {
+    let comments = match api.comments(number).await {
+        Ok(mut comments) => {
+            comments.sort_by_key(|comment| comment.id);
+            Ok(comments)
+        }
+        Err(error) if error.is_forbidden() => Err(error.to_string()),
+        Err(error) => return Err(error),
+    };
+    Ok(Conversation { me: viewer(api).await?, comments })
+}
+
 /// Who the token is, for finding our own comments again.
-pub async fn viewer(api: &Api<'_>) -> String {
-    api.viewer().await.unwrap_or_else(|_| ACTIONS.to_string())
+pub async fn viewer(api: &Api<'_>) -> Result<String> {
+    match api.viewer().await {
+        Ok(Some(login)) => Ok(login),
+        Ok(None) | Err(Error::Refused { status: 400..=499, wait: None, .. }) => Ok(ACTIONS.into()),
+        // Under another name we would not find what we wrote, and write it again.
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes the comment and the comments on lines. What a token may not do is a problem, not a failure: a
 /// fork's can only read.
-pub async fn tell(api: &Api<'_>, number: u64, head: &str, review: &Review) -> Result<Told> {
+pub async fn tell(
+    api: &Api<'_>,
+    number: u64,
+    head: &str,
+    review: &Review,
+    talk: &Conversation,
+) -> Result<Told> {
     let mut told = Told::default();
-    let me = viewer(api).await;
-    match comment(api, number, &me, &review.comment).await {
-        Ok(url) => told.comment_url = url,
-        Err(error) if error.is_forbidden() => told.problems.push(error.to_string()),
-        Err(error) => return Err(error),
+    let me = talk.me.as_str();
+    match &talk.comments {
+        Ok(seen) => match comment(api, number, me, &review.comment, seen).await {
+            Ok(url) => told.comment_url = url,
+            Err(error) if error.is_forbidden() => told.problems.push(error.to_string()),
+            Err(error) => return Err(error),
+        },
+        Err(unread) => told.problems.push(unread.clone()),
     }
-    match lines(api, number, head, &me, review).await {
+    match lines(api, number, head, me, review).await {
         Ok(()) => {}
         // The comment says all of it, so the review does not depend on these.
         Err(error) => told.problems.push(error.to_string()),
@@ -57,11 +93,12 @@ async fn comment(
     number: u64,
     me: &str,
     text: &CommentText,
+    seen: &[IssueComment],
 ) -> Result<Option<String>> {
     if !text.allowed {
         return Ok(None);
     }
-    let mut mine = ours(api, number, me).await?;
+    let mut mine = own(seen.to_vec(), me);
     if mine.is_empty() {
         if !text.wanted {
             return Ok(None);
@@ -93,13 +130,16 @@ async fn comment(
 
 /// Our comments, oldest first: by marker and author, since anybody can write a marker.
 async fn ours(api: &Api<'_>, number: u64, me: &str) -> Result<Vec<IssueComment>> {
-    let mut mine = api.comments(number).await?;
+    Ok(own(api.comments(number).await?, me))
+}
+
+fn own(mut mine: Vec<IssueComment>, me: &str) -> Vec<IssueComment> {
     mine.retain(|comment| {
         comment.user.as_ref().is_some_and(|user| user.login == me)
             && comment.body.as_deref().is_some_and(|body| marker(body).is_some())
     });
     mine.sort_by_key(|comment| comment.id);
-    Ok(mine)
+    mine
 }
 
 /// Adds comments on lines for rows that have none yet, and deletes those whose rows are gone and that

@@ -41,6 +41,8 @@ pub struct Facts<'a> {
     pub when: CommentWhen,
     /// Whether lines get comments.
     pub inline: bool,
+    /// The fingerprints that somebody wants explained.
+    pub explain: &'a [String],
     /// The versions of files.
     pub files: &'a Files<'a>,
 }
@@ -56,6 +58,8 @@ pub struct Review {
     pub opened: Vec<String>,
     /// The check.
     pub check: Check,
+    /// The Markdown that explains a fingerprint that somebody asked for, where there is something to explain.
+    pub explained: BTreeMap<String, String>,
 }
 
 /// The comment on the pull request as a whole.
@@ -159,6 +163,14 @@ pub fn review(facts: &Facts<'_>) -> Review {
         },
         opened,
         check: check::check(facts, &body),
+        explained: facts
+            .explain
+            .iter()
+            .filter_map(|print| {
+                let text = markdown::explained(facts.report, print, &options)?;
+                Some((print.clone(), text))
+            })
+            .collect(),
     }
 }
 

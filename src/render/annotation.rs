@@ -311,8 +311,8 @@ pub fn accepted(waiver: &Waiver) -> Phrase {
     if let Some(by) = &waiver.by {
         phrase.extend([Words(" by "), Name(by.clone())]);
     }
-    if let Some(last) = waiver.expires {
-        phrase.extend([Words(" until "), Name(last.to_string())]);
+    if let Some(end) = waiver.end() {
+        phrase.extend([Words(" until "), Name(end)]);
     }
     phrase.extend([Words(": "), Name(waiver.reason.clone())]);
     phrase

@@ -160,7 +160,7 @@ impl Work {
             }),
             ..Inputs::default()
         };
-        let clock = Clock { today: chrono::Utc::now().date_naive(), pause: *pause };
+        let clock = Clock { now: chrono::Utc::now(), pause: *pause };
         let never = std::future::pending();
         let run = github::run(&event, &inputs, &client, Some(&token), clock, never, |_, _| {});
         match run.await {

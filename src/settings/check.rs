@@ -72,7 +72,7 @@ pub(super) fn cidr(text: &str) -> Checked<IpNet> {
 }
 
 /// A fingerprint, or the beginning of one.
-pub(super) fn fingerprint(text: &str) -> Checked<String> {
+pub fn fingerprint(text: &str) -> Checked<String> {
     let range = super::FINGERPRINT_DIGITS;
     let good = range.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if good {
@@ -87,7 +87,7 @@ pub(super) fn fingerprint(text: &str) -> Checked<String> {
 }
 
 /// A day.
-pub(super) fn day(text: &str) -> Checked<NaiveDate> {
+pub fn day(text: &str) -> Checked<NaiveDate> {
     let strict = text.len() == 10;
     NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| strict).ok_or_else(|| {
         format!("{} is no day; write it as `2027-01-31`, the last one that counts", shown(text))
@@ -95,7 +95,7 @@ pub(super) fn day(text: &str) -> Checked<NaiveDate> {
 }
 
 /// Words that are not only blanks.
-pub(super) fn words(text: &str, what: &str) -> Checked<String> {
+pub fn words(text: &str, what: &str) -> Checked<String> {
     match text.trim() {
         "" => {
             Err(format!("`{what}` is empty; write words that a reader will understand in a year"))

@@ -10,12 +10,15 @@ mod guardrail;
 pub mod profile;
 mod read;
 
-pub use check::namespace as check_namespace;
+pub use check::{
+    day as check_day, fingerprint as check_fingerprint, namespace as check_namespace,
+    words as check_words,
+};
 pub use read::{SettingsError, parse, parse_bytes};
 
 use crate::config::{Config, Stated};
 use crate::report::Severity;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -94,7 +97,24 @@ impl Settings {
 impl Waiver {
     /// Does it hold on a day?
     pub fn holds_on(&self, day: NaiveDate) -> bool {
-        self.expires.is_none_or(|last| last >= day)
+        match &self.given {
+            Some(given) => !given.lapsed,
+            None => self.expires.is_none_or(|last| last >= day),
+        }
+    }
+
+    /// When it ends: its last day, or a point in time; nothing where it has no end.
+    pub fn end(&self) -> Option<String> {
+        let until = self.given.as_ref().and_then(|given| given.until);
+        let until = until.map(|time| time.format("%Y-%m-%d %H:%M UTC").to_string());
+        until.or_else(|| self.expires.map(|day| day.to_string()))
+    }
+}
+
+impl Approvers {
+    /// Is there anybody who may?
+    pub fn is_anybody(&self) -> bool {
+        self.codeowners || !self.users.is_empty() || !self.teams.is_empty()
     }
 }
 
@@ -180,6 +200,21 @@ pub struct Waiver {
     pub by: Option<String>,
     /// Its first line in the file.
     pub line: u32,
+    /// Where it was given on the pull request, if it does not stand in the configuration.
+    pub given: Option<Given>,
+}
+
+/// A waiver that was given on a pull request, by somebody who may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The page of the comment or the review.
+    pub url: String,
+    /// When it ends, where that is no whole day.
+    pub until: Option<DateTime<Utc>>,
+    /// It has ended.
+    pub lapsed: bool,
+    /// It is an approval, which is one of a single head.
+    pub approval: bool,
 }
 
 /// How a pull request is told.

@@ -321,7 +321,7 @@ impl Reader {
             let by = written.by.and_then(|by| self.check(&by, |text| check::words(text, "by")));
             let (Some(fingerprint), Some(reason)) = (fingerprint, reason) else { continue };
             let line = at(defined, String::new()).line;
-            waivers.push(Waiver { fingerprint, reason, expires, by, line });
+            waivers.push(Waiver { fingerprint, reason, expires, by, line, given: None });
         }
         waivers
     }

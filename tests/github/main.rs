@@ -4,6 +4,7 @@
 
 mod server;
 mod client;
+mod commands;
 mod app;
 mod hooks;
 mod misbehaviour;

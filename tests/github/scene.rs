@@ -2,7 +2,6 @@
 
 use crate::server::{Pull, TestGitHub, Token};
 use crate::world::World;
-use chrono::NaiveDate;
 use netpol_review::github::{
     Addresses, Client, Clock, Event, Inputs, Outcome, RepositoryName, RunError, Subject, run,
 };
@@ -77,10 +76,14 @@ pub fn event(url: &str, workspace: Option<PathBuf>) -> Event {
 }
 
 pub fn run_as(id: &str, event: &Event, inputs: &Inputs) -> Result<Outcome, RunError> {
+    run_at("2026-06-01T00:00:00Z", id, event, inputs)
+}
+
+/// A run at a point in time.
+pub fn run_at(now: &str, id: &str, event: &Event, inputs: &Inputs) -> Result<Outcome, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let token = SecretString::from(TOKEN);
-    let today = NaiveDate::from_ymd_opt(2026, 6, 1).expect("a day");
-    let clock = Clock { today, pause: PAUSE };
+    let clock = Clock { now: now.parse().expect("a time"), pause: PAUSE };
     let inputs = Inputs { run_id: id.to_string(), ..inputs.clone() };
     runtime.expect("a runtime").block_on(async {
         let client = Client::new(&event.addresses, &token, PAUSE)?;

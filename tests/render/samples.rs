@@ -536,6 +536,7 @@ pub fn waiver() -> Waiver {
         expires: chrono::NaiveDate::from_ymd_opt(2026, 12, 31),
         by: Some("sam".into()),
         line: 3,
+        given: None,
     }
 }
 
@@ -549,5 +550,6 @@ pub fn gate() -> Gate {
         blocking_findings: vec![],
         waived: vec![],
         expired: vec![],
+        by_comment: false,
     }
 }

@@ -53,6 +53,7 @@ fn waiver(fingerprint: &str, expires: Option<&str>) -> Waiver {
         expires: expires.map(day),
         by: None,
         line: 1,
+        given: None,
     }
 }
 

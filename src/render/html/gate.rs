@@ -28,9 +28,12 @@ pub fn waivers(gate: Option<&Gate>, cards: &[Card<'_>]) -> Markup {
                     None => (write::name(&short)),
                 }
                 @if let Some(by) = &waiver.by { " by " (write::name(by)) }
-                @match (waiver.expires, expired) {
-                    (Some(day), true) => { " " strong { "expired on " (day) } " and does not count" },
-                    (Some(day), false) => { " until " (day) },
+                @match (waiver.end(), expired) {
+                    (Some(end), true) => { " " strong { "expired on " (end) } " and does not count" },
+                    (Some(end), false) => { " until " (end) },
+                    (None, _) if waiver.given.as_ref().is_some_and(|given| given.approval) => {
+                        " for this head alone"
+                    },
                     (None, _) => " without an end",
                 }
                 ": " (write::raw(&waiver.reason))

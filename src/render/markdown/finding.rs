@@ -11,6 +11,7 @@ pub fn item(finding: &Finding, above: bool, writer: Writer<'_>) -> Item {
     let about = writer.phrase(&words::about(finding));
     let mut short = format!("{}\n  <br>{about}", head(finding, writer));
     short.push_str(&accepted(finding, writer));
+    short.push_str(&named(finding, writer));
     if above {
         short.push_str("\n  <br>To mend it: as above\n");
         return Item::new(short);
@@ -28,6 +29,7 @@ pub fn under_row(finding: &Finding, writer: Writer<'_>) -> Item {
         short.push_str(&format!("; to mend it: {}", writer.phrase(&words::fix(fix))));
     }
     short.push_str(&accepted(finding, writer));
+    short.push_str(&named(finding, writer));
     short.push('\n');
     let written = written(finding);
     let full = if written.is_empty() { short.clone() } else { format!("{short}\n{written}") };
@@ -44,6 +46,15 @@ pub fn on_line(finding: &Finding, suggested: bool, beside_row: bool, writer: Wri
     let mend = mend(finding, writer);
     let written = if suggested { closes(finding) } else { written(finding) };
     format!("{head}{mend}{written}")
+}
+
+/// The fingerprint of a finding that waits for somebody to accept it.
+fn named(finding: &Finding, writer: Writer<'_>) -> String {
+    let mut blocking = writer.options.gate.iter().flat_map(|gate| &gate.blocking_findings);
+    match blocking.any(|(_, print)| *print == finding.fingerprint) {
+        true => format!("\n  <br>Fingerprint: {}", untrusted::markdown(&finding.fingerprint)),
+        false => String::new(),
+    }
 }
 
 fn accepted(finding: &Finding, writer: Writer<'_>) -> String {

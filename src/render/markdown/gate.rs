@@ -32,10 +32,17 @@ fn waiver_text(waiver: &Waiver, fingerprint: &str, expired: bool) -> String {
     if let Some(by) = &waiver.by {
         text.push_str(&format!(" by {}", untrusted::markdown(by)));
     }
-    match (waiver.expires, expired) {
-        (Some(day), true) => text.push_str(&format!(" **expired on {day}** and does not count")),
-        (Some(day), false) => text.push_str(&format!(" until {day}")),
-        (None, _) => text.push_str(" without an end"),
+    match (waiver.end(), expired, &waiver.given) {
+        (Some(end), true, _) => text.push_str(&format!(" **expired on {end}** and does not count")),
+        (Some(end), false, _) => text.push_str(&format!(" until {end}")),
+        (None, _, Some(given)) if given.approval => text.push_str(" for this head alone"),
+        (None, ..) => text.push_str(" without an end"),
+    }
+    if let Some(given) = &waiver.given
+        && let Some(url) = untrusted::link_target(&given.url)
+    {
+        let what = if given.approval { "review" } else { "comment" };
+        text.push_str(&format!(" ([{what}](<{url}>))"));
     }
     text.push_str(&format!(": {}\n", untrusted::markdown(&waiver.reason)));
     text

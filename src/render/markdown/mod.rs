@@ -78,6 +78,33 @@ pub fn report(report: &Report, options: &Options<'_>) -> String {
     body.finish()
 }
 
+/// A phrase, with places as they are without links.
+pub fn phrase(phrase: &Phrase) -> String {
+    Writer { options: &Options::default() }.phrase(phrase)
+}
+
+/// Everything about the opened rows and the findings that count whose fingerprint begins so, at most a share of a comment.
+/// `None` where there are none.
+pub fn explained(report: &Report, fingerprint: &str, options: &Options<'_>) -> Option<String> {
+    let report = &merged(report);
+    let writer = Writer { options };
+    let items = items(report, writer, words::several(report), |environment| {
+        let Environment { opened, findings, .. } = environment;
+        let rows = opened.iter().filter(|row| row.fingerprint.starts_with(fingerprint));
+        let own = findings.iter().filter(|finding| finding.introduced);
+        let own = own.filter(|finding| finding.fingerprint.starts_with(fingerprint));
+        rows.map(|row| row::opened(row, findings, writer))
+            .chain(own.map(|each| finding::item(each, false, writer)))
+            .collect()
+    });
+    if items.is_empty() {
+        return None;
+    }
+    let mut body = Body::default();
+    body.section(share::OPENED, "", &items, more, "");
+    Some(body.finish())
+}
+
 fn head(body: &mut Body, report: &Report, options: &Options<'_>) {
     let worst = report.environments.iter().flat_map(|e| &e.opened).map(|row| row.severity).max();
     let sign = match (report.result, worst) {

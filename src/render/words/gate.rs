@@ -36,8 +36,12 @@ pub fn decided(gate: &Gate) -> Decided {
             format!("nothing {level} waits for somebody to accept it{waived}.")
         }
         (GateVerdict::Fail, Mode::Enforce) => format!(
-            "{} {level}{waived}. To accept one, merge a waiver of its fingerprint into the configuration.",
-            blocking(gate)
+            "{} {level}{waived}. To accept one, {}.",
+            blocking(gate),
+            match gate.by_comment {
+                true => "an approver comments /netpol-review waive FINGERPRINT --reason \"WHY\"",
+                false => "merge a waiver of its fingerprint into the configuration",
+            }
         ),
         (GateVerdict::Fail, Mode::Warn) => format!("{} {level}{waived}.", blocking(gate)),
         (GateVerdict::Unknown, _) => {
