@@ -108,16 +108,27 @@ pub async fn decide(case: &Case<'_>, people: &mut People<'_>) -> Decided {
             continue;
         }
         let commands = parse::parse(comment.body.as_deref().unwrap_or_default());
+        let Some(user) = comment.user.as_ref() else {
+            // Whoever it was is nobody any more.
+            if answered.contains(&comment.id) {
+                decided.parts.insert(comment.id, (None, vec![Part::gone()]));
+            }
+            continue;
+        };
+        if approve::is_bot(user) {
+            // No answer: two programs could go on answering each other.
+            for command in &commands {
+                decided.note(comment, Part::of_program(command));
+            }
+            continue;
+        }
         let edited = comment.updated_at != comment.created_at;
         if edited && (!commands.is_empty() || answered.contains(&comment.id)) {
             decided.tell(comment, Part::edited());
-            continue;
         }
-        let Some(user) = comment.user.as_ref() else { continue };
         for command in commands {
-            if approve::is_bot(user) {
-                // No answer: two programs could go on answering each other.
-                decided.note(comment, Part::of_program(&command));
+            // To take something back is never the looser side, so an edit does not undo that.
+            if edited && !matches!(command, Ok(Command::Unwaive { .. })) {
                 continue;
             }
             let mut one = Given { comment, command, allowed: Ok(()), targets: Vec::new() };
