@@ -82,10 +82,8 @@ fn start() -> Option<Server> {
         .stderr(Stdio::null());
     // The signal comes with the end of the thread that started it, and that of a test ends early.
     std::thread::spawn(move || {
-        let _server = server.spawn().expect("postgres runs");
-        loop {
-            std::thread::park();
-        }
+        let mut server = server.spawn().expect("postgres runs");
+        let _ = server.wait();
     });
     let begun = Instant::now();
     let ready = || {

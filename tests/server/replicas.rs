@@ -129,6 +129,7 @@ impl Numbers {
 const PULLS: u64 = 6;
 
 #[test]
+#[allow(clippy::print_stdout, reason = "the figures of a measurement")]
 fn two_replicas_that_are_killed_at_random_lose_nothing_and_do_nothing_twice() {
     let Some(database) = postgres::database() else { return };
     let house = House::new();

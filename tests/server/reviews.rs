@@ -184,3 +184,31 @@ fn a_failure_reaches_the_other_pull_requests_with_its_head() {
     assert_eq!(last.as_deref(), Some("failure"));
     running.end();
 }
+
+#[test]
+fn a_command_in_a_comment_is_heard_and_answered_once() {
+    let house = House::new();
+    let settings = "version: 1\napprovers: {teams: [shop/security]}\n";
+    house.world.commit("main", &[(".github/netpol-review.yml", Some(settings))]);
+    house.github.refresh_pull(REPOSITORY, 1);
+    house.github.add_to_team("shop/security", "carol");
+    let running = house.start();
+    house.expect_one_review("failure");
+    let body = house.github.comments(REPOSITORY, 1).remove(0).body;
+    let print = body.split("Fingerprint: `").nth(1).expect("a fingerprint");
+    let print = print.split('`').next().expect("its end");
+    let command = format!("/netpol-review waive {print} --reason \"the auditors read it\"");
+    let comment = house.github.add_comment(REPOSITORY, 1, "carol", &command);
+    let event = house.github.comment_event(REPOSITORY, comment);
+    let delivery = house.github.send(&event);
+    let head = house.head();
+    house.until("a second check", || house.concluded(&head).len() == 2);
+    let last = house.concluded(&head).pop().and_then(|run| run.conclusion);
+    assert_eq!(last.as_deref(), Some("success"));
+    house.github.redeliver(&delivery);
+    house.until_idle();
+    let comments = house.github.comments(REPOSITORY, 1);
+    assert_eq!(comments.len(), 3, "{comments:#?}");
+    assert!(comments[2].body.contains("**Accepted**"), "{}", comments[2].body);
+    running.end();
+}

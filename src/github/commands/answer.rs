@@ -85,14 +85,13 @@ impl Part {
 
     /// A comment that was edited.
     pub fn edited() -> Self {
-        let words = "This comment was edited after it was written, so no command in it counts. Write a new one instead.";
+        let words = "This comment was edited after it was written, so it accepts nothing. Write a new one instead.";
         Self::new("", "", "edited", vec![Piece::Words(words)])
     }
 
     /// A comment that is gone.
     pub fn gone() -> Self {
-        let words =
-            "The comment with the command is gone, so what it said does not count any more.";
+        let words = "The comment with the command, or its author, is gone, so what it said does not count any more.";
         Self::new("", "", "deleted", vec![Piece::Words(words)])
     }
 

@@ -47,6 +47,9 @@ pub struct Case<'a> {
     pub now: DateTime<Utc>,
 }
 
+/// To whom a comment is answered, by login and page, and what each of its commands is told.
+type Told = (Option<(String, String)>, Vec<Part>);
+
 /// What the commands of a pull request come to.
 #[derive(Clone, Debug, Default)]
 pub struct Decided {
@@ -56,7 +59,7 @@ pub struct Decided {
     pub explain: Vec<String>,
     /// What is told of each command.
     pub entries: Vec<Entry>,
-    parts: BTreeMap<u64, (Option<(String, String)>, Vec<Part>)>,
+    parts: BTreeMap<u64, Told>,
 }
 
 impl Decided {
@@ -80,7 +83,7 @@ impl Decided {
     /// The answers, oldest command first. `explained` has the Markdown that explains a fingerprint, where there is something
     /// to explain.
     pub fn answers(&self, explained: &BTreeMap<String, String>) -> Vec<Answer> {
-        let answer = |(comment, (to, parts)): (&u64, &(Option<(String, String)>, Vec<Part>))| {
+        let answer = |(comment, (to, parts)): (&u64, &Told)| {
             let to = to.as_ref().map(|(login, url)| (login.as_str(), url.as_str()));
             Answer { comment: *comment, body: answer::body(to, parts, explained) }
         };
@@ -101,23 +104,33 @@ struct Given<'a> {
 pub async fn decide(case: &Case<'_>, people: &mut People<'_>) -> Decided {
     let mut decided = Decided::default();
     let mut given = Vec::new();
-    let answered: BTreeSet<u64> =
-        reply::ours(case.comments, case.me).into_iter().map(|(command, _)| command).collect();
+    let answered: BTreeSet<u64> = reply::ours(case.comments, case.me).into_keys().collect();
     for comment in case.comments {
         if is_ours(comment, case.me) {
             continue;
         }
         let commands = parse::parse(comment.body.as_deref().unwrap_or_default());
+        let Some(user) = comment.user.as_ref() else {
+            // Whoever it was is nobody any more.
+            if answered.contains(&comment.id) {
+                decided.parts.insert(comment.id, (None, vec![Part::gone()]));
+            }
+            continue;
+        };
+        if approve::is_bot(user) {
+            // No answer: two programs could go on answering each other.
+            for command in &commands {
+                decided.note(comment, Part::of_program(command));
+            }
+            continue;
+        }
         let edited = comment.updated_at != comment.created_at;
         if edited && (!commands.is_empty() || answered.contains(&comment.id)) {
             decided.tell(comment, Part::edited());
-            continue;
         }
-        let Some(user) = comment.user.as_ref() else { continue };
         for command in commands {
-            if approve::is_bot(user) {
-                // No answer: two programs could go on answering each other.
-                decided.note(comment, Part::of_program(&command));
+            // To take something back is never the looser side, so an edit does not undo that.
+            if edited && !matches!(command, Ok(Command::Unwaive { .. })) {
                 continue;
             }
             let mut one = Given { comment, command, allowed: Ok(()), targets: Vec::new() };

@@ -16,11 +16,10 @@ pub const RULE: Rule = Rule {
     catches: "A newly allowed flow between the ends of a `frozen` guardrail of the configuration.",
     why: "Whatever the change newly allows there counts against it, whether the change looks harmless or not: it needs a \
           word of those whom the guardrail names. Narrower policies, and the same flows written in another way, are left \
-          alone. What was in the scope before the change counts as well as what is in it afterwards. Nobody looks up whether \
-          they have approved: it counts until the configuration of the base branch accepts it. It compares two \
-          sides, so of a single one `lint` tells only where the guardrail matches nothing.",
-    fix: "Ask the approvers that the message names to accept it with a waiver on the base branch, or leave what is \
-          reachable as it was.",
+          alone. What was in the scope before the change counts as well as what is in it afterwards. On a pull request one of \
+          them accepts it by a command in a comment or by approving the head; everywhere, the configuration of the base \
+          branch does. It compares two sides, so of a single one `lint` tells only where the guardrail matches nothing.",
+    fix: "Ask the approvers that the message names to accept it, or leave what is reachable as it was.",
     bad: Example { before: BEFORE, after: BAD, configuration: CONFIGURATION },
     good: Example { before: BAD, after: BEFORE, configuration: CONFIGURATION },
     check: Check::Guardrail(check),
