@@ -23,6 +23,25 @@ fn word(wish: &Wish) -> &'static str {
     }
 }
 
+/// Of which examples something is to be done, and what.
+const MEANT: [&str; 15] = [
+    "check_run rerequested: head",
+    "check_suite rerequested: head",
+    "installation created: installation",
+    "installation deleted: forget",
+    "installation new_permissions_accepted: installation",
+    "installation suspend: forget",
+    "installation unsuspend: installation",
+    "installation_repositories added: repository",
+    "merge_group checks_requested: group",
+    "pull_request opened: pull",
+    "pull_request ready_for_review: pull",
+    "pull_request reopened: pull again",
+    "pull_request synchronize: pull",
+    "pull_request_review dismissed: pull again",
+    "push : base",
+];
+
 #[test]
 fn real_webhooks() {
     let Some(path) = std::env::var_os("WEBHOOK_EXAMPLES") else { return };
@@ -54,5 +73,5 @@ fn real_webhooks() {
             format!("{event}: {}", words.into_iter().collect::<Vec<_>>().join(", "))
         })
         .collect();
-    insta::assert_snapshot!(meant.join("\n"), @"");
+    assert_eq!(meant, MEANT);
 }

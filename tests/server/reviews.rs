@@ -195,16 +195,25 @@ fn a_command_in_a_comment_is_heard_and_answered_once() {
     let running = house.start();
     house.expect_one_review("failure");
     let body = house.github.comments(REPOSITORY, 1).remove(0).body;
-    let print = body.split("Fingerprint: `").nth(1).expect("a fingerprint");
-    let print = print.split('`').next().expect("its end");
-    let command = format!("/netpol-review waive {print} --reason \"the auditors read it\"");
+    // Of the path, and of the finding that says what is wrong with it.
+    let prints = body.split("ingerprint: `").skip(1).chain(body.split("waive ").skip(1));
+    let prints: std::collections::BTreeSet<&str> = prints
+        .map(|rest| rest.split(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default())
+        .filter(|print| print.len() == 32)
+        .collect();
+    let command: String = prints
+        .iter()
+        .map(|print| format!("/netpol-review waive {print} --reason \"the auditors read it\"\n"))
+        .collect();
     let comment = house.github.add_comment(REPOSITORY, 1, "carol", &command);
     let event = house.github.comment_event(REPOSITORY, comment);
     let delivery = house.github.send(&event);
     let head = house.head();
     house.until("a second check", || house.concluded(&head).len() == 2);
-    let last = house.concluded(&head).pop().and_then(|run| run.conclusion);
-    assert_eq!(last.as_deref(), Some("success"));
+    house.until_idle();
+    let last = house.concluded(&head).pop().expect("a check");
+    let comments = house.github.comments(REPOSITORY, 1);
+    assert_eq!(last.conclusion.as_deref(), Some("success"), "{last:#?} {comments:#?}");
     house.github.redeliver(&delivery);
     house.until_idle();
     let comments = house.github.comments(REPOSITORY, 1);
