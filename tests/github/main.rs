@@ -4,7 +4,9 @@
 
 mod server;
 mod client;
+mod approvers;
 mod commands;
+mod replies;
 mod app;
 mod hooks;
 mod misbehaviour;
