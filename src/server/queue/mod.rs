@@ -2,7 +2,7 @@
 //!
 //! Nothing that was acknowledged is lost, whenever a process ends: an event is answered once it is committed
 //! ([`intake`](Queue::accept)), a job stays until its work is done, and a job held by a process that shows no sign of
-//! life is handed to another ([`replicas`]).
+//! life is handed to another (`replicas`).
 //!
 //! No decision hangs on the clocks of two machines: whether a process lives is told by a counter that it raises, and
 //! by the monotonic clock of whoever looks. Wall clocks only say when something is tried once more, and a clock that
