@@ -40,7 +40,7 @@ impl Replica {
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .args(["--database", database, "--github-url", house.github.url()])
             .args(["--workers", "4", "--per-installation", "4"])
-            .args(["--lease", "2", "--reconcile", "10", "--log-format", "text"])
+            .args(["--lease", "4", "--reconcile", "10", "--log-format", "text"])
             .env("NETPOL_REVIEW_WEBHOOK_SECRET", SECRET)
             .stderr(match std::env::var_os("NETPOL_REVIEW_CHAOS_LOG") {
                 Some(path) => std::fs::File::options()
