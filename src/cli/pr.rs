@@ -207,6 +207,7 @@ fn given(
             rendering: rendering.options()?,
             inventory: Vec::new(),
             run_id,
+            mirror: None,
         },
         token: token.map(SecretString::from),
         sarif,

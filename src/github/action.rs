@@ -6,7 +6,7 @@ use super::client::{self, Client};
 use super::compare::{Evaluated, evaluate};
 use super::event::{Event, Subject};
 use super::publish::{self, Begun, Told};
-use super::pull::Fetcher;
+use super::pull::{Fetcher, Mirror};
 use crate::environments::{self, Render, Signals, ending};
 use crate::settings::{CommentWhen, FailOn, Mode};
 use crate::source;
@@ -37,6 +37,8 @@ pub struct Inputs {
     pub inventory: Vec<InventoryFile>,
     /// Names this run among all of the repository.
     pub run_id: String,
+    /// Where what is fetched is kept for the next review; `None`: it is not.
+    pub mirror: Option<Mirror>,
 }
 
 /// When and how fast.
@@ -140,7 +142,7 @@ async fn work(
     clock: Clock,
     evaluated: impl FnOnce(&Evaluated),
 ) -> Result<(Outcome, Check), Error> {
-    let fetcher = Fetcher::new(event, token, clock.pause);
+    let fetcher = Fetcher::new(event, inputs.mirror.as_ref(), token, clock.pause);
     let checked_out = fetcher.checked_out();
     let (commits, repository) = fetcher.commits(api, pull).await?;
     let unsafe_checkout = event.trusted_context

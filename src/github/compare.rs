@@ -8,7 +8,7 @@ use crate::gate::{Gate, GateVerdict, Thresholds, judge};
 use crate::render::words::{self, Phrase, Piece};
 use crate::report::{Environment, Hides, Report, Row, date};
 use crate::settings::{self, FailOn, Mode, Settings, SettingsError};
-use crate::source::git::{Range, Repository, load_pair};
+use crate::source::git::Repository;
 use crate::source::{Meter, Pair};
 use crate::tree::{Content, InventoryFile, declare};
 use chrono::NaiveDate;
@@ -40,7 +40,8 @@ pub struct Evaluated {
     pub notes: Vec<Phrase>,
 }
 
-/// Compares two commits of a repository that has them.
+/// Compares two commits of a repository that has them. Where a mirror turns out to be damaged, it is done once more
+/// with one that is made anew.
 pub fn evaluate(
     repository: &Repository,
     commits: Commits,
@@ -49,6 +50,31 @@ pub fn evaluate(
     unsafe_checkout: bool,
     today: NaiveDate,
 ) -> Result<Evaluated, Error> {
+    let evaluated = |repository: &Repository| {
+        let found = compared(repository, &commits, &home, inputs, unsafe_checkout, today);
+        // What could not be read on demand was taken for something that is not there.
+        repository.failure().map_or(found, |error| Err(error.into()))
+    };
+    match evaluated(repository) {
+        Err(Error::Source(error)) => match repository.anew(&error)? {
+            Some(anew) => evaluated(&anew),
+            None => Err(error.into()),
+        },
+        found => found,
+    }
+}
+
+fn compared(
+    repository: &Repository,
+    commits: &Commits,
+    home: &str,
+    inputs: &Inputs,
+    unsafe_checkout: bool,
+    today: NaiveDate,
+) -> Result<Evaluated, Error> {
+    // The configuration decides what else is read.
+    let sides = [&commits.base, &commits.before, &commits.after];
+    repository.expect(&sides.map(|commit| (commit.as_str(), settings::PATH)))?;
     let mut notes = Vec::new();
     if unsafe_checkout {
         notes.push(vec![Piece::Words(
@@ -62,11 +88,11 @@ pub fn evaluate(
              base branch changed meanwhile is not seen.",
         )]);
     }
-    let (base, mut broken) = of_base(repository, &commits, inputs, &mut notes)?;
+    let (base, mut broken) = of_base(repository, commits, inputs, &mut notes)?;
     let settings = base.tightened_by(&workflow(inputs));
     let mut inventory = inputs.inventory.clone();
     if inventory.is_empty() {
-        let (found, missing) = inventory_of(repository, &commits, &commits.base, &settings)?;
+        let (found, missing) = inventory_of(repository, commits, &commits.base, &settings)?;
         if let Some(path) = missing {
             notes.push(vec![
                 Piece::Words(
@@ -78,7 +104,7 @@ pub fn evaluate(
         }
         inventory = found;
     }
-    let pair = load(repository, &commits, &settings, inventory)?;
+    let pair = load(repository, commits, &settings, inventory)?;
     let mut report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
     date(&mut report.inventory, today);
     let mut gate = judge(&report, &settings, thresholds(&settings), today);
@@ -86,14 +112,15 @@ pub fn evaluate(
         // Nobody knows what the team wanted.
         gate.verdict = GateVerdict::Unknown;
     }
-    preview(repository, &commits, inputs, &gate, today, &mut notes)?;
+    preview(repository, commits, inputs, &gate, today, &mut notes)?;
+    expect(repository, commits, &report)?;
     let read = |commit: &str, path: &str| repository.file(commit, path).ok().flatten();
-    let files = Files::new(&commits, &read);
+    let files = Files::new(commits, &read);
     let mut review = review(&Facts {
         report: &report,
         gate: &gate,
-        commits: &commits,
-        home: &home,
+        commits,
+        home,
         notes: &notes,
         when: inputs.comment.unwrap_or(settings.comment.when),
         inline: inputs.inline.unwrap_or(settings.comment.inline),
@@ -101,6 +128,20 @@ pub fn evaluate(
     });
     suggest(&mut review, pair, &settings, &inputs.rendering, &report);
     Ok(Evaluated { report, gate, review, notes })
+}
+
+/// Lets the files that a report speaks of be here, as they are in the head.
+fn expect(repository: &Repository, commits: &Commits, report: &Report) -> Result<(), Error> {
+    let mut files = BTreeSet::new();
+    for each in &report.environments {
+        let causes = each.opened.iter().chain(&each.closed).flat_map(|row| &row.causes);
+        files.extend(causes.map(|cause| &cause.location.file));
+        files.extend(each.findings.iter().map(|finding| &finding.location.file));
+    }
+    files.extend(report.not_evaluated.iter().map(|entry| &entry.file));
+    let wanted: Vec<(&str, &str)> =
+        files.into_iter().map(|file| (commits.head.as_str(), file.as_str())).collect();
+    Ok(repository.expect(&wanted)?)
 }
 
 /// How many comments on lines may offer to take them back: each is tried first, which costs a comparison.
@@ -266,6 +307,9 @@ fn inventory_of(
 ) -> Result<(Vec<InventoryFile>, Option<String>), Error> {
     let mut found = Vec::new();
     let mut missing = None;
+    let sides = [commit, &commits.before, &commits.after];
+    let all = settings.inventory.iter().flat_map(|path| sides.map(|side| (side, path.as_str())));
+    repository.expect(&all.collect::<Vec<_>>())?;
     for path in &settings.inventory {
         match repository.file(commit, path)? {
             Some(bytes) => {
@@ -291,9 +335,8 @@ fn load(
     settings: &Settings,
     inventory: Vec<InventoryFile>,
 ) -> Result<Pair, Error> {
-    let range = Range::Between(commits.before.clone(), commits.after.clone());
     let paths: Vec<PathBuf> = settings.paths.iter().map(PathBuf::from).collect();
-    let mut pair = load_pair(&range, Some(repository.directory()), &paths, &Meter::default())?;
+    let mut pair = repository.pair(&commits.before, &commits.after, &paths, &Meter::default())?;
     let (before, after) = (&mut pair.before.tree, &mut pair.after.tree);
     declare(before, after, inventory);
     for path in &settings.inventory {

@@ -18,5 +18,6 @@ mod renderers;
 mod faults;
 mod fixes;
 mod inventory;
+mod mirrors;
 mod rights;
 mod sample;
