@@ -3,9 +3,11 @@
 //! Edges (directories, git revisions) build trees; nothing in here touches a disk.
 
 use sha2::{Digest, Sha256};
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Files of one side by their path: relative to the root of the snapshot, `/` between components.
 #[derive(Clone, Debug, Default)]
@@ -176,28 +178,74 @@ pub enum Affects {
 /// The bytes of a file. Whoever loads two sides together shares one `Content` between files with
 /// identical bytes, so that equal content is parsed once (see [`Content::same`]).
 #[derive(Clone, Debug)]
-pub struct Content(Arc<[u8]>);
+pub struct Content {
+    bytes: Arc<[u8]>,
+    notes: Option<Arc<Notes>>,
+}
+
+/// How many things are noted of one content: it may be read under several paths.
+const MOST_NOTES: usize = 8;
+
+/// What was found out about bytes that outlive a review.
+#[derive(Default)]
+struct Notes(Mutex<Vec<Arc<dyn Any + Send + Sync>>>);
+
+impl fmt::Debug for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notes")
+    }
+}
 
 impl Content {
     /// Wraps the bytes of one file.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self(bytes.into())
+        Self { bytes: bytes.into(), notes: None }
+    }
+
+    /// [`Content::new`], of bytes that somebody keeps for further reviews: what is found out about them is kept
+    /// with them (see [`Content::note`]).
+    pub fn lasting(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self { bytes: bytes.into(), notes: Some(Arc::default()) }
     }
 
     /// The bytes of the file.
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// An identity within this process: equal for clones of one content. Contents with different
     /// addresses may still have equal bytes.
     pub fn address(&self) -> usize {
-        self.0.as_ptr() as usize
+        self.bytes.as_ptr() as usize
     }
 
     /// True iff the bytes are the same; a shared content is recognised without comparing bytes.
     pub fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+        Arc::ptr_eq(&self.bytes, &other.bytes) || self.bytes == other.bytes
+    }
+
+    /// Something that follows from the bytes and from what `fits` compares, and from nothing else. What was made
+    /// before is given again, if the content lasts.
+    pub fn note<T: Any + Send + Sync>(
+        &self,
+        fits: impl Fn(&T) -> bool,
+        make: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        let Some(Notes(notes)) = self.notes.as_deref() else { return Arc::new(make()) };
+        let known = {
+            let notes = notes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut all = notes.iter().filter_map(|note| note.clone().downcast::<T>().ok());
+            all.find(|note| fits(note))
+        };
+        known.unwrap_or_else(|| {
+            let made = Arc::new(make());
+            let mut notes = notes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if notes.len() >= MOST_NOTES {
+                notes.remove(0);
+            }
+            notes.push(made.clone());
+            made
+        })
     }
 }
 
@@ -278,5 +326,42 @@ impl Tree {
                 .collect(),
             ..Self::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_kept_with_what_lasts() {
+        for (content, made_again) in [(Content::new(*b"a"), 4), (Content::lasting(*b"a"), 2)] {
+            let mut made = 0;
+            for wanted in [1_u32, 1, 2, 2] {
+                let note = content.clone().note(
+                    |known: &(u32, String)| known.0 == wanted,
+                    || {
+                        made += 1;
+                        (wanted, format!("note {wanted}"))
+                    },
+                );
+                assert_eq!(note.1, format!("note {wanted}"));
+                assert_eq!(
+                    *content.note(|_: &u8| true, || 7_u8),
+                    7,
+                    "another type is another note"
+                );
+            }
+            assert_eq!(made, made_again);
+        }
+        let content = Content::lasting(*b"a");
+        for number in 0..100_u32 {
+            content.note(|known: &u32| *known == number, || number);
+        }
+        let kept = content
+            .notes
+            .as_ref()
+            .map(|notes| notes.0.lock().unwrap_or_else(|e| e.into_inner()).len());
+        assert_eq!(kept, Some(MOST_NOTES));
     }
 }

@@ -216,6 +216,7 @@ fn given(
             inventory: Vec::new(),
             run_id,
             app: None,
+            mirror: None,
         },
         token: token.map(SecretString::from),
         sarif,

@@ -330,8 +330,13 @@ fn composed(tree: &Tree) -> bool {
     let named = |path: &Arc<str>| {
         is_kustomization(path) || &**path == "Chart.yaml" || path.ends_with("/Chart.yaml")
     };
-    tree.files.keys().any(named)
-        || tree.files.values().any(|content| deploy::mentions(content.bytes()))
+    tree.files.keys().any(named) || tree.files.values().any(mentions)
+}
+
+/// [`deploy::mentions`], found out once for a content that lasts.
+pub(super) fn mentions(content: &Content) -> bool {
+    struct Mentions(bool);
+    content.note(|_: &Mentions| true, || Mentions(deploy::mentions(content.bytes()))).0
 }
 
 /// The directory in which a tool works: copies of the inputs, and nothing else.

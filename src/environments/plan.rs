@@ -1,7 +1,7 @@
 //! What is in which environment, on one side.
 
 use super::bounds::Over;
-use super::builder::Builder;
+use super::builder::{Builder, mentions};
 use super::objects::Objects;
 use crate::deploy::inputs::{Inputs, inputs};
 use crate::deploy::layout::{Layout, chart};
@@ -11,7 +11,7 @@ use crate::parse::{Affects, Problem, Sort};
 use crate::report::{Isolation, environments as report};
 use crate::settings::Settings;
 use crate::source::Loaded;
-use crate::tree::Files;
+use crate::tree::{Content, Files};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -285,7 +285,21 @@ impl<'b, 'a> Planner<'b, 'a> {
 
     /// Units with what they are built from.
     fn parts(&mut self, units: Vec<Unit>) -> Result<Vec<Part>, Over> {
-        units.into_iter().map(|unit| self.part(unit)).collect()
+        let files = self.side.files();
+        let mut parts = Vec::with_capacity(units.len());
+        for unit in units {
+            let inputs = self.inputs(&unit)?;
+            parts.push((unit, inputs));
+        }
+        let all = parts.iter().flat_map(|(_, inputs)| &inputs.files);
+        files.expect(all.map(|path| &**path));
+        Ok(parts.into_iter().map(|(unit, inputs)| self.keyed(unit, inputs)).collect())
+    }
+
+    fn part(&mut self, unit: Unit) -> Result<Part, Over> {
+        let inputs = self.inputs(&unit)?;
+        self.side.files().expect(inputs.files.iter().map(|path| &**path));
+        Ok(self.keyed(unit, inputs))
     }
 
     fn within_units(&self, units: usize, at: impl FnOnce() -> Decision) -> Result<(), Over> {
@@ -294,9 +308,8 @@ impl<'b, 'a> Planner<'b, 'a> {
         if units > most { Err(Over::at(&at(), what())) } else { Ok(()) }
     }
 
-    fn part(&mut self, unit: Unit) -> Result<Part, Over> {
-        let files = self.side.files();
-        let inputs = inputs(&unit, &files, self.builder.trusted());
+    fn inputs(&mut self, unit: &Unit) -> Result<Inputs, Over> {
+        let inputs = inputs(unit, &self.side.files(), self.builder.trusted());
         let most = self.builder.options.bounds.files;
         self.weight += inputs.files.len();
         if self.weight > most {
@@ -306,13 +319,18 @@ impl<'b, 'a> Planner<'b, 'a> {
             let file = own.or(inputs.files.first()).cloned().unwrap_or_default();
             return Err(Over { file, what });
         }
+        Ok(inputs)
+    }
+
+    fn keyed(&mut self, unit: Unit, inputs: Inputs) -> Part {
+        let files = self.side.files();
         let mut hash = Sha256::new();
         hash.update(self.builder.identity());
         hash.update(format!("{:?}{:?}", unit.build, unit.namespace));
         for path in &inputs.files {
             let digest = *self.known.entry(path.clone()).or_insert_with(|| {
                 let content = files.read(path);
-                content.map_or([0; 32], |content| Sha256::digest(content.bytes()).into())
+                content.map_or([0; 32], |content| digest(&content))
             });
             hash.update(path.as_bytes());
             hash.update([0]);
@@ -324,11 +342,11 @@ impl<'b, 'a> Planner<'b, 'a> {
                 hash.update(format!("{}\0{}\0", skipped.path, skipped.identity));
                 // What a link leads to counts where the environment does not read it under its own name.
                 if let Some(content) = skipped.leads_to.as_ref().and_then(|path| files.read(path)) {
-                    hash.update(Sha256::digest(content.bytes()));
+                    hash.update(digest(&content));
                 }
             }
         }
-        Ok(Part { unit, inputs, key: hash.finalize().into() })
+        Part { unit, inputs, key: hash.finalize().into() }
     }
 
     /// What Argo CD and Flux deploy, as far as their objects are here, and the files that hold nothing but those.
@@ -345,7 +363,7 @@ impl<'b, 'a> Planner<'b, 'a> {
             if layout.claimed.contains(path) {
                 continue;
             }
-            if deploy::mentions(content.bytes()) {
+            if mentions(content) {
                 let environment = deploy::place::path_environment(path);
                 if objects.read(path, content.bytes(), environment, None) {
                     deploying.insert(path.clone());
@@ -402,8 +420,7 @@ impl<'b, 'a> Planner<'b, 'a> {
             }
             deployed = Vec::new();
             let mut places = BTreeSet::new();
-            for unit in found.units {
-                let part = self.part(unit)?;
+            for part in self.parts(found.units)? {
                 if !places.insert(place(&part)) {
                     continue;
                 }
@@ -441,9 +458,7 @@ impl<'b, 'a> Planner<'b, 'a> {
     /// Could what it is built from hold objects that deploy?
     fn mentions(&self, part: &Part) -> bool {
         let files = self.side.files();
-        let mention = |path: &Arc<str>| {
-            files.read(path).is_some_and(|content| deploy::mentions(content.bytes()))
-        };
+        let mention = |path: &Arc<str>| files.read(path).is_some_and(|content| mentions(&content));
         part.inputs.files.iter().any(mention)
     }
 
@@ -488,6 +503,12 @@ impl<'b, 'a> Planner<'b, 'a> {
             deploy::unused::values(&side.tree, &side.files(), &layout.charts, &releases, &read);
         self.plan.problems.extend(problems.into_iter().map(Told::from));
     }
+}
+
+/// The digest of a content.
+fn digest(content: &Content) -> [u8; 32] {
+    struct Sum([u8; 32]);
+    content.note(|_: &Sum| true, || Sum(Sha256::digest(content.bytes()).into())).0
 }
 
 /// Says that objects that deploy nest deeper than anybody looks.

@@ -4,10 +4,10 @@ use super::api::{Api, Pull};
 use super::check::{self, Check};
 use super::client::{self, Client};
 use super::commands::{self, Case, Decided, People};
-use super::compare::{Compared, Evaluated, Said, compare};
+use super::compare::{Compared, Evaluated, Found, Said, compare};
 use super::event::{Event, Subject};
 use super::publish::{self, Begun, Told};
-use super::pull::Fetcher;
+use super::pull::{Fetcher, Mirror};
 use crate::environments::{self, Render};
 use crate::settings::{CommentWhen, FailOn, Mode};
 use crate::source;
@@ -40,6 +40,8 @@ pub struct Inputs {
     pub run_id: String,
     /// It is an App's, and so one of a row of tries.
     pub app: Option<AppRun>,
+    /// Where what is fetched is kept for the next review; `None`: it is not.
+    pub mirror: Option<Mirror>,
 }
 
 /// What an App's run knows more than an Action's. One pull request is worked on by one run at a time, and a run that
@@ -206,7 +208,7 @@ async fn work(
     clock: Clock,
     evaluated: impl FnOnce(&Evaluated),
 ) -> Result<(Outcome, Check), Error> {
-    let fetcher = Fetcher::new(event, token, clock.pause);
+    let fetcher = Fetcher::new(event, inputs.mirror.as_ref(), token, clock.pause);
     let checked_out = fetcher.checked_out();
     let (commits, repository) = fetcher.commits(api, pull).await?;
     let unsafe_checkout = event.trusted_context
@@ -272,7 +274,7 @@ async fn heard(
     talk: &publish::Conversation,
     clock: Clock,
 ) -> Result<(Decided, Said), Error> {
-    let Compared { settings, report, broken, .. } = compared;
+    let Found { settings, report, broken, .. } = compared.found();
     let owners = match settings.approvers.codeowners {
         true => compared.codeowners()?,
         false => None,

@@ -9,7 +9,7 @@ use crate::gate::{Gate, GateVerdict, Thresholds, judge};
 use crate::render::words::{self, Phrase, Piece};
 use crate::report::{Environment, Hides, Report, Row, date};
 use crate::settings::{self, FailOn, Mode, Settings, SettingsError, Waiver};
-use crate::source::git::{Range, Repository, load_pair};
+use crate::source::git::Repository;
 use crate::source::{Meter, Pair};
 use crate::tree::{Content, InventoryFile, declare};
 use chrono::NaiveDate;
@@ -48,14 +48,19 @@ pub struct Compared {
     home: String,
     inputs: Inputs,
     today: NaiveDate,
-    notes: Vec<Phrase>,
-    pair: Pair,
+    found: Found,
+}
+
+/// What comparing two commits found.
+pub struct Found {
     /// The settings of the base branch.
     pub settings: Settings,
     /// They, or what they name, could not be read.
     pub broken: bool,
     /// What was found.
     pub report: Report,
+    notes: Vec<Phrase>,
+    pair: Pair,
 }
 
 /// What people said on a pull request.
@@ -78,6 +83,43 @@ pub fn compare(
     unsafe_checkout: bool,
     today: NaiveDate,
 ) -> Result<Compared, Error> {
+    let find =
+        |repository: &Repository| find(repository, &commits, &inputs, unsafe_checkout, today);
+    let (found, anew) = whole(&repository, find)?;
+    let repository = anew.unwrap_or(repository);
+    Ok(Compared { repository, commits, home, inputs, today, found })
+}
+
+/// What is made of a repository that could be read; where a mirror turns out to be damaged, that is done once more with
+/// one that is made anew, which comes back too.
+fn whole<T>(
+    repository: &Repository,
+    work: impl Fn(&Repository) -> Result<T, Error>,
+) -> Result<(T, Option<Repository>), Error> {
+    let tried = |repository: &Repository| {
+        let made = work(repository);
+        // What could not be read on demand was taken for something that is not there.
+        repository.failure().map_or(made, |error| Err(error.into()))
+    };
+    match tried(repository) {
+        Err(Error::Source(error)) => match repository.anew(&error)? {
+            Some(anew) => Ok((tried(&anew)?, Some(anew))),
+            None => Err(error.into()),
+        },
+        made => Ok((made?, None)),
+    }
+}
+
+fn find(
+    repository: &Repository,
+    commits: &Commits,
+    inputs: &Inputs,
+    unsafe_checkout: bool,
+    today: NaiveDate,
+) -> Result<Found, Error> {
+    // The configuration decides what else is read.
+    let sides = [&commits.base, &commits.before, &commits.after];
+    repository.expect(&sides.map(|commit| (commit.as_str(), settings::PATH)))?;
     let mut notes = Vec::new();
     if unsafe_checkout {
         notes.push(vec![Piece::Words(
@@ -91,11 +133,11 @@ pub fn compare(
              base branch changed meanwhile is not seen.",
         )]);
     }
-    let (base, mut broken) = of_base(&repository, &commits, &inputs, &mut notes)?;
-    let settings = base.tightened_by(&workflow(&inputs));
+    let (base, mut broken) = of_base(repository, commits, inputs, &mut notes)?;
+    let settings = base.tightened_by(&workflow(inputs));
     let mut inventory = inputs.inventory.clone();
     if inventory.is_empty() {
-        let (found, missing) = inventory_of(&repository, &commits, &commits.base, &settings)?;
+        let (found, missing) = inventory_of(repository, commits, &commits.base, &settings)?;
         if let Some(path) = missing {
             notes.push(vec![
                 Piece::Words(
@@ -107,29 +149,38 @@ pub fn compare(
         }
         inventory = found;
     }
-    let pair = load(&repository, &commits, &settings, inventory)?;
+    let pair = load(repository, commits, &settings, inventory)?;
     let mut report = environments::review(&pair, &settings, &inputs.rendering, |_| {});
     date(&mut report.inventory, today);
-    Ok(Compared { repository, commits, home, inputs, today, notes, pair, settings, broken, report })
+    Ok(Found { settings, broken, report, notes, pair })
 }
 
 impl Compared {
+    /// What comparing found.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
     /// The text of CODEOWNERS of the base branch: the first that is there.
     pub fn codeowners(&self) -> Result<Option<String>, Error> {
-        for path in CODEOWNERS {
-            if let Some(bytes) = self.repository.file(&self.commits.base, path)? {
-                return Ok(Some(String::from_utf8_lossy(&bytes).into_owned()));
+        let (text, _) = whole(&self.repository, |repository| {
+            for path in CODEOWNERS {
+                if let Some(bytes) = repository.file(&self.commits.base, path)? {
+                    return Ok(Some(String::from_utf8_lossy(&bytes).into_owned()));
+                }
             }
-        }
-        Ok(None)
+            Ok(None)
+        })?;
+        Ok(text)
     }
 
     /// Does it pass, with what people accept?
     pub fn gate(&self, waivers: &[Waiver]) -> Gate {
-        let mut settings = self.settings.clone();
+        let Found { settings, broken, report, .. } = &self.found;
+        let mut settings = settings.clone();
         settings.waivers.extend_from_slice(waivers);
-        let mut gate = judge(&self.report, &settings, thresholds(&settings), self.today);
-        if self.broken {
+        let mut gate = judge(report, &settings, thresholds(&settings), self.today);
+        if *broken {
             // Nobody knows what the team wanted.
             gate.verdict = GateVerdict::Unknown;
         }
@@ -139,26 +190,29 @@ impl Compared {
     /// Judges, and makes a review of it.
     pub fn evaluate(self, said: &Said) -> Result<Evaluated, Error> {
         let gate = self.gate(&said.waivers);
-        let Self {
-            repository,
+        let ((review, notes), _) =
+            whole(&self.repository, |repository| self.review(repository, &gate, said))?;
+        Ok(Evaluated { report: self.found.report, gate, review, notes })
+    }
+
+    fn review(
+        &self,
+        repository: &Repository,
+        gate: &Gate,
+        said: &Said,
+    ) -> Result<(Review, Vec<Phrase>), Error> {
+        let Self { commits, home, inputs, today, found, .. } = self;
+        let Found { settings, report, notes, pair, .. } = found;
+        let mut notes = notes.clone();
+        preview(repository, commits, inputs, gate, (*today, said), &mut notes)?;
+        expect(repository, commits, report)?;
+        let read = |commit: &str, path: &str| repository.file(commit, path).ok().flatten();
+        let files = Files::new(commits, &read);
+        let mut review = review(&Facts {
+            report,
+            gate,
             commits,
             home,
-            inputs,
-            today,
-            mut notes,
-            pair,
-            settings,
-            report,
-            ..
-        } = self;
-        preview(&repository, &commits, &inputs, &gate, (today, said), &mut notes)?;
-        let read = |commit: &str, path: &str| repository.file(commit, path).ok().flatten();
-        let files = Files::new(&commits, &read);
-        let mut review = review(&Facts {
-            report: &report,
-            gate: &gate,
-            commits: &commits,
-            home: &home,
             notes: &notes,
             when: inputs.comment.unwrap_or(settings.comment.when),
             inline: inputs.inline.unwrap_or(settings.comment.inline),
@@ -166,9 +220,23 @@ impl Compared {
             files: &files,
         });
         review.check.summary.push_str(&said.list);
-        suggest(&mut review, pair, &settings, &inputs.rendering, &report);
-        Ok(Evaluated { report, gate, review, notes })
+        suggest(&mut review, pair.clone(), settings, &inputs.rendering, report);
+        Ok((review, notes))
     }
+}
+
+/// Lets the files that a report speaks of be here, as they are in the head.
+fn expect(repository: &Repository, commits: &Commits, report: &Report) -> Result<(), Error> {
+    let mut files = BTreeSet::new();
+    for each in &report.environments {
+        let causes = each.opened.iter().chain(&each.closed).flat_map(|row| &row.causes);
+        files.extend(causes.map(|cause| &cause.location.file));
+        files.extend(each.findings.iter().map(|finding| &finding.location.file));
+    }
+    files.extend(report.not_evaluated.iter().map(|entry| &entry.file));
+    let wanted: Vec<(&str, &str)> =
+        files.into_iter().map(|file| (commits.head.as_str(), file.as_str())).collect();
+    Ok(repository.expect(&wanted)?)
 }
 
 /// How many comments on lines may offer to take them back: each is tried first, which costs a comparison.
@@ -335,6 +403,9 @@ fn inventory_of(
 ) -> Result<(Vec<InventoryFile>, Option<String>), Error> {
     let mut found = Vec::new();
     let mut missing = None;
+    let sides = [commit, &commits.before, &commits.after];
+    let all = settings.inventory.iter().flat_map(|path| sides.map(|side| (side, path.as_str())));
+    repository.expect(&all.collect::<Vec<_>>())?;
     for path in &settings.inventory {
         match repository.file(commit, path)? {
             Some(bytes) => {
@@ -360,9 +431,8 @@ fn load(
     settings: &Settings,
     inventory: Vec<InventoryFile>,
 ) -> Result<Pair, Error> {
-    let range = Range::Between(commits.before.clone(), commits.after.clone());
     let paths: Vec<PathBuf> = settings.paths.iter().map(PathBuf::from).collect();
-    let mut pair = load_pair(&range, Some(repository.directory()), &paths, &Meter::default())?;
+    let mut pair = repository.pair(&commits.before, &commits.after, &paths, &Meter::default())?;
     let (before, after) = (&mut pair.before.tree, &mut pair.after.tree);
     declare(before, after, inventory);
     for path in &settings.inventory {

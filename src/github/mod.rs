@@ -26,4 +26,5 @@ pub use client::{Addresses, Client, Error};
 pub use compare::Evaluated;
 pub use event::{Event, EventError, Named, Subject};
 pub use publish::Told;
+pub use pull::Mirror;
 pub use review::Review;

@@ -4,9 +4,10 @@ use super::action::Error;
 use super::api::{Api, Pull};
 use super::client;
 use super::event::{Event, Subject};
-use crate::source::git::{Remote, Repository};
+use crate::source::git::{Mirrors, Remote, Repository};
 use crate::source::{self};
 use secrecy::SecretString;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often GitHub is asked for a merge commit that it is still building.
@@ -30,9 +31,19 @@ pub struct Commits {
     pub merged: bool,
 }
 
+/// A place for what is fetched of a repository.
+#[derive(Clone, Debug)]
+pub struct Mirror {
+    /// The place for all.
+    pub mirrors: Arc<Mirrors>,
+    /// The repository's number, which stays when its name changes.
+    pub id: u64,
+}
+
 /// Fetches what is missing.
 pub struct Fetcher<'a> {
     event: &'a Event,
+    mirror: Option<&'a Mirror>,
     token: Option<&'a SecretString>,
     checkout: Option<Repository>,
     /// The first wait before something is asked again.
@@ -41,9 +52,14 @@ pub struct Fetcher<'a> {
 
 impl<'a> Fetcher<'a> {
     /// Uses the event's checkout where there is one.
-    pub fn new(event: &'a Event, token: Option<&'a SecretString>, pause: Duration) -> Self {
+    pub fn new(
+        event: &'a Event,
+        mirror: Option<&'a Mirror>,
+        token: Option<&'a SecretString>,
+        pause: Duration,
+    ) -> Self {
         let checkout = event.workspace.as_deref().and_then(|path| Repository::open(path).ok());
-        Self { event, token, checkout, pause }
+        Self { event, mirror, token, checkout, pause }
     }
 
     /// What is checked out.
@@ -146,7 +162,7 @@ impl<'a> Fetcher<'a> {
     async fn fetch(&self, commits: &[&str], depth: u32) -> Result<Repository, source::Error> {
         let mut tried = 1;
         loop {
-            match Repository::fetch(&self.remote(), commits, depth) {
+            match self.try_fetch(commits, depth).await {
                 Err(source::Error::Fetch { missing: false, .. }) if tried < FETCH_TRIES => {
                     tokio::time::sleep(self.pause * tried).await;
                     tried += 1;
@@ -154,6 +170,23 @@ impl<'a> Fetcher<'a> {
                 result => return result,
             }
         }
+    }
+
+    async fn try_fetch(&self, commits: &[&str], depth: u32) -> Result<Repository, source::Error> {
+        let Some(Mirror { mirrors, id }) = self.mirror.cloned() else {
+            return Repository::fetch(&self.remote(), commits, depth);
+        };
+        let commits: Vec<String> = commits.iter().map(|commit| commit.to_string()).collect();
+        let (remote, url) = (self.remote(), self.remote().url);
+        // Other reviews go on meanwhile.
+        let fetch = move || {
+            let commits: Vec<&str> = commits.iter().map(String::as_str).collect();
+            mirrors.fetch(id, &remote, &commits, depth)
+        };
+        let fetched = tokio::task::spawn_blocking(fetch).await;
+        fetched.unwrap_or_else(|error| {
+            Err(source::Error::Fetch { url, reason: error.to_string(), missing: false })
+        })
     }
 
     /// A repository with these commits.

@@ -6,11 +6,12 @@ use super::file::FileRead;
 use super::twice::Twice;
 use super::workload::Draft;
 use super::{Affects, Parsed, Problem, Sort, helm};
-use crate::model::{Namespace, Policy, Workload};
+use crate::model::{Namespace, Policy, PolicyId, Workload, WorkloadId};
 use crate::tree::Tree;
 use crate::tree::digest;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// Puts the files of a side together. `files`: what was read of the files of the tree, in order.
@@ -20,8 +21,8 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
     parsed.problems = helm::problems(tree, paths().zip(files.iter().map(Arc::as_ref)));
     parsed.problems.extend(built.problems());
     parsed.problems.extend(tree.problems.iter().cloned());
-    let mut policies: BTreeMap<_, Arc<Policy>> = BTreeMap::new();
-    let mut drafts: BTreeMap<_, Draft> = BTreeMap::new();
+    let mut policies: Latest<PolicyId, Arc<Policy>> = Latest::default();
+    let mut drafts: Latest<WorkloadId, Draft> = Latest::default();
     let mut twice = Twice::default();
     let namespaces: &mut BTreeMap<Arc<str>, Arc<Namespace>> = &mut parsed.cluster.namespaces;
     for (path, file) in paths().zip(files) {
@@ -33,8 +34,8 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
         parsed.problems.extend(file.problems.iter().cloned());
         // Of several objects of one identity the last one is kept.
         for policy in &file.policies {
-            if let Some(other) = policies.insert(policy.id.clone(), policy.clone()) {
-                twice.policy(&other, policy);
+            if let Some(other) = policies.insert(&policy.id, policy) {
+                twice.policy(other, policy);
             }
         }
         for namespace in &file.namespaces {
@@ -43,8 +44,7 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
             }
         }
         for draft in &file.workloads {
-            let id = draft.workload.id.clone();
-            if let Some(other) = drafts.insert(id, draft.clone()) {
+            if let Some(other) = drafts.insert(&draft.workload.id, draft) {
                 twice.workload(&other.workload, &draft.workload);
             }
         }
@@ -62,12 +62,13 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
             sort: Sort::Other,
         });
     }
-    parsed.cluster.policies = policies.into_values().collect();
-    let mentioned: Mentioned = drafts
+    parsed.cluster.policies = policies.in_order().into_iter().cloned().collect();
+    let drafts = drafts.in_order();
+    let mentioned: Mentioned<'_> = drafts
         .iter()
-        .filter_map(|(id, draft)| Some((id.clone(), draft.mentions.clone()?)))
+        .filter_map(|draft| Some((&draft.workload.id, draft.mentions.as_ref()?)))
         .collect();
-    parsed.cluster.workloads = follow_owners(drafts.into_values().collect());
+    parsed.cluster.workloads = follow_owners(&drafts);
     let read = built.all().map(|(_, file)| file);
     let read: Vec<_> = read.collect();
     parsed.cluster.evidence =
@@ -77,19 +78,53 @@ pub(super) fn assemble(tree: &Tree, files: &[Arc<FileRead>], built: &Built<'_>) 
     parsed
 }
 
+/// Of several things of one identity the one that came last.
+struct Latest<'f, K, V> {
+    /// In the order of files, which is nearly that of identities.
+    all: Vec<(&'f K, &'f V)>,
+    /// Where each is.
+    places: FxHashMap<&'f K, usize>,
+}
+
+impl<K, V> Default for Latest<'_, K, V> {
+    fn default() -> Self {
+        Self { all: Vec::new(), places: FxHashMap::default() }
+    }
+}
+
+impl<'f, K: Hash + Ord, V> Latest<'f, K, V> {
+    /// Gives the one that it takes the place of.
+    fn insert(&mut self, id: &'f K, thing: &'f V) -> Option<&'f V> {
+        let place = *self.places.entry(id).or_insert(self.all.len());
+        match self.all.get_mut(place) {
+            Some((_, known)) => Some(std::mem::replace(known, thing)),
+            None => {
+                self.all.push((id, thing));
+                None
+            }
+        }
+    }
+
+    /// In the order of their identities.
+    fn in_order(mut self) -> Vec<&'f V> {
+        self.all.sort_by_key(|(id, _)| *id);
+        self.all.into_iter().map(|(_, thing)| thing).collect()
+    }
+}
+
 /// Replaces pods and controllers that have an owner by workloads that are named after the topmost
 /// one. Pods say best what runs; without any, the owner's own template does, and without that the
 /// templates of the controllers between.
-pub(super) fn follow_owners(drafts: Vec<Draft>) -> Vec<Arc<Workload>> {
+pub(super) fn follow_owners(drafts: &[&Draft]) -> Vec<Arc<Workload>> {
     if drafts.iter().all(|draft| draft.owner.is_none()) {
-        return drafts.into_iter().map(|draft| draft.workload).collect();
+        return drafts.iter().map(|draft| draft.workload.clone()).collect();
     }
     type Key = (Arc<str>, Box<str>, Box<str>);
     let key = |draft: &Draft| -> Key {
         let id = &draft.workload.id;
         (id.namespace.clone(), id.kind.clone(), id.name.clone())
     };
-    let by_key: FxHashMap<Key, &Draft> = drafts.iter().map(|draft| (key(draft), draft)).collect();
+    let by_key: FxHashMap<Key, &Draft> = drafts.iter().map(|draft| (key(draft), *draft)).collect();
     let top = |draft: &Draft| {
         let mut at = key(draft);
         let mut owner = draft.owner.clone();
@@ -102,7 +137,7 @@ pub(super) fn follow_owners(drafts: Vec<Draft>) -> Vec<Arc<Workload>> {
         at
     };
     let mut groups: BTreeMap<Key, Vec<&Draft>> = BTreeMap::new();
-    for draft in &drafts {
+    for draft in drafts {
         groups.entry(top(draft)).or_default().push(draft);
     }
     let mut workloads: Vec<_> =

@@ -8,9 +8,9 @@ use super::object::Parameter;
 use super::split::{self, Breaks, Document, ODD_BREAKS};
 use super::workload::Draft;
 use super::{Affects, Problem, Sort, json, limits, object, relocate, sniff, yaml};
-use crate::config::Config;
+use crate::config::{Config, HostNetworkPods};
 use crate::model::{Namespace, Policy, WorkloadId};
-use crate::tree::{Rendered, digest};
+use crate::tree::{Content, Rendered, digest};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -68,19 +68,73 @@ pub(super) struct Surroundings<'a> {
     pub rendered: Option<&'a Arc<Rendered>>,
 }
 
+/// All of the settings that what is read of a file depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Assumed {
+    pub default_namespace: String,
+    pub host_network_pods: HostNetworkPods,
+    pub end_port: bool,
+    pub sctp: bool,
+}
+
+impl Assumed {
+    /// Takes them from the settings.
+    pub fn of(config: &Config) -> Self {
+        let Config { default_namespace, host_network_pods, end_port, sctp, .. } = config;
+        Self {
+            default_namespace: default_namespace.clone(),
+            host_network_pods: *host_network_pods,
+            end_port: *end_port,
+            sctp: *sctp,
+        }
+    }
+}
+
+/// What was read of a file that stands as it is, and under what circumstances.
+struct Noted {
+    path: Arc<str>,
+    in_chart: bool,
+    chart_part: bool,
+    inventory: bool,
+    assumed: Assumed,
+    read: Arc<FileRead>,
+}
+
+/// [`read`], of a content for which that may have been done before.
+pub(super) fn read_once(
+    file: &Arc<str>,
+    content: &Content,
+    surroundings: Surroundings<'_>,
+    config: &Assumed,
+) -> Arc<FileRead> {
+    let read = || Arc::new(read(file, content.bytes(), surroundings, config));
+    let Surroundings { in_chart, chart_part, inventory, rendered: None } = surroundings else {
+        return read();
+    };
+    let fits = |noted: &Noted| {
+        noted.path == *file
+            && (noted.in_chart, noted.chart_part, noted.inventory)
+                == (in_chart, chart_part, inventory)
+            && noted.assumed == *config
+    };
+    let (path, assumed) = (file.clone(), config.clone());
+    let make = || Noted { path, in_chart, chart_part, inventory, assumed, read: read() };
+    content.note(fits, make).read.clone()
+}
+
 /// Reads a file. Never fails: see [`FileRead::problems`].
 pub(super) fn read(
     file: &Arc<str>,
     bytes: &[u8],
     surroundings: Surroundings<'_>,
-    config: &Config,
+    config: &Assumed,
 ) -> FileRead {
     let Some(rendered) = surroundings.rendered else {
         return read_as_it_stands(file, bytes, surroundings, config);
     };
     let namespace = rendered.namespace.as_ref();
     let config = namespace.map_or(Cow::Borrowed(config), |namespace| {
-        Cow::Owned(Config { default_namespace: namespace.clone(), ..config.clone() })
+        Cow::Owned(Assumed { default_namespace: namespace.clone(), ..config.clone() })
     });
     let mut read = read_as_it_stands(file, bytes, surroundings, &config);
     relocate::relocate(&mut read, rendered);
@@ -91,7 +145,7 @@ fn read_as_it_stands(
     file: &Arc<str>,
     bytes: &[u8],
     surroundings: Surroundings<'_>,
-    config: &Config,
+    config: &Assumed,
 ) -> FileRead {
     let mut reader = Reader {
         file,
@@ -143,7 +197,7 @@ fn read_as_it_stands(
 /// A file in the making; [`super::object`] holds what concerns single objects.
 pub(super) struct Reader<'a> {
     pub(super) file: &'a Arc<str>,
-    pub(super) config: &'a Config,
+    pub(super) config: &'a Assumed,
     pub(super) surroundings: Surroundings<'a>,
     pub(super) read: FileRead,
     /// The current document has directives of ytt.

@@ -30,8 +30,11 @@ pub(super) fn chart<'p>(tree: &Tree, path: &'p str) -> Option<&'p str> {
 /// manifest: a helper, or a packaged chart?
 pub(super) fn is_part(tree: &Tree, path: &str) -> bool {
     const NAMES: [&str; 3] = [".yaml", ".yml", ".json"];
-    let lower = path.to_ascii_lowercase();
-    let manifest = NAMES.iter().any(|name| lower.ends_with(name));
+    let ends = |name: &&str| {
+        let end = path.len().checked_sub(name.len()).and_then(|at| path.as_bytes().get(at..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let manifest = NAMES.iter().any(ends);
     let starts = |part: &str| format!("/{path}").contains(part);
     !manifest && (starts("/templates/") || starts("/charts/")) && enclosing(tree, path).is_some()
 }

@@ -212,7 +212,7 @@ impl Objects {
                 .filter(|found| !claims.namespaces.contains(&found.name))
                 .cloned()
                 .collect(),
-            workloads: assemble::follow_owners(drafts.cloned().collect()),
+            workloads: assemble::follow_owners(&drafts.collect::<Vec<_>>()),
         }
     }
 

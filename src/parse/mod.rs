@@ -44,7 +44,7 @@ use crate::config::Config;
 use crate::model::Cluster;
 use crate::tree::{Content, Tree};
 use built::Built;
-use file::{FileRead, Surroundings};
+use file::{Assumed, FileRead, Surroundings};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -91,12 +91,10 @@ pub fn parse_both(before: &Tree, after: &Tree, config: &Config) -> (Parsed, Pars
         content: &file.content,
         surroundings: Surroundings { inventory: true, ..Surroundings::default() },
     }));
+    let assumed = Assumed::of(config);
     let read: Vec<Arc<FileRead>> = tasks
         .par_iter()
-        .map(|task| {
-            let bytes = task.content.bytes();
-            Arc::new(file::read(task.path, bytes, task.surroundings, config))
-        })
+        .map(|task| file::read_once(task.path, task.content, task.surroundings, &assumed))
         .collect();
     let after_files = read.get(..after.files.len()).unwrap_or_default();
     let before_files: Vec<_> =

@@ -3,10 +3,10 @@
 
 use super::cidr;
 use super::de::{Fault, shorten};
+use super::file::Assumed;
 use super::names;
 use super::place::Place;
 use super::selector::{self, check};
-use crate::config::Config;
 use crate::model::{
     Action, Direction, IpBlock, NamespaceMatch, Origin, Peer, PeerKind, Policy, PolicyId,
     PolicyKind, PortMatch, Ports, Protocol, Rule, Section, Selector, Subject, Tier, Written,
@@ -26,7 +26,7 @@ pub(super) fn lower(
     (namespace, name): (&Arc<str>, &str),
     root: &Place<'_, '_>,
     file: &Arc<str>,
-    config: &Config,
+    config: &Assumed,
     remarks: &mut Remarks,
 ) -> Result<Policy, Fault> {
     let metadata = root.key("metadata");
@@ -146,7 +146,7 @@ pub(super) struct Remarks {
 struct Lowering<'a> {
     namespace: &'a Arc<str>,
     file: &'a Arc<str>,
-    config: &'a Config,
+    config: &'a Assumed,
     remarks: &'a mut Remarks,
 }
 

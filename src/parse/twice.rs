@@ -2,10 +2,12 @@
 //! copy, or a mistake. Silent while they mean the same.
 
 use super::built::Built;
+use super::file::FileRead;
 use super::kustomize::directory;
 use super::{Affects, Problem, Sort};
 use crate::model::{Namespace, Origin, Policy, PolicyId, Workload};
 use crate::tree::digest;
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -118,7 +120,17 @@ impl Twice {
 
 /// Policies that stood in several files, and now in fewer: if those are environments, one of them lost its
 /// copy, although the other one keeps the object here. Problems of the side before the change.
-pub(super) fn lost(before: &Built<'_>, after: &Built<'_>) -> Vec<Problem> {
+pub(super) fn lost<'a>(before: &Built<'a>, after: &Built<'_>) -> Vec<Problem> {
+    // Usually there is none, which is seen without a list of all.
+    let mut first: FxHashMap<&PolicyId, &Arc<str>> = FxHashMap::default();
+    let again = |(path, file): (_, &'a FileRead)| {
+        file.policies
+            .iter()
+            .any(|policy| first.insert(&policy.id, path).is_some_and(|known| known != path))
+    };
+    if !before.all().any(again) {
+        return Vec::new();
+    }
     let copies = |side: &Built<'_>| {
         let mut found = BTreeMap::<PolicyId, BTreeMap<Arc<str>, Arc<Policy>>>::new();
         for (path, file) in side.all() {

@@ -178,9 +178,18 @@ impl<'a> World<'a> {
         blocks.extend(config.guardrails.iter().flat_map(|guardrail| guardrail.blocks()));
         for cluster in [before, after] {
             names.extend(cluster.namespaces.keys().cloned());
-            names.extend(cluster.workloads.iter().map(|w| w.id.namespace.clone()));
-            for policy in &cluster.policies {
-                mentions(policy, &mut names, &mut blocks);
+            // Those of one namespace stand together.
+            for some in cluster.workloads.chunk_by(|a, b| a.id.namespace == b.id.namespace) {
+                names.extend(some.first().map(|workload| workload.id.namespace.clone()));
+            }
+        }
+        for pair in join(&before.policies, &after.policies, |policy| &policy.id) {
+            match pair {
+                (Some(a), Some(b)) if Arc::ptr_eq(a, b) => mentions(a, &mut names, &mut blocks),
+                (a, b) => a
+                    .into_iter()
+                    .chain(b)
+                    .for_each(|policy| mentions(policy, &mut names, &mut blocks)),
             }
         }
         let mut namespaces: Vec<NamespaceSlot> = names

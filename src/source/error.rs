@@ -122,6 +122,62 @@ pub enum Error {
         /// The server has no such commit.
         missing: bool,
     },
+    /// A fetch took too long and was ended.
+    #[error(
+        "could not fetch from `{url}`: it took more than {seconds} seconds\n  try: again later; if it stays so, the repository is too large for what this server allows"
+    )]
+    FetchTooLong {
+        /// Where from.
+        url: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// A fetch brought too much and was ended.
+    #[error(
+        "could not fetch from `{url}`: it brings more than {limit} bytes, all that one fetch may\n  try: name a part of the repository with `paths` in the configuration"
+    )]
+    FetchTooLarge {
+        /// Where from.
+        url: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// There is more in a repository than is looked at.
+    #[error(
+        "the repository is too large to review: at `{revision}` it has {what}\n  try: name a part of it with `paths` in the configuration"
+    )]
+    TooMuch {
+        /// The commit.
+        revision: String,
+        /// Of what there is too much, with the limit.
+        what: String,
+    },
+    /// A tree that no program makes.
+    #[error(
+        "could not list the files of `{revision}`: one of them is called `{name}`, which is no name for a file"
+    )]
+    NoFileName {
+        /// The commit.
+        revision: String,
+        /// The name.
+        name: String,
+    },
+    /// Our own copy of a repository is of no use.
+    #[error("could not use the copy of the repository in `{}`: {reason}", path.display())]
+    Damaged {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Somebody else uses a folder that is for one process alone.
+    #[error(
+        "the folder `{}` is in use by another process\n  try: another folder for each process", path.display()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A commit is here, its files' names are not.
     #[error("could not list the files of `{revision}`: {reason}\n  try: {REFETCH}")]
     IncompleteRevision {
@@ -186,6 +242,17 @@ impl Error {
     /// Is the argument itself malformed, rather than what it names?
     pub fn is_usage(&self) -> bool {
         matches!(self, Error::MalformedRange { .. } | Error::MalformedPath { .. })
+    }
+
+    /// May a copy of the repository that is made anew do better? For what is read from a copy of our own.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Error::Damaged { .. }
+                | Error::Git { .. }
+                | Error::IncompleteRevision { .. }
+                | Error::MissingObjects { .. }
+        )
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn resolve(link: &str, links: &BTreeMap<&str, String>) -> Option<Stri
 /// Adds what links lead to to their identities, as far as it is not among the files of the tree under its own name.
 pub(super) fn identify(side: &mut Loaded) {
     let mut skipped = std::mem::take(&mut side.tree.skipped);
+    side.others.expect(skipped.iter().filter_map(|link| link.leads_to.as_deref()));
     for link in &mut skipped {
         let files = side.files();
         let Some(target) = link.leads_to.take() else { continue };

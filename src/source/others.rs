@@ -2,7 +2,7 @@
 //! have any name.
 
 use super::MAX_FILE_BYTES;
-use super::git::Git;
+use super::git::Objects;
 use super::read::read_limited;
 use crate::tree::{Content, Files, Tree, below};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct Others {
     places: BTreeMap<Arc<str>, Place>,
-    git: Option<Git>,
+    objects: Option<Objects>,
 }
 
 /// Where a file's bytes are.
@@ -30,9 +30,13 @@ impl Others {
         self.places.insert(path, Place::Disk(disk));
     }
 
-    pub(super) fn blobs(&mut self, git: &Git, blobs: impl IntoIterator<Item = (String, String)>) {
-        self.git = Some(git.clone());
-        self.places.extend(blobs.into_iter().map(|(path, id)| (path.into(), Place::Blob(id))));
+    pub(super) fn blobs(
+        &mut self,
+        objects: &Objects,
+        blobs: impl IntoIterator<Item = (Arc<str>, String)>,
+    ) {
+        self.objects = Some(objects.clone());
+        self.places.extend(blobs.into_iter().map(|(path, id)| (path, Place::Blob(id))));
     }
 
     pub(super) fn read_already(&mut self, path: Arc<str>, content: Content) {
@@ -47,14 +51,26 @@ impl Others {
                 let small = metadata.is_file() && metadata.len() <= MAX_FILE_BYTES;
                 small.then(|| read_limited(disk, metadata.len()).ok())?
             }
-            Place::Blob(id) => {
-                let git = self.git.as_ref()?;
-                let size = git.run("cat-file", ["-s", id]).ok()?;
-                let size: u64 = String::from_utf8_lossy(&size).trim().parse().ok()?;
-                let read = || git.run("cat-file", ["blob", id]).ok();
-                (size <= MAX_FILE_BYTES).then(read)?.map(Content::new)
-            }
+            Place::Blob(id) => match self.objects.as_ref()? {
+                Objects::Mirror(mirror) => mirror.content(id),
+                Objects::Git(git) => {
+                    let size = git.run("cat-file", ["-s", id]).ok()?;
+                    let size: u64 = String::from_utf8_lossy(&size).trim().parse().ok()?;
+                    let read = || git.run("cat-file", ["blob", id]).ok();
+                    (size <= MAX_FILE_BYTES).then(read)?.map(Content::new)
+                }
+            },
         }
+    }
+
+    /// Lets these files be at hand before each of them is read, where they have to be fetched.
+    pub(super) fn expect<'p>(&self, paths: impl Iterator<Item = &'p str>) {
+        let Some(Objects::Mirror(mirror)) = &self.objects else { return };
+        let ids = paths.filter_map(|path| match self.places.get(path)? {
+            Place::Blob(id) => Some(id),
+            Place::Disk(_) | Place::Read(_) => None,
+        });
+        mirror.expect(ids);
     }
 }
 
@@ -69,6 +85,12 @@ impl<'a> AllFiles<'a> {
     /// The files of a tree, and others beside them.
     pub fn new(tree: &'a Tree, others: &'a Others) -> Self {
         Self { tree, others }
+    }
+
+    /// Says that these are about to be read. Those that have to be fetched are fetched together, and not each when it
+    /// is read.
+    pub fn expect<'p>(&self, paths: impl Iterator<Item = &'p str>) {
+        self.others.expect(paths);
     }
 }
 

@@ -21,5 +21,6 @@ mod renderers;
 mod faults;
 mod fixes;
 mod inventory;
+mod mirrors;
 mod rights;
 mod sample;

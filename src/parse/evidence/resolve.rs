@@ -7,19 +7,19 @@ use super::text::Host;
 use crate::model::{
     Caller, Evidence, Need, Origin, PortRef, Service, Target, Workload, WorkloadId,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 use std::sync::Arc;
 
 /// What the workloads of a side mention.
-pub(in super::super) type Mentioned = Vec<(WorkloadId, Arc<Mentions>)>;
+pub(in super::super) type Mentioned<'f> = Vec<(&'f WorkloadId, &'f Arc<Mentions>)>;
 
-/// Puts the evidence of a side together. `workloads`: those of the side, in order; what a draft mentions counts
+/// Puts the evidence of a side together. `workloads`: those of the side; what a draft mentions counts
 /// if one of them is named after it.
 pub(in super::super) fn resolve<'f>(
     files: impl Iterator<Item = &'f FileRead> + Clone,
-    mentioned: &Mentioned,
+    mentioned: &Mentioned<'_>,
     workloads: &[Arc<Workload>],
 ) -> Evidence {
     let mut evidence = Evidence::default();
@@ -38,8 +38,9 @@ pub(in super::super) fn resolve<'f>(
     for need in files().flat_map(|file| &file.needs) {
         needs.declared(need);
     }
+    let here: FxHashSet<&WorkloadId> = workloads.iter().map(|workload| &workload.id).collect();
     for (id, mentions) in mentioned {
-        if workloads.binary_search_by(|workload| workload.id.cmp(id)).is_ok() {
+        if here.contains(id) {
             needs.of_workload(id, mentions, &config);
         }
     }

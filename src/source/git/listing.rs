@@ -1,5 +1,6 @@
 //! What a commit holds: paths, modes and object ids.
 
+use super::mirror::Lease;
 use super::paths::within;
 use super::program::Git;
 use super::revision::Revision;
@@ -11,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The files of one side, as git lists them.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
+    /// What they are of.
+    pub(super) revision: String,
     /// Manifests, and what else is part of a Helm chart.
     pub(super) blobs: Vec<Entry>,
     /// Files that are read if they are part of a chart; they are among the others as well.
@@ -36,6 +39,18 @@ impl Listing {
         let entries = self.blobs.iter().chain(&self.links).map(|entry| entry.path.as_str());
         let skipped = self.skipped.iter().map(|file| file.path.as_str());
         entries.chain(skipped).chain(self.others.keys().map(String::as_str)).collect()
+    }
+
+    /// [`Listing::add`] of what is within the limits; of what is not, the path alone.
+    fn add_within(&mut self, limits: &[String], mode: &[u8], id: &str, path: &[u8]) {
+        match std::str::from_utf8(path) {
+            Ok(path) if !within(path, limits) => {
+                if !matches!(mode, b"120000" | b"160000") {
+                    self.others.insert(path.to_string(), id.to_string());
+                }
+            }
+            _ => self.add(mode, id, path),
+        }
     }
 
     pub(super) fn add(&mut self, mode: &[u8], id: &str, path: &[u8]) {
@@ -98,22 +113,36 @@ pub(super) fn of_revision(
         }
         other => other,
     })?;
-    let mut listing = Listing::default();
+    let mut listing = Listing { revision: revision.name.clone(), ..Listing::default() };
     for record in output.split(|byte| *byte == 0).filter(|record| !record.is_empty()) {
         let (mode, id, path) = parse(record).ok_or_else(|| {
             git.failed("ls-tree", format!("unexpected line `{}`", escaped_bytes(record)).as_bytes())
         })?;
-        match std::str::from_utf8(path) {
-            Ok(path) if !within(path, limits) => {
-                if !matches!(mode, b"120000" | b"160000") {
-                    listing.others.insert(path.to_string(), id.to_string());
-                }
-            }
-            _ => listing.add(mode, id, path),
-        }
+        listing.add_within(limits, mode, id, path);
     }
     listing.add_parts(&BTreeSet::new());
     Ok(listing)
+}
+
+/// [`of_revision`], of a mirror.
+pub(super) fn of_mirror(
+    mirror: &Lease,
+    revision: &Revision,
+    limits: &[String],
+) -> Result<Listing, Error> {
+    let mut listing = Listing { revision: revision.name.clone(), ..Listing::default() };
+    mirror.files(&revision.id, |mode, id, path| {
+        listing.add_within(limits, mode.text(), &id.to_string(), path);
+    })?;
+    listing.add_parts(&BTreeSet::new());
+    let most = mirror.bounds().manifests;
+    match listing.blobs.len() {
+        count if count > most => {
+            let what = format!("{count} manifests, more than the {most} that are read");
+            Err(Error::TooMuch { revision: listing.revision, what })
+        }
+        _ => Ok(listing),
+    }
 }
 
 /// `MODE TYPE ID\tPATH`.

@@ -1,12 +1,15 @@
-//! Git revisions as snapshots, straight from the object database: no checkout, no network, nothing
-//! that the repository's configuration names is run.
+//! Git revisions as snapshots, straight from the object database: no checkout, nothing that the repository's
+//! configuration names is run, and no network but for [`Repository::fetch`] and [`Mirrors`].
 //!
 //! Reading order: `range` (what the user asked for), `program` (how `git` is called), `revision`
 //! (names to commits), `listing` (commits to paths), `objects` (paths to bytes), `worktree`,
-//! `lookup` (one file of a revision).
+//! `lookup` (one file of a revision), `repository` (by commit ids), `fetching` (from a server), `mirror` (what was
+//! fetched, kept).
 
+mod fetching;
 mod listing;
 mod lookup;
+mod mirror;
 mod objects;
 mod paths;
 mod program;
@@ -15,13 +18,16 @@ mod repository;
 mod revision;
 mod worktree;
 
+pub use fetching::Remote;
 pub use lookup::{FoundFile, file_at, file_before, top};
+pub use mirror::{Bounds, Figures, Mirrors};
 pub use range::Range;
-pub use repository::{Remote, Repository};
+pub use repository::Repository;
 
 use super::{Error, Loaded, Meter, Pair, links, share::share};
 use crate::report::Snapshot;
-pub(super) use program::Git;
+pub(super) use objects::Objects;
+use program::Git;
 use revision::Revision;
 use std::path::{Path, PathBuf};
 
@@ -35,42 +41,64 @@ pub fn load_pair(
 ) -> Result<Pair, Error> {
     let limits = paths::normalise(limits)?;
     let git = Git::open(repo)?;
-    let (before, after) = sides(&git, range)?;
-    let base_files = listing::of_revision(&git, &before, &limits)?;
-    let (mut pair, missing) = match after {
-        Some(after) => {
-            let head_files = listing::of_revision(&git, &after, &limits)?;
-            let missing = paths::missing(&limits, &[base_files.paths(), head_files.paths()]);
-            let mut read = objects::read(&git, vec![base_files, head_files], meter)?.into_iter();
-            let mut side = |revision: Revision| revision.loaded(read.next().unwrap_or_default());
-            (Pair { before: side(before), after: side(after) }, missing)
-        }
-        None => {
-            let disk = worktree::list(&git, &limits)?;
-            let missing = paths::missing(&limits, &[base_files.paths(), disk.paths()]);
-            let mut read = objects::read(&git, vec![base_files, disk.in_index], meter)?.into_iter();
-            let base = before.loaded(read.next().unwrap_or_default());
-            let (mut tree, mut others) = read.next().unwrap_or_default();
-            tree.name = "working tree".to_string();
-            worktree::read_into(&git, &mut tree, &mut others, disk.on_disk, meter);
-            if !limits.is_empty() {
-                let (blobs, places) = worktree::list(&git, &[])?.beyond(&limits);
-                others.blobs(&git, blobs);
-                places.into_iter().for_each(|(path, disk)| others.on_disk(path.into(), disk));
-            }
-            share(&base.tree, &mut tree);
-            let snapshot = Snapshot { source: "git", name: tree.name.clone(), commit: None };
-            (Pair { before: base, after: Loaded { tree, snapshot, others } }, missing)
-        }
-    };
-    match missing.first() {
-        None => {
-            links::identify(&mut pair.before);
-            links::identify(&mut pair.after);
-            Ok(pair)
-        }
-        Some(path) => Err(paths::not_found(&git, &pair, path)),
+    match sides(&git, range)? {
+        (before, Some(after)) => load_commits(&Objects::Git(git), before, after, &limits, meter),
+        (before, None) => load_working_tree(git, before, &limits, meter),
     }
+}
+
+/// Reads two commits.
+fn load_commits(
+    from: &Objects,
+    before: Revision,
+    after: Revision,
+    limits: &[String],
+    meter: &Meter,
+) -> Result<Pair, Error> {
+    let (base_files, head_files) = (from.list(&before, limits)?, from.list(&after, limits)?);
+    let missing = match limits {
+        [] => Vec::new(),
+        limits => paths::missing(limits, &[base_files.paths(), head_files.paths()]),
+    };
+    let mut read = objects::read(from, vec![base_files, head_files], meter)?.into_iter();
+    let mut side = |revision: Revision| revision.loaded(read.next().unwrap_or_default());
+    let pair = Pair { before: side(before), after: side(after) };
+    complete(from.git(), pair, &missing)
+}
+
+fn load_working_tree(
+    git: Git,
+    before: Revision,
+    limits: &[String],
+    meter: &Meter,
+) -> Result<Pair, Error> {
+    let from = Objects::Git(git.clone());
+    let base_files = from.list(&before, limits)?;
+    let disk = worktree::list(&git, limits)?;
+    let missing = paths::missing(limits, &[base_files.paths(), disk.paths()]);
+    let mut read = objects::read(&from, vec![base_files, disk.in_index], meter)?.into_iter();
+    let base = before.loaded(read.next().unwrap_or_default());
+    let (mut tree, mut others) = read.next().unwrap_or_default();
+    tree.name = "working tree".to_string();
+    worktree::read_into(&git, &mut tree, &mut others, disk.on_disk, meter);
+    if !limits.is_empty() {
+        let (blobs, places) = worktree::list(&git, &[])?.beyond(limits);
+        others.blobs(&from, blobs.into_iter().map(|(path, id)| (path.into(), id)));
+        places.into_iter().for_each(|(path, disk)| others.on_disk(path.into(), disk));
+    }
+    share(&base.tree, &mut tree);
+    let snapshot = Snapshot { source: "git", name: tree.name.clone(), commit: None };
+    complete(&git, Pair { before: base, after: Loaded { tree, snapshot, others } }, &missing)
+}
+
+/// Both sides with what links lead to, if no limit names nothing.
+fn complete(git: &Git, mut pair: Pair, missing: &[String]) -> Result<Pair, Error> {
+    if let Some(path) = missing.first() {
+        return Err(paths::not_found(git, &pair, path));
+    }
+    links::identify(&mut pair.before);
+    links::identify(&mut pair.after);
+    Ok(pair)
 }
 
 /// What a repository says of itself.

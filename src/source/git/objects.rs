@@ -1,72 +1,142 @@
-//! Object ids to bytes, through one `git cat-file --batch`: each object once, whatever number of
-//! paths on both sides it stands for.
+//! Object ids to bytes: each object once, whatever number of paths on both sides it stands for. They come from one
+//! `git cat-file --batch` of a repository that is only read, or from a mirror, which fetches what it lacks.
 
-use super::listing::{Entry, Listing};
+use super::listing::{self, Entry, Listing};
+use super::mirror::{Id, Lease};
 use super::program::{Git, complaint, could_not_run};
+use super::revision::Revision;
 use crate::source::read::too_large;
 use crate::source::walk::{escaped_bytes, is_manifest};
 use crate::source::{Error, MAX_TREE_BYTES, Meter, Others, links};
 use crate::tree::{Content, SkippedFile, Tree};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Stdio};
+use std::sync::Arc;
 use std::thread;
 
 /// A link's target is a path; what is longer is none.
 const LONGEST_TARGET: u64 = 4096;
 
+/// Where objects are.
+#[derive(Clone, Debug)]
+pub(in crate::source) enum Objects {
+    /// A repository that is only read.
+    Git(Git),
+    /// A mirror.
+    Mirror(Arc<Lease>),
+}
+
+impl Objects {
+    /// The files of a revision.
+    pub(super) fn list(&self, revision: &Revision, limits: &[String]) -> Result<Listing, Error> {
+        match self {
+            Objects::Git(git) => listing::of_revision(git, revision, limits),
+            Objects::Mirror(mirror) => listing::of_mirror(mirror, revision, limits),
+        }
+    }
+
+    /// The repository through the program.
+    pub(super) fn git(&self) -> &Git {
+        match self {
+            Objects::Git(git) => git,
+            Objects::Mirror(mirror) => mirror.git(),
+        }
+    }
+
+    /// The size of every object that is here; a mirror fetches the others first.
+    fn sizes<'i>(&self, ids: &[&'i str]) -> Result<FxHashMap<&'i str, u64>, Error> {
+        match self {
+            Objects::Git(git) => sizes(git, ids),
+            Objects::Mirror(mirror) => {
+                let (texts, ids) = bytes_of(ids);
+                let sizes = texts.into_iter().zip(mirror.sizes(&ids)?);
+                Ok(sizes.filter_map(|(text, size)| Some((text, size?))).collect())
+            }
+        }
+    }
+
+    fn contents<'i>(
+        &self,
+        ids: &[&'i str],
+        meter: &Meter,
+    ) -> Result<FxHashMap<&'i str, Content>, Error> {
+        match self {
+            Objects::Git(git) => contents(git, ids, meter),
+            Objects::Mirror(mirror) => {
+                let (texts, ids) = bytes_of(ids);
+                let contents = texts.into_iter().zip(mirror.contents(&ids)?);
+                Ok(contents.filter_map(|(text, content)| Some((text, content?))).collect())
+            }
+        }
+    }
+
+    /// How many bytes of manifests one side may have.
+    fn most_bytes(&self) -> Option<u64> {
+        match self {
+            Objects::Git(_) => None,
+            Objects::Mirror(mirror) => Some(mirror.bounds().manifest_bytes),
+        }
+    }
+}
+
+/// Names of objects, and the same as bytes.
+fn bytes_of<'i>(ids: &[&'i str]) -> (Vec<&'i str>, Vec<Id>) {
+    ids.iter().filter_map(|text| Some((*text, Id::of_hex(text)?))).unzip()
+}
+
+/// The objects of entries, each once.
+fn distinct<'e>(entries: impl Iterator<Item = &'e Entry>) -> Vec<&'e str> {
+    let mut seen = FxHashSet::default();
+    entries.map(|entry| entry.id.as_str()).filter(|id| seen.insert(*id)).collect()
+}
+
 /// Reads all sides together.
 pub(super) fn read(
-    git: &Git,
+    from: &Objects,
     sides: Vec<Listing>,
     meter: &Meter,
 ) -> Result<Vec<(Tree, Others)>, Error> {
     let entries = || sides.iter().flat_map(|side| side.blobs.iter().chain(&side.links));
-    let all: Vec<&str> =
-        entries().map(|entry| entry.id.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
-    let sizes = sizes(git, &all)?;
+    let all = distinct(entries());
+    let sizes = from.sizes(&all)?;
     if let Some(entry) = entries().find(|entry| !sizes.contains_key(entry.id.as_str())) {
-        let missing: BTreeSet<&str> = entries()
-            .filter(|entry| !sizes.contains_key(entry.id.as_str()))
-            .map(|entry| entry.id.as_str())
-            .collect();
-        return Err(Error::MissingObjects {
-            path: entry.path.clone(),
-            count: missing.len(),
-            repo: git.name(),
-        });
+        let (path, repo) = (entry.path.clone(), from.git().name());
+        let count = all.iter().filter(|id| !sizes.contains_key(*id)).count();
+        return Err(Error::MissingObjects { path, count, repo });
     }
-    let mut wanted = BTreeSet::new();
-    let mut plans = Vec::new();
-    for mut side in sides {
-        let mut budget = MAX_TREE_BYTES;
-        let mut kept = Vec::with_capacity(side.blobs.len());
-        for entry in std::mem::take(&mut side.blobs) {
-            let size = sizes.get(entry.id.as_str()).copied().unwrap_or_default();
-            match too_large(size, &mut budget) {
-                None => {
-                    wanted.insert(entry.id.clone());
-                    kept.push(entry);
-                }
-                Some(reason) => {
-                    side.skipped.push(SkippedFile::new(entry.path, reason, entry.id));
-                }
-            }
+    let size = |entry: &Entry| sizes.get(entry.id.as_str()).copied().unwrap_or_default();
+    // Why a file of a side is not read, if it is not, by the side's order.
+    let mut reasons = Vec::with_capacity(sides.len());
+    for side in &sides {
+        let total: u64 = side.blobs.iter().map(size).sum();
+        if let Some(most) = from.most_bytes().filter(|most| total > *most) {
+            let what = format!("manifests of {total} bytes, more than the {most} that are read");
+            return Err(Error::TooMuch { revision: side.revision.clone(), what });
         }
-        let short = |entry: &&Entry| {
-            sizes.get(entry.id.as_str()).is_some_and(|size| *size <= LONGEST_TARGET)
-        };
-        wanted.extend(side.links.iter().filter(short).map(|entry| entry.id.clone()));
-        side.blobs = kept;
-        plans.push(side);
+        let mut budget = MAX_TREE_BYTES;
+        let reason = |entry| too_large(size(entry), &mut budget);
+        reasons.push(side.blobs.iter().map(reason).collect::<Vec<_>>());
     }
-    let contents = contents(git, &wanted.into_iter().collect::<Vec<_>>(), meter)?;
-    Ok(plans.into_iter().map(|side| assemble(git, side, &contents)).collect())
+    let short = |entry: &&Entry| size(entry) <= LONGEST_TARGET;
+    let wanted = sides.iter().zip(&reasons).flat_map(|(side, reasons)| {
+        let blobs = side.blobs.iter().zip(reasons).filter(|(_, reason)| reason.is_none());
+        blobs.map(|(entry, _)| entry).chain(side.links.iter().filter(short))
+    });
+    let contents = from.contents(&distinct(wanted), meter)?;
+    let read = sides.iter().zip(reasons);
+    Ok(read.map(|(side, reasons)| assemble(from, side, reasons, &contents)).collect())
 }
 
-fn assemble(git: &Git, side: Listing, contents: &HashMap<String, Content>) -> (Tree, Others) {
-    let mut skipped = side.skipped;
-    let target = |link: &Entry| Some(escaped_bytes(contents.get(&link.id)?.bytes()));
+fn assemble(
+    from: &Objects,
+    side: &Listing,
+    reasons: Vec<Option<String>>,
+    contents: &FxHashMap<&str, Content>,
+) -> (Tree, Others) {
+    let mut skipped = side.skipped.clone();
+    let target = |link: &Entry| Some(escaped_bytes(contents.get(link.id.as_str())?.bytes()));
     let targets = side.links.iter().filter_map(|link| Some((link.path.as_str(), target(link)?)));
     let targets: BTreeMap<&str, String> = targets.collect();
     for link in &side.links {
@@ -87,32 +157,45 @@ fn assemble(git: &Git, side: Listing, contents: &HashMap<String, Content>) -> (T
             leads_to,
         });
     }
+    let mut files = Vec::with_capacity(side.blobs.len());
+    for (entry, reason) in side.blobs.iter().zip(reasons) {
+        match (reason, contents.get(entry.id.as_str())) {
+            (Some(reason), _) => {
+                skipped.push(SkippedFile::new(entry.path.clone(), reason, entry.id.clone()));
+            }
+            (None, Some(content)) => files.push((entry.path.as_str().into(), content.clone())),
+            (None, None) => {}
+        }
+    }
     skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    let read = |entry: Entry| Some((entry.path.into(), contents.get(&entry.id)?.clone()));
-    let files = side.blobs.into_iter().filter_map(read).collect();
     let mut others = Others::default();
-    others.blobs(git, side.others);
-    (Tree { files, skipped, ..Tree::default() }, others)
+    let blobs = side.others.iter().map(|(path, id)| (path.as_str().into(), id.clone()));
+    others.blobs(from, blobs);
+    (Tree { files: files.into_iter().collect(), skipped, ..Tree::default() }, others)
 }
 
 /// The size of every object that is here.
-fn sizes(git: &Git, ids: &[&str]) -> Result<HashMap<String, u64>, Error> {
+fn sizes<'i>(git: &Git, ids: &[&'i str]) -> Result<FxHashMap<&'i str, u64>, Error> {
     let mut batch =
         Batch::start(git, "--batch-check", ids.iter().map(|id| id.to_string()).collect())?;
-    let mut sizes = HashMap::with_capacity(ids.len());
+    let mut sizes = FxHashMap::default();
     for id in ids {
         if let Some(size) = batch.header(git, id)? {
-            sizes.insert(id.to_string(), size);
+            sizes.insert(*id, size);
         }
     }
     batch.finish();
     Ok(sizes)
 }
 
-fn contents(git: &Git, ids: &[String], meter: &Meter) -> Result<HashMap<String, Content>, Error> {
+fn contents<'i>(
+    git: &Git,
+    ids: &[&'i str],
+    meter: &Meter,
+) -> Result<FxHashMap<&'i str, Content>, Error> {
     meter.found(ids.len());
-    let mut batch = Batch::start(git, "--batch", ids.to_vec())?;
-    let mut contents = HashMap::with_capacity(ids.len());
+    let mut batch = Batch::start(git, "--batch", ids.iter().map(|id| id.to_string()).collect())?;
+    let mut contents = FxHashMap::default();
     for id in ids {
         let size =
             batch.header(git, id)?.ok_or_else(|| git.failed("cat-file", b"an object vanished"))?;
@@ -124,7 +207,7 @@ fn contents(git: &Git, ids: &[String], meter: &Meter) -> Result<HashMap<String, 
             .read_exact(&mut bytes)
             .and_then(|()| batch.output.read_exact(&mut newline));
         read.map_err(|_| batch.broken(git))?;
-        contents.insert(id.clone(), Content::new(bytes));
+        contents.insert(*id, Content::new(bytes));
         meter.read();
     }
     batch.finish();

@@ -58,9 +58,14 @@ impl Git {
         }
     }
 
+    /// The repository in exactly this directory, whether there is one or not.
+    pub(super) fn named(directory: &Path) -> Self {
+        Self { directory: directory.to_path_buf(), named: true }
+    }
+
     /// A new bare repository in an empty directory.
     pub(super) fn bare(directory: &Path) -> Result<Self, Error> {
-        let git = Self { directory: directory.to_path_buf(), named: true };
+        let git = Self::named(directory);
         git.run("init", ["--quiet", "--bare", "--template="])?;
         Ok(git)
     }

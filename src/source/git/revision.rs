@@ -18,6 +18,11 @@ pub(super) struct Revision {
 }
 
 impl Revision {
+    /// A commit by its id.
+    pub(super) fn of_commit(id: &str) -> Self {
+        Self { name: id.to_string(), id: id.to_string(), is_commit: true }
+    }
+
     /// The side that this revision makes.
     pub(super) fn loaded(self, (tree, others): (Tree, Others)) -> Loaded {
         let snapshot = Snapshot {

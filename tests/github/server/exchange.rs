@@ -210,6 +210,7 @@ fn exchange(shared: &Arc<Shared>, parts: &Parts, body: &Bytes, switch: &Switch) 
             body: sent.clone(),
             status: None,
             fault: None,
+            answered: 0,
         });
         // git does not count.
         let budget = git.is_none().then(|| state.spend(&bearer));
@@ -261,6 +262,9 @@ fn exchange(shared: &Arc<Shared>, parts: &Parts, body: &Bytes, switch: &Switch) 
     logged.fault = fault.map(|fault| format!("{fault:?}"));
     if !matches!(fault, Some(Fault::DropBefore | Fault::DropAfter)) {
         logged.status = Some(reply.status);
+        if let Content::Bytes(bytes) = &reply.content {
+            logged.answered = bytes.len();
+        }
     }
     let now = state.clock();
     drop(state);

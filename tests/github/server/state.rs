@@ -251,6 +251,8 @@ pub struct Logged {
     pub status: Option<u16>,
     /// The fault that was played on it.
     pub fault: Option<String>,
+    /// How many bytes git was answered with.
+    pub answered: usize,
 }
 
 /// Everything.
