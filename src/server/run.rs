@@ -9,6 +9,7 @@ use super::web::Web;
 use super::work::{Ended, Failure, Work};
 use super::{identity, reconcile};
 use crate::report::Verdict;
+use crate::source::{self, git::Mirrors};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +29,9 @@ pub enum Error {
     /// Who we are.
     #[error(transparent)]
     Identity(#[from] identity::Error),
+    /// The folder of mirrors.
+    #[error("could not take the folder of mirrors: {0}")]
+    Mirrors(#[from] source::Error),
     /// The address.
     #[error("could not listen on `{address}`: {reason}")]
     Listen {
@@ -66,6 +70,7 @@ impl Server {
         let me = format!("{}-{}", std::process::id(), unique());
         let queue = Queue::open(&options.database, &me).await?;
         let identity = Arc::new(Identity::new(&options));
+        let mirrors = Mirrors::open(&options.mirrors, options.bounds)?;
         let metrics = Arc::new(Metrics::default());
         let (say, heard) = watch::channel(Say::GoOn);
         let listen = |error: std::io::Error| Error::Listen {
@@ -74,8 +79,8 @@ impl Server {
         };
         let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let web =
-            Web::new(queue.clone(), options.secrets.clone(), metrics.clone(), Ready::default());
+        let (secrets, ready) = (options.secrets.clone(), Ready::default());
+        let web = Web::new(queue.clone(), secrets, metrics.clone(), mirrors.clone(), ready);
         let web = Arc::new(web);
         let mut ending = heard.clone();
         let serve =
@@ -87,8 +92,12 @@ impl Server {
                 tracing::error!(%error, "the server stopped answering");
             }
         });
-        let work =
-            Work { queue: queue.clone(), identity: identity.clone(), options: options.clone() };
+        let work = Work {
+            queue: queue.clone(),
+            identity: identity.clone(),
+            mirrors,
+            options: options.clone(),
+        };
         let worker = Worker { work: Arc::new(work), metrics, heard: heard.clone() };
         let worker = tokio::spawn(worker.run());
         let beats = tokio::spawn(beat(queue.clone(), options.clone(), say.clone()));

@@ -5,8 +5,10 @@ use super::job::{Job, Place, Task};
 use super::options::Options;
 use super::queue::{ATTEMPTS, Claimed, Queue};
 use crate::github::{
-    self, Api, AppRun, Client, Clock, Event, Inputs, Outcome, RepositoryName, RunError, Subject,
+    self, Api, AppRun, Client, Clock, Event, Inputs, Mirror, Outcome, RepositoryName, RunError,
+    Subject,
 };
+use crate::source::git::Mirrors;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +46,8 @@ pub struct Work {
     pub queue: Arc<Queue>,
     /// Who we are.
     pub identity: Arc<Identity>,
+    /// What was fetched of repositories before.
+    pub mirrors: Arc<Mirrors>,
     /// What is set.
     pub options: Arc<Options>,
 }
@@ -158,6 +162,9 @@ impl Work {
                 again: claimed.job.again,
                 last: claimed.attempt >= ATTEMPTS,
             }),
+            mirror: u64::try_from(place.repository)
+                .ok()
+                .map(|id| Mirror { mirrors: self.mirrors.clone(), id }),
             ..Inputs::default()
         };
         let clock = Clock { now: chrono::Utc::now(), pause: *pause };
