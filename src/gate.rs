@@ -1,7 +1,7 @@
 //! A report and the settings -> does it pass: severities, thresholds, waivers.
 
 use crate::report::{Environment, Finding, Hides, Lint, NotEvaluated, Report, Row, Severity};
-use crate::settings::{FINGERPRINT_DIGITS, FailOn, Mode, Settings, Waiver};
+use crate::settings::{FailOn, Mode, Settings, Waiver};
 use chrono::NaiveDate;
 
 /// What the gate says of a report.
@@ -182,8 +182,6 @@ fn note(list: &mut Vec<(Waiver, String)>, waiver: &Waiver, fingerprint: &str) {
     }
 }
 
-/// Too short a beginning could be that of many rows, and an empty one is that of all.
 fn covers(waiver: &Waiver, fingerprint: &str) -> bool {
-    waiver.fingerprint.len() >= *FINGERPRINT_DIGITS.start()
-        && fingerprint.starts_with(&waiver.fingerprint)
+    waiver.fingerprint == fingerprint
 }

@@ -114,8 +114,11 @@ enum LogFormat {
 }
 
 pub(super) fn run(serve: &Serve) -> Result<u8, Failure> {
+    // A review holds a thread, and what it waits for another.
+    let threads = 2 * workers(serve) + 64;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(threads)
         .build()
         .map_err(|error| Failure::Usage(format!("could not start: {error}")))?;
     let code = if serve.list_dead || serve.retry.is_some() {
@@ -221,8 +224,7 @@ fn options(serve: &Serve) -> Result<Options, Failure> {
     let secrets = Secrets::new(secrets).ok_or_else(|| {
         missing("webhook secret", "`--webhook-secret-file FILE`, or NETPOL_REVIEW_WEBHOOK_SECRET")
     })?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = serve.workers.and_then(|count| usize::try_from(count).ok()).unwrap_or(cores);
+    let workers = workers(serve);
     let half = i64::try_from(workers / 2).unwrap_or(1).max(1);
     let per_installation =
         serve.per_installation.and_then(|count| i64::try_from(count).ok()).unwrap_or(half);
@@ -248,6 +250,11 @@ fn options(serve: &Serve) -> Result<Options, Failure> {
         silent: Duration::from_secs(serve.lease),
         pause: Duration::from_secs(1),
     })
+}
+
+fn workers(serve: &Serve) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    serve.workers.and_then(|count| usize::try_from(count).ok()).unwrap_or(cores)
 }
 
 fn read(file: &Path) -> Result<String, Failure> {

@@ -54,6 +54,8 @@ pub struct AppRun {
     pub again: bool,
     /// Nobody tries again after this run, so that the check has to be concluded whatever happens.
     pub last: bool,
+    /// The process ended during each of the earlier tries, so that nothing is tried, and the check says so.
+    pub died: bool,
 }
 
 /// When and how fast.
@@ -95,6 +97,11 @@ pub enum Error {
     /// The runner wants it to end; the signal's number.
     #[error("the run was stopped from outside")]
     Stopped(u8),
+    /// Nobody knows why, as the process was gone each time.
+    #[error(
+        "the server ended each time while it reviewed this; it may be too much for the memory that it has"
+    )]
+    Died,
     /// There is nothing to review any more.
     #[error("nothing is left to do: {0}")]
     Moot(&'static str),
@@ -104,10 +111,11 @@ impl Error {
     /// May the same succeed later?
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::GitHub(error) => !error.is_forbidden() && !error.is_unprocessable(),
+            // A no may be that of a server that lags behind.
+            Self::GitHub(error) => !error.is_unprocessable(),
             Self::Source(error) => !error.is_lasting(),
             Self::Internal | Self::Stopped(_) => true,
-            Self::Moot(_) => false,
+            Self::Moot(_) | Self::Died => false,
         }
     }
 }
@@ -149,7 +157,12 @@ pub async fn run(
     };
     let has_check = matches!(begun, Begun::Run(_));
     let evaluated = |found: &Evaluated| evaluated(found, has_check);
-    let work = work(&api, event, inputs, pull.as_ref(), &head, token, clock, evaluated);
+    let work = async {
+        if inputs.app.is_some_and(|app| app.died) {
+            return Err(Error::Died);
+        }
+        work(&api, event, inputs, pull.as_ref(), &head, token, clock, evaluated).await
+    };
     let (result, check) = tokio::select! {
         result = work => match result {
             Ok((outcome, check)) => (Ok(outcome), check),
@@ -216,7 +229,8 @@ async fn work(
         && checked_out
             .is_some_and(|id| id == commits.head || (id == commits.after && commits.merged));
     let home = format!("{}/{}", event.addresses.server, event.repository.as_str());
-    let (mut inputs, today) = (inputs.clone(), clock.now.date_naive());
+    let (app, today) = (inputs.app.is_some(), clock.now.date_naive());
+    let mut inputs = inputs.clone();
     // What is suggested is tried first, by reviews of trees that differ in a few lines.
     inputs.rendering.kept = Some(Arc::default());
     inputs.rendering.urls = vec![home.clone()];
@@ -231,7 +245,7 @@ async fn work(
     });
     let compared = compared.await.map_err(|_| Error::Internal)??;
     let talk = match pull {
-        Some(pull) => Some(publish::conversation(api, pull.number).await?),
+        Some(pull) => Some(publish::conversation(api, pull.number, app).await?),
         None => None,
     };
     let (decided, said) = match (pull, &talk) {

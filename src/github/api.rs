@@ -203,14 +203,32 @@ impl<'a> Api<'a> {
         #[derive(Deserialize)]
         struct Answer {
             data: Option<Data>,
+            #[serde(default)]
+            errors: Vec<Wrong>,
         }
         #[derive(Deserialize)]
         struct Data {
             viewer: Option<User>,
         }
-        let answer: Answer =
-            self.client.query("ask who the token is", "query { viewer { login } }").await?;
-        Ok(answer.data.and_then(|data| data.viewer).map(|viewer| viewer.login))
+        #[derive(Deserialize)]
+        struct Wrong {
+            #[serde(rename = "type")]
+            kind: Option<String>,
+            #[serde(default)]
+            message: String,
+        }
+        let what = "ask who the token is";
+        let answer: Answer = self.client.query(what, "query { viewer { login } }").await?;
+        let login = answer.data.and_then(|data| data.viewer).map(|viewer| viewer.login);
+        // GraphQL's status is 200, whatever went wrong.
+        let passing = |wrong: &&Wrong| wrong.kind.as_deref() != Some("FORBIDDEN");
+        match answer.errors.iter().find(passing) {
+            Some(wrong) if login.is_none() => {
+                let reason: String = wrong.message.chars().take(300).collect();
+                Err(super::client::Error::Unclear { what, reason })
+            }
+            _ => Ok(login),
+        }
     }
 
     /// A pull request.
@@ -226,6 +244,24 @@ impl<'a> Api<'a> {
         });
         let base = base.map(|base| format!("&base={base}")).unwrap_or_default();
         self.list("list the pull requests", &format!("pulls?state=open{base}")).await
+    }
+
+    /// The commit at the tip of a branch.
+    pub async fn tip(&self, branch: &str) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Answer {
+            object: Object,
+        }
+        #[derive(Deserialize)]
+        struct Object {
+            sha: String,
+        }
+        let reference = format!("heads/{branch}");
+        let reference =
+            percent_encoding::utf8_percent_encode(&reference, percent_encoding::NON_ALPHANUMERIC);
+        let path = self.path(&format!("git/ref/{reference}"));
+        let answer: Answer = self.client.get("read the base branch", &path).await?;
+        Ok(answer.object.sha)
     }
 
     /// Compares a branch with a commit.

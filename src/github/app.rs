@@ -41,6 +41,8 @@ pub struct Installation {
 pub struct Minted {
     pub token: SecretString,
     pub expires_at: DateTime<Utc>,
+    #[serde(default)]
+    pub repositories: Vec<Installed>,
 }
 
 /// A repository of an installation.

@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often a call is made before it counts as failed.
@@ -99,9 +100,18 @@ pub struct Client {
     calls: AtomicUsize,
     /// By how many seconds GitHub's clock is ahead of ours.
     ahead: AtomicI64,
-    /// How many calls of the hour are left, and when the hour ends, in seconds since 1970; negative: unknown.
-    remaining: AtomicI64,
-    reset: AtomicI64,
+    budget: Mutex<Option<Budget>>,
+}
+
+/// What is left of an hour's calls, as an answer said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// How many calls are left.
+    pub remaining: i64,
+    /// How many there were at the beginning of the hour.
+    pub limit: i64,
+    /// How long it takes until they are there again.
+    pub renewed: Duration,
 }
 
 /// Where GitHub is.
@@ -177,8 +187,7 @@ impl Client {
             pause,
             calls: AtomicUsize::new(0),
             ahead: AtomicI64::new(0),
-            remaining: AtomicI64::new(-1),
-            reset: AtomicI64::new(-1),
+            budget: Mutex::default(),
         })
     }
 
@@ -192,10 +201,9 @@ impl Client {
         self.ahead.load(Ordering::Relaxed)
     }
 
-    /// How many calls are left until when, in seconds since 1970, as the last answer said.
-    pub fn budget(&self) -> Option<(i64, i64)> {
-        let budget = (self.remaining.load(Ordering::Relaxed), self.reset.load(Ordering::Relaxed));
-        (budget.0 >= 0).then_some(budget)
+    /// What is left of the hour's calls, as the last answer said.
+    pub fn budget(&self) -> Option<Budget> {
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads.
@@ -365,10 +373,15 @@ impl Client {
             self.ahead.store(ahead, Ordering::Relaxed);
         }
         let number = |name: &str| text(name).and_then(|text| text.trim().parse::<i64>().ok());
-        let budget = (number("x-ratelimit-remaining"), number("x-ratelimit-reset"));
-        if let (Some(remaining), Some(reset)) = budget {
-            self.remaining.store(remaining, Ordering::Relaxed);
-            self.reset.store(reset, Ordering::Relaxed);
+        // GraphQL and searches have budgets of their own.
+        let core = text("x-ratelimit-resource").is_none_or(|resource| resource == "core");
+        let [remaining, limit, reset] =
+            ["remaining", "limit", "reset"].map(|name| number(&format!("x-ratelimit-{name}")));
+        if let (true, Some(remaining), Some(limit), Some(reset)) = (core, remaining, limit, reset) {
+            let now = date.map_or_else(|| Utc::now().timestamp(), |date| date.timestamp());
+            let renewed = Duration::from_secs((reset - now).clamp(0, 3600).unsigned_abs());
+            let budget = Some(Budget { remaining, limit, renewed });
+            *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = budget;
         }
     }
 }

@@ -22,7 +22,7 @@ mod review;
 pub use action::{AppRun, Clock, Error as RunError, Inputs, Outcome, run};
 pub use api::{Api, Pull, RepositoryName};
 pub use app::{AppApi, Delivery, Identity, Installation, Installed, Minted};
-pub use client::{Addresses, Client, Error};
+pub use client::{Addresses, Budget, Client, Error};
 pub use compare::Evaluated;
 pub use event::{Event, EventError, Named, Subject};
 pub use publish::Told;

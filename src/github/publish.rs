@@ -38,7 +38,7 @@ pub struct Conversation {
 }
 
 /// Reads the comments. That a token may not is no failure.
-pub async fn conversation(api: &Api<'_>, number: u64) -> Result<Conversation> {
+pub async fn conversation(api: &Api<'_>, number: u64, app: bool) -> Result<Conversation> {
     let comments = match api.comments(number).await {
         Ok(mut comments) => {
             comments.sort_by_key(|comment| comment.id);
@@ -47,15 +47,21 @@ pub async fn conversation(api: &Api<'_>, number: u64) -> Result<Conversation> {
         Err(error) if error.is_forbidden() => Err(error.to_string()),
         Err(error) => return Err(error),
     };
-    Ok(Conversation { me: viewer(api).await?, comments })
+    Ok(Conversation { me: viewer(api, app).await?, comments })
 }
 
-/// Who the token is, for finding our own comments again.
-pub async fn viewer(api: &Api<'_>) -> Result<String> {
+/// Who the token is, for finding our own comments again: under another name we would write them again. An App is told
+/// by GitHub, or it has to ask later.
+pub async fn viewer(api: &Api<'_>, app: bool) -> Result<String> {
     match api.viewer().await {
         Ok(Some(login)) => Ok(login),
-        Ok(None) | Err(Error::Refused { status: 400..=499, wait: None, .. }) => Ok(ACTIONS.into()),
-        // Under another name we would not find what we wrote, and write it again.
+        Ok(None) | Err(Error::Refused { status: 400..=499, wait: None, .. }) if !app => {
+            Ok(ACTIONS.into())
+        }
+        Ok(None) => {
+            let (what, reason) = ("ask who the token is", "GitHub named nobody".to_string());
+            Err(Error::Unclear { what, reason })
+        }
         Err(error) => Err(error),
     }
 }

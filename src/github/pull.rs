@@ -7,6 +7,7 @@ use super::event::{Event, Subject};
 use crate::source::git::{Mirrors, Remote, Repository};
 use crate::source::{self};
 use secrecy::SecretString;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,22 +104,30 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// The commit that merging would make, if GitHub has built one of this head.
+    /// The commit that merging would make, if GitHub has built one of this head and of what its base branch is now.
+    ///
+    /// GitHub builds it again some time after either moved, or after the pull request got another base. The configuration
+    /// of an older base must not judge: who changes the base could choose it.
     async fn merge_commit(
         &mut self,
         api: &Api<'_>,
         pull: &Pull,
     ) -> Result<Option<(Commits, Repository)>, Error> {
+        let tip = api.tip(&pull.base.name).await?;
         let mut seen = pull.clone();
+        let mut known = BTreeSet::new();
         for attempt in 1..=MERGE_TRIES {
             let candidates = [self.event.commit.clone(), seen.merge_commit_sha.clone()];
             for candidate in candidates.into_iter().flatten() {
-                if let Some(found) = self.merge_of(&candidate, &pull.head.sha).await? {
+                if known.insert(candidate.clone())
+                    && let Some(found) = self.merge_of(&candidate, &tip, &pull.head.sha).await?
+                {
                     return Ok(Some(found));
                 }
             }
-            // `null` is "not yet known"; asking makes GitHub find out.
-            if attempt == MERGE_TRIES || seen.mergeable.is_some() || seen.state != "open" {
+            // It can't be merged; otherwise GitHub does not yet know, and asking makes it find out.
+            let never = seen.mergeable == Some(false) || seen.state != "open";
+            if attempt == MERGE_TRIES || never {
                 break;
             }
             tokio::time::sleep(self.pause).await;
@@ -127,15 +136,16 @@ impl<'a> Fetcher<'a> {
         Ok(None)
     }
 
-    /// The sides of a merge commit, if its second parent is the head.
+    /// The sides of a merge commit, if it is that of this tip and this head.
     async fn merge_of(
         &mut self,
         merge: &str,
+        tip: &str,
         head: &str,
     ) -> Result<Option<(Commits, Repository)>, Error> {
         let sides = |repository: &Repository| -> Option<Commits> {
             match repository.parents(merge).ok()?.as_slice() {
-                [base, second] if second == head => Some(Commits {
+                [base, second] if base == tip && second == head => Some(Commits {
                     before: base.clone(),
                     after: merge.to_string(),
                     head: head.to_string(),

@@ -33,8 +33,7 @@ pub struct Found<'a> {
 
 /// The rows whose fingerprint begins with `prefix`, in the order of the report.
 ///
-/// The text format shows the first [`text::SHORT_FINGERPRINT`] digits only, so a prefix has to
-/// do. An empty prefix finds nothing.
+/// The beginning of one is enough to look at it. An empty prefix finds nothing.
 pub fn find<'a>(report: &'a Report, prefix: &str) -> Vec<Found<'a>> {
     if prefix.is_empty() {
         return vec![];

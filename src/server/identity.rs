@@ -42,16 +42,27 @@ pub enum Error {
     GitHub(#[from] GitHubError),
 }
 
+impl Error {
+    /// Does GitHub want us to wait?
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::GitHub(GitHubError::Refused { wait: Some(_), .. }))
+    }
+}
+
 fn place(file: Option<&str>) -> String {
     file.map(|file| format!(" at `{file}`")).unwrap_or_default()
 }
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// A token, and until when it is used.
+/// A token of an installation.
 #[derive(Clone)]
-struct Token {
-    secret: SecretString,
+pub struct Token {
+    /// The token.
+    pub secret: SecretString,
+    /// The name of the one repository that it is good for, `OWNER/NAME`, when it was made.
+    pub name: Option<String>,
+    /// Until when it is used.
     until: Instant,
 }
 
@@ -160,7 +171,7 @@ impl Identity {
     }
 
     /// A token of an installation for one repository (0: for all), asked for once by however many need it.
-    pub async fn token(&self, installation: i64, repository: i64) -> Result<SecretString> {
+    pub async fn token(&self, installation: i64, repository: i64) -> Result<Token> {
         let slot = {
             let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
             // What nobody holds and nobody will use takes room for nothing.
@@ -171,7 +182,7 @@ impl Identity {
         if let Some(token) = slot.as_ref()
             && Instant::now() < token.until
         {
-            return Ok(token.secret.clone());
+            return Ok(token.clone());
         }
         let narrowed = (repository != 0).then_some(repository);
         self.minted.fetch_add(1, Ordering::Relaxed);
@@ -179,9 +190,11 @@ impl Identity {
         let now = Utc::now().timestamp() + self.ahead.load(Ordering::Relaxed);
         let life = minted.expires_at.timestamp().saturating_sub(now).clamp(0, 3600);
         let life = Duration::from_secs(life.unsigned_abs()).saturating_sub(BEFORE_END);
-        let token = Token { secret: minted.token, until: Instant::now() + life };
+        let name = minted.repositories.into_iter().find(|one| one.id == repository);
+        let name = name.map(|one| one.full_name);
+        let token = Token { secret: minted.token, name, until: Instant::now() + life };
         *slot = Some(token.clone());
-        Ok(token.secret)
+        Ok(token)
     }
 
     /// Forgets the tokens of an installation: GitHub does not take them any more.

@@ -45,7 +45,18 @@ pub struct Job {
     pub task: Task,
     /// Also where the head has a concluded check of ours: its meaning changed, or somebody wants it.
     pub again: bool,
+    /// Who waits for it? Lower numbers go first within an installation.
+    pub urgency: i64,
 }
+
+/// Somebody waits for it.
+const AWAITED: i64 = 0;
+
+/// Many may wait, for one of many.
+const MANY: i64 = 1;
+
+/// Nobody waits for what only makes sure.
+pub const BACKGROUND: i64 = 2;
 
 impl Task {
     /// [`Task::Head`] of a commit's name, if it is one.
@@ -59,13 +70,11 @@ impl Task {
         good.then(|| Self::Group { base: base.into(), head: head.into() })
     }
 
-    /// Who waits for it? Lower numbers go first within an installation: somebody waits for a review, many may wait
-    /// for those of a branch, nobody for what only makes sure.
-    pub fn priority(&self) -> i64 {
+    fn urgency(&self) -> i64 {
         match self {
-            Self::Pull(_) | Self::Group { .. } | Self::Head(_) => 0,
-            Self::Base(_) => 1,
-            Self::Repository | Self::Installation => 2,
+            Self::Pull(_) | Self::Group { .. } | Self::Head(_) => AWAITED,
+            Self::Base(_) => MANY,
+            Self::Repository | Self::Installation => BACKGROUND,
         }
     }
 }
@@ -78,7 +87,14 @@ fn is_commit(text: &str) -> bool {
 impl Job {
     /// A job, for heads that have no concluded check.
     pub fn new(place: Place, task: Task) -> Self {
-        Self { place, task, again: false }
+        let urgency = task.urgency();
+        Self { place, task, again: false, urgency }
+    }
+
+    /// The same, as one of many that came about together: what somebody waits for goes first.
+    #[must_use]
+    pub fn one_of_many(self) -> Self {
+        Self { urgency: self.urgency.max(MANY), ..self }
     }
 
     /// The same, whatever check there is.

@@ -36,11 +36,18 @@ impl Ready {
         };
     }
 
-    /// Yes, or why not.
-    pub async fn now(&self, queue: &Queue) -> Result<String, String> {
+    /// Can it take webhooks? Yes, or why not.
+    pub async fn for_webhooks(&self, queue: &Queue) -> Result<String, String> {
         if self.ending.load(Ordering::Relaxed) {
             return Err("the server is ending".into());
         }
+        queue.ping().await.map_err(|error| error.to_string())?;
+        Ok("ready for webhooks".into())
+    }
+
+    /// Is all as it should be? Yes, or why not.
+    pub async fn now(&self, queue: &Queue) -> Result<String, String> {
+        self.for_webhooks(queue).await?;
         let depth = queue.depth().await.map_err(|error| error.to_string())?;
         let unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((since, error)) = unreachable.filter(|(since, _)| since.elapsed() > UNREACHABLE)

@@ -3,15 +3,16 @@
 use super::identity::Identity;
 use super::metrics::Metrics;
 use super::options::Options;
-use super::queue::{self, Claimed, Life, Queue};
+use super::queue::{self, ATTEMPTS, Claimed, Life, Pause, Queue};
 use super::ready::Ready;
 use super::web::Web;
 use super::work::{Ended, Failure, Work};
 use super::{identity, reconcile};
 use crate::report::Verdict;
 use crate::source::{self, git::Mirrors};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -98,9 +99,15 @@ impl Server {
             mirrors,
             options: options.clone(),
         };
-        let worker = Worker { work: Arc::new(work), metrics, heard: heard.clone() };
+        let in_hand = Arc::new(InHand::default());
+        let worker = Worker {
+            work: Arc::new(work),
+            metrics,
+            in_hand: in_hand.clone(),
+            heard: heard.clone(),
+        };
         let worker = tokio::spawn(worker.run());
-        let beats = tokio::spawn(beat(queue.clone(), options.clone(), say.clone()));
+        let beats = tokio::spawn(beat(queue.clone(), options.clone(), in_hand, say.clone()));
         let runtime = tokio::runtime::Handle::current();
         let parts = (identity, queue.clone(), web.clone(), options.clone());
         let rounds = tokio::task::spawn_blocking(move || {
@@ -149,8 +156,14 @@ fn unique() -> String {
 }
 
 /// Shows that this process lives, and breaks its work off when the others do not believe it.
-async fn beat(queue: Arc<Queue>, options: Arc<Options>, say: watch::Sender<Say>) {
+async fn beat(
+    queue: Arc<Queue>,
+    options: Arc<Options>,
+    in_hand: Arc<InHand>,
+    say: watch::Sender<Say>,
+) {
     let mut pruned = Instant::now();
+    let mut forgotten = BTreeSet::new();
     loop {
         tokio::time::sleep(options.beat).await;
         match queue.beat(options.silent).await {
@@ -167,6 +180,13 @@ async fn beat(queue: Arc<Queue>, options: Arc<Options>, say: watch::Sender<Say>)
                 say.send_replace(before);
             }
             Err(error) => tracing::error!(%error, "no sign of life"),
+        }
+        match in_hand.look(&queue, forgotten).await {
+            Ok(now) => forgotten = now,
+            Err(error) => {
+                tracing::error!(%error, "could not look for what is held by nobody");
+                forgotten = BTreeSet::new();
+            }
         }
         if pruned.elapsed() > Duration::from_secs(3600) {
             pruned = Instant::now();
@@ -213,9 +233,51 @@ async fn rounds(
     }
 }
 
+/// The keys of the jobs that are worked on.
+#[derive(Default)]
+struct InHand(Mutex<BTreeSet<String>>);
+
+/// A job that is worked on, until this goes.
+struct Hand(Arc<InHand>, String);
+
+impl InHand {
+    fn keys(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(self: &Arc<Self>, key: &str) -> Hand {
+        self.keys().insert(key.to_string());
+        Hand(self.clone(), key.to_string())
+    }
+
+    /// Gives back what the database says is ours and nobody works on, now and when it was looked at before: the work
+    /// panicked, or the answer to its taking was lost. The answer: what nobody works on.
+    async fn look(
+        &self,
+        queue: &Queue,
+        before: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, queue::Error> {
+        let held: BTreeSet<String> = queue.held().await?.into_iter().collect();
+        let idle: BTreeSet<String> = held.difference(&self.keys()).cloned().collect();
+        let lost: Vec<String> = idle.intersection(&before).cloned().collect();
+        if !lost.is_empty() {
+            tracing::warn!(jobs = ?lost, "nobody works on these; they are free again");
+            queue.free(&lost).await?;
+        }
+        Ok(idle)
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.0.keys().remove(&self.1);
+    }
+}
+
 struct Worker {
     work: Arc<Work>,
     metrics: Arc<Metrics>,
+    in_hand: Arc<InHand>,
     heard: watch::Receiver<Say>,
 }
 
@@ -237,10 +299,12 @@ impl Worker {
                 Ok(Some(claimed)) => {
                     let (work, metrics) = (self.work.clone(), self.metrics.clone());
                     let heard = self.heard.clone();
+                    let hand = self.in_hand.take(&claimed.key);
                     let runtime = tokio::runtime::Handle::current();
                     // git and the comparison block, and must not keep webhooks waiting.
                     running.spawn_blocking(move || {
                         runtime.block_on(one(&work, &metrics, claimed, heard));
+                        drop(hand);
                         drop(place);
                     });
                 }
@@ -276,6 +340,8 @@ async fn one(work: &Work, metrics: &Metrics, claimed: Claimed, mut heard: watch:
         _ = heard.wait_for(|say| *say == Say::BreakOff) => {
             tracing::warn!(job = claimed.key, "broken off");
             metrics.job("broken off");
+            // Best effort: whoever ends hands all back, and what is forgotten is looked for.
+            let _ = work.queue.hand_back(&claimed, Duration::ZERO).await;
             return;
         }
     };
@@ -299,40 +365,78 @@ async fn one(work: &Work, metrics: &Metrics, claimed: Claimed, mut heard: watch:
             for problem in &outcome.told.problems {
                 tracing::warn!(job = key, repository, problem, "not all could be told");
             }
-            queue.done(&claimed).await
+            Note::Done
         }
         Ok(Ended::Done) => {
             metrics.job("done");
             tracing::info!(job = key, repository, attempt, "done");
-            queue.done(&claimed).await
+            Note::Done
         }
         Ok(Ended::Moot(why)) => {
             metrics.job("moot");
             tracing::info!(job = key, repository, attempt, why, "nothing to do");
-            queue.done(&claimed).await
+            Note::Done
         }
         Err(Failure::Limited(error, wait)) => {
             metrics.job("limited");
             tracing::warn!(job = key, repository, attempt, error, "GitHub wants us to wait");
-            queue.hand_back(&claimed, wait).await
+            queue.pause(claimed.job.place.installation, Pause::All, wait);
+            Note::HandBack(wait)
         }
-        Err(Failure::Passing(error, wait)) => match queue.failed(&claimed, &error, wait).await {
-            Ok(again) => {
-                metrics.job(if again { "failed" } else { "dead" });
-                tracing::warn!(job = key, repository, attempt, again, error, "failed");
-                Ok(())
-            }
-            Err(error) => Err(error),
-        },
-        Err(Failure::Lasting(error) | Failure::Stranger(error)) => {
-            metrics.job("refused");
-            tracing::warn!(job = key, repository, attempt, error, "can't be done");
-            queue.done(&claimed).await
+        Err(Failure::Passing(error) | Failure::Stranger(error)) => {
+            let again = attempt < ATTEMPTS;
+            metrics.job(if again { "failed" } else { "dead" });
+            tracing::warn!(job = key, repository, attempt, again, error, "failed");
+            Note::Failed(error)
+        }
+        Err(Failure::Told(error)) => {
+            metrics.job("told");
+            tracing::warn!(
+                job = key,
+                repository,
+                attempt,
+                error,
+                "can't be done, as the check says"
+            );
+            Note::Done
+        }
+        Err(Failure::Gone(error)) => {
+            metrics.job("gone");
+            tracing::warn!(
+                job = key,
+                repository,
+                attempt,
+                error,
+                "the installation has this no more"
+            );
+            Note::Done
         }
     };
-    if let Err(error) = noted {
-        // It stays ours until this process ends, and is done once more then.
+    // It is ours until that is written down, and nobody else can do it.
+    let mut pause = Duration::from_millis(100);
+    while let Err(error) = noted.write(queue, &claimed).await {
         tracing::error!(job = key, repository, %error, "could not note what became of a job");
+        tokio::select! {
+            _ = heard.wait_for(|say| *say == Say::BreakOff) => return,
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(30)),
+        }
+    }
+}
+
+/// What the queue is told of a job.
+enum Note {
+    Done,
+    Failed(String),
+    HandBack(Duration),
+}
+
+impl Note {
+    async fn write(&self, queue: &Queue, claimed: &Claimed) -> Result<(), queue::Error> {
+        match self {
+            Self::Done => queue.done(claimed).await,
+            Self::Failed(error) => queue.failed(claimed, error).await.map(drop),
+            Self::HandBack(wait) => queue.hand_back(claimed, *wait).await,
+        }
     }
 }
 

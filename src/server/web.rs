@@ -18,11 +18,12 @@ use tokio::sync::Semaphore;
 /// The largest webhook that GitHub sends, in bytes.
 const LARGEST: usize = 25 << 20;
 
-/// A webhook of this size or more waits for a place, so that nobody fills the memory with what is not even signed.
-const LARGE: usize = 1 << 20;
+/// Nearly all webhooks are smaller, in bytes. Larger ones wait for each other and not for these.
+const USUAL: usize = 128 << 10;
 
-/// So many large ones are read at a time.
-const LARGE_AT_ONCE: usize = 8;
+/// So much is read at a time of the usual and of the larger ones each, in KiB, so that nobody fills the memory with what is
+/// not even signed.
+const AT_ONCE: usize = 200 << 10;
 
 /// How long a body may take. GitHub gives up after ten seconds.
 const BODY: Duration = Duration::from_secs(10);
@@ -39,7 +40,8 @@ pub struct Web {
     pub mirrors: Arc<Mirrors>,
     /// Is the server ready, or what is it not?
     pub ready: super::ready::Ready,
-    large: Semaphore,
+    /// For the usual ones and for larger ones; the places are KiB.
+    rooms: [Semaphore; 2],
 }
 
 impl Web {
@@ -51,7 +53,7 @@ impl Web {
         mirrors: Arc<Mirrors>,
         ready: super::ready::Ready,
     ) -> Self {
-        Self { queue, secrets, metrics, mirrors, ready, large: Semaphore::new(LARGE_AT_ONCE) }
+        Self { queue, secrets, metrics, mirrors, ready, rooms: [AT_ONCE; 2].map(Semaphore::new) }
     }
 
     /// The routes.
@@ -60,6 +62,7 @@ impl Web {
             .route("/webhook", post(webhook))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
+            .route("/readyz/webhooks", get(ready_for_webhooks))
             .route("/metrics", get(metrics))
             .with_state(self)
     }
@@ -92,12 +95,13 @@ async fn taken(web: &Web, headers: &HeaderMap, body: Body) -> Result<String, Ref
     if length.is_some_and(|length: usize| length > LARGEST) {
         return Err(too_large());
     }
-    let _place = match length {
-        Some(length) if length < LARGE => None,
-        _ => Some(web.large.acquire().await),
-    };
-    let body = tokio::time::timeout(BODY, to_bytes(body, LARGEST)).await;
-    let body = body.map_err(|_| (StatusCode::REQUEST_TIMEOUT, "too slow".to_string()))?;
+    let slow = |_| (StatusCode::REQUEST_TIMEOUT, "too slow".to_string());
+    let length = length.unwrap_or(LARGEST);
+    let kilobytes = u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX);
+    let [usual, large] = &web.rooms;
+    let room = if length <= USUAL { usual } else { large };
+    let read = async { (room.acquire_many(kilobytes).await, to_bytes(body, LARGEST).await) };
+    let (_room, body) = tokio::time::timeout(BODY, read).await.map_err(slow)?;
     let body = body.map_err(|error| match is_limit(&error) {
         true => too_large(),
         false => bad("the body broke off"),
@@ -145,7 +149,16 @@ fn is_limit(error: &axum::Error) -> bool {
 }
 
 async fn readyz(State(web): State<Arc<Web>>) -> Response {
-    match web.ready.now(&web.queue).await {
+    told(web.ready.now(&web.queue).await)
+}
+
+/// For who sends webhooks to one of several servers: one that is behind, or does not reach GitHub, still takes them.
+async fn ready_for_webhooks(State(web): State<Arc<Web>>) -> Response {
+    told(web.ready.for_webhooks(&web.queue).await)
+}
+
+fn told(answer: Result<String, String>) -> Response {
+    match answer {
         Ok(words) => (StatusCode::OK, words + "\n").into_response(),
         Err(words) => (StatusCode::SERVICE_UNAVAILABLE, words + "\n").into_response(),
     }

@@ -3,12 +3,13 @@
 use super::identity::{self, Identity};
 use super::job::{Job, Place, Task};
 use super::options::Options;
-use super::queue::{ATTEMPTS, Claimed, Queue};
+use super::queue::{ATTEMPTS, Claimed, Pause, Queue};
 use crate::github::{
-    self, Api, AppRun, Client, Clock, Event, Inputs, Mirror, Outcome, RepositoryName, RunError,
-    Subject,
+    self, Api, AppRun, Budget, Client, Clock, Event, Inputs, Mirror, Outcome, RepositoryName,
+    RunError, Subject,
 };
 use crate::source::git::Mirrors;
+use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,19 +27,29 @@ pub enum Ended {
 /// Why it came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The same may succeed later, but not before so long.
+    /// The same may succeed later. What was tried too often waits for somebody to look at it.
     #[error("{0}")]
-    Passing(String, Duration),
+    Passing(String),
     /// GitHub wants us to wait; that is nobody's fault.
     #[error("{0}")]
     Limited(String, Duration),
-    /// GitHub does not take our token: it was taken back, or it is too old by GitHub's clock.
+    /// GitHub does not take our token, or the name that the repository had when it was made: it was taken back, or it is
+    /// too old.
     #[error("{0}")]
     Stranger(String),
-    /// It will not get better.
+    /// The installation is gone, or has this repository no more: nobody waits for it.
     #[error("{0}")]
-    Lasting(String),
+    Gone(String),
+    /// It will not get better, and the check says so.
+    #[error("{0}")]
+    Told(String),
 }
+
+/// With fewer calls left in the hour, an installation waits for the next: a review that was begun is to end.
+const RESERVE: i64 = 50;
+
+/// With a smaller part left than one of so many, what nobody waits for waits.
+const SHARE: i64 = 4;
 
 /// What jobs are done with.
 pub struct Work {
@@ -64,31 +75,48 @@ impl Work {
         }
     }
 
-    async fn tried(&self, claimed: &Claimed) -> Result<Ended, Failure> {
-        let Job { place, task, .. } = &claimed.job;
-        match task {
-            Task::Installation => self.installation(place).await,
-            Task::Repository => self.repository(place).await,
-            Task::Base(branch) => self.base(place, branch).await,
-            Task::Head(head) => self.head(place, head).await,
-            Task::Pull(number) => self.review(claimed, Subject::Pull(*number)).await,
-            Task::Group { base, head } => {
-                let subject = Subject::Group { base: base.clone(), head: head.clone() };
-                self.review(claimed, subject).await
-            }
-        }
+    /// Has an installation wait where little is left of its calls.
+    fn plan(&self, place: &Place, client: &Client) {
+        let Some(Budget { remaining, limit, renewed }) = client.budget() else { return };
+        let pause = match () {
+            () if remaining < RESERVE.min(limit / SHARE) => Pause::All,
+            () if remaining < limit / SHARE => Pause::Background,
+            () => return,
+        };
+        self.queue.pause(place.installation, pause, renewed);
     }
 
-    async fn client(&self, place: &Place) -> Result<Client, Failure> {
+    async fn tried(&self, claimed: &Claimed) -> Result<Ended, Failure> {
+        let Job { place, task, .. } = &claimed.job;
         let token = self.identity.token(place.installation, place.repository).await;
         let token = token.map_err(by_identity)?;
-        Client::new(&self.options.addresses, &token, self.options.pause).map_err(by_github)
+        let client = Client::new(&self.options.addresses, &token.secret, self.options.pause);
+        let client = client.map_err(by_github)?;
+        // A job is known by the repository's number, and may be older than its name.
+        let name = token.name.unwrap_or_else(|| place.name.clone());
+        let place = Place { name, ..place.clone() };
+        let token = &token.secret;
+        let ended = match task {
+            Task::Installation => self.installation(&place, &client).await,
+            Task::Repository => self.repository(&place, &client).await,
+            Task::Base(branch) => self.base(&place, &client, branch).await,
+            Task::Head(head) => self.head(&place, &client, head).await,
+            Task::Pull(number) => {
+                let subject = Subject::Pull(*number);
+                self.review(claimed, &place, (&client, token), subject).await
+            }
+            Task::Group { base, head } => {
+                let subject = Subject::Group { base: base.clone(), head: head.clone() };
+                self.review(claimed, &place, (&client, token), subject).await
+            }
+        };
+        self.plan(&place, &client);
+        ended
     }
 
     /// All its repositories are looked at.
-    async fn installation(&self, place: &Place) -> Result<Ended, Failure> {
-        let client = self.client(place).await?;
-        let repositories = github::AppApi::new(&client).repositories().await.map_err(by_github)?;
+    async fn installation(&self, place: &Place, client: &Client) -> Result<Ended, Failure> {
+        let repositories = github::AppApi::new(client).repositories().await.map_err(by_github)?;
         let jobs: Vec<Job> = repositories
             .into_iter()
             .map(|one| {
@@ -102,49 +130,50 @@ impl Work {
     }
 
     /// Its open pull requests whose head has no concluded check of ours are reviewed.
-    async fn repository(&self, place: &Place) -> Result<Ended, Failure> {
-        let (client, name) = (self.client(place).await?, name(place)?);
-        let api = Api::new(&client, &name);
-        let mut jobs = Vec::new();
+    async fn repository(&self, place: &Place, client: &Client) -> Result<Ended, Failure> {
+        let name = name(place)?;
+        let api = Api::new(client, &name);
         for pull in api.open_pulls(None).await.map_err(by_github)? {
-            let job = Job::new(place.clone(), Task::Pull(pull.number));
+            let job = Job::new(place.clone(), Task::Pull(pull.number)).one_of_many();
             let (head, app) = (&pull.head.sha, self.identity.app());
             if !api.is_concluded(head, app, &job.key()).await.map_err(by_github)? {
-                jobs.push(job);
+                // One by one: what was found counts, though a limit may end this any time.
+                self.queue.ensure(&[job]).await.map_err(by_queue)?;
             }
         }
-        self.queue.ensure(&jobs).await.map_err(by_queue)?;
         Ok(Ended::Done)
     }
 
     /// What pull requests to a branch mean changed with it.
-    async fn base(&self, place: &Place, branch: &str) -> Result<Ended, Failure> {
-        let (client, name) = (self.client(place).await?, name(place)?);
-        let pulls = Api::new(&client, &name).open_pulls(Some(branch)).await.map_err(by_github)?;
-        self.again(place, pulls).await
+    async fn base(&self, place: &Place, client: &Client, branch: &str) -> Result<Ended, Failure> {
+        let pulls =
+            Api::new(client, &name(place)?).open_pulls(Some(branch)).await.map_err(by_github)?;
+        let job = |pull: github::Pull| Job::new(place.clone(), Task::Pull(pull.number)).again();
+        self.ask(pulls.into_iter().map(|pull| job(pull).one_of_many()).collect()).await
     }
 
-    async fn head(&self, place: &Place, head: &str) -> Result<Ended, Failure> {
-        let (client, name) = (self.client(place).await?, name(place)?);
-        let mut pulls = Api::new(&client, &name).open_pulls(None).await.map_err(by_github)?;
+    async fn head(&self, place: &Place, client: &Client, head: &str) -> Result<Ended, Failure> {
+        let mut pulls =
+            Api::new(client, &name(place)?).open_pulls(None).await.map_err(by_github)?;
         // Asked for by commit, GitHub leaves out those of forks.
         pulls.retain(|pull| pull.head.sha == head);
-        self.again(place, pulls).await
+        let job = |pull: github::Pull| Job::new(place.clone(), Task::Pull(pull.number)).again();
+        self.ask(pulls.into_iter().map(job).collect()).await
     }
 
-    async fn again(&self, place: &Place, pulls: Vec<github::Pull>) -> Result<Ended, Failure> {
-        let job = |pull: github::Pull| Job::new(place.clone(), Task::Pull(pull.number)).again();
-        let jobs: Vec<Job> = pulls.into_iter().map(job).collect();
+    async fn ask(&self, jobs: Vec<Job>) -> Result<Ended, Failure> {
         self.queue.ask(&jobs).await.map_err(by_queue)?;
         Ok(Ended::Done)
     }
 
-    async fn review(&self, claimed: &Claimed, subject: Subject) -> Result<Ended, Failure> {
-        let place = &claimed.job.place;
-        let token = self.identity.token(place.installation, place.repository).await;
-        let token = token.map_err(by_identity)?;
+    async fn review(
+        &self,
+        claimed: &Claimed,
+        place: &Place,
+        (client, token): (&Client, &SecretString),
+        subject: Subject,
+    ) -> Result<Ended, Failure> {
         let Options { addresses, pause, rendering, .. } = &*self.options;
-        let client = Client::new(addresses, &token, *pause).map_err(by_github)?;
         let event = Event {
             repository: name(place)?,
             subject,
@@ -161,6 +190,7 @@ impl Work {
                 id: self.identity.app(),
                 again: claimed.job.again,
                 last: claimed.attempt >= ATTEMPTS,
+                died: claimed.attempt > ATTEMPTS,
             }),
             mirror: u64::try_from(place.repository)
                 .ok()
@@ -169,7 +199,7 @@ impl Work {
         };
         let clock = Clock { now: chrono::Utc::now(), pause: *pause };
         let never = std::future::pending();
-        let run = github::run(&event, &inputs, &client, Some(&token), clock, never, |_, _| {});
+        let run = github::run(&event, &inputs, client, Some(token), clock, never, |_, _| {});
         match run.await {
             Ok(outcome) => {
                 let job = |number: &u64| Job::new(place.clone(), Task::Pull(*number)).again();
@@ -179,40 +209,46 @@ impl Work {
             }
             Err(RunError::Moot(why)) => Ok(Ended::Moot(why.into())),
             Err(RunError::GitHub(error)) => Err(by_github(error)),
-            Err(error) if error.is_passing() => {
-                Err(Failure::Passing(error.to_string(), Duration::ZERO))
-            }
-            Err(error) => Err(Failure::Lasting(error.to_string())),
+            Err(error) if error.is_passing() => Err(Failure::Passing(error.to_string())),
+            Err(error) => Err(Failure::Told(error.to_string())),
         }
     }
 }
 
 fn name(place: &Place) -> Result<RepositoryName, Failure> {
     let name = RepositoryName::new(&place.name);
-    name.ok_or_else(|| Failure::Lasting(format!("`{}` is no repository's name", place.name)))
+    name.ok_or_else(|| Failure::Passing(format!("`{}` is no repository's name", place.name)))
 }
 
+/// GitHub's no may be that of a server that lags behind: of a token that is new, of a pull request that is.
 fn by_github(error: github::Error) -> Failure {
     match &error {
         github::Error::Refused { wait: Some(wait), .. } => {
             Failure::Limited(error.to_string(), *wait)
         }
         _ if error.is_unauthorized() => Failure::Stranger(error.to_string()),
-        github::Error::Address { .. } => Failure::Lasting(error.to_string()),
-        _ if error.is_forbidden() || error.is_unprocessable() => {
-            Failure::Lasting(error.to_string())
+        // The repository has another name, which a new token tells.
+        github::Error::Refused { status: 301 | 307 | 308, .. } => {
+            Failure::Stranger(error.to_string())
         }
-        _ => Failure::Passing(error.to_string(), Duration::ZERO),
+        _ => Failure::Passing(error.to_string()),
     }
 }
 
+/// Who asks for a token as the App learns whether there is still an installation that has this repository.
 fn by_identity(error: identity::Error) -> Failure {
     match error {
-        identity::Error::GitHub(error) => by_github(error),
-        error => Failure::Passing(error.to_string(), Duration::ZERO),
+        identity::Error::GitHub(error) => {
+            let no = error.is_forbidden() || error.is_unprocessable();
+            match by_github(error) {
+                Failure::Passing(words) if no => Failure::Gone(words),
+                failure => failure,
+            }
+        }
+        error => Failure::Passing(error.to_string()),
     }
 }
 
 fn by_queue(error: super::queue::Error) -> Failure {
-    Failure::Passing(error.to_string(), Duration::ZERO)
+    Failure::Passing(error.to_string())
 }

@@ -71,18 +71,17 @@ pub(super) fn cidr(text: &str) -> Checked<IpNet> {
     Ok(net)
 }
 
-/// A fingerprint, or the beginning of one.
+/// A whole fingerprint. Of its beginning alone somebody who names policies could make two: one that is accepted, and
+/// another.
 pub fn fingerprint(text: &str) -> Checked<String> {
-    let range = super::FINGERPRINT_DIGITS;
-    let good = range.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let digits = super::FINGERPRINT_DIGITS;
+    let good = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if good {
         return Ok(text.to_ascii_lowercase());
     }
     Err(format!(
-        "{} is no fingerprint; write {} to {} of its hexadecimal digits, as the report shows them",
+        "{} is no fingerprint; write all {digits} of its hexadecimal digits, as the report shows them",
         shown(text),
-        range.start(),
-        range.end()
     ))
 }
 

@@ -210,8 +210,8 @@ pub(super) struct Approvers {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Waiver {
-    /// The row's fingerprint, or at least its first 12 digits.
-    #[schemars(with = "String", regex(pattern = r"^[0-9A-Fa-f]{12,32}$"))]
+    /// The row's fingerprint, all its digits.
+    #[schemars(with = "String", regex(pattern = r"^[0-9A-Fa-f]{32}$"))]
     pub fingerprint: Spanned<String>,
     /// Why it is accepted.
     #[schemars(with = "String", regex(pattern = r"\S"))]

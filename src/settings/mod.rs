@@ -22,12 +22,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 pub use crate::config::PATH;
 
 /// How many hexadecimal digits of a row's fingerprint a waiver can name.
-pub const FINGERPRINT_DIGITS: RangeInclusive<usize> = 12..=32;
+pub const FINGERPRINT_DIGITS: usize = 32;
 
 /// Everything that can be decided, with a default for each.
 #[derive(Clone, Debug, Default)]
@@ -190,7 +189,7 @@ pub struct Approvers {
 /// An opened row that is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiver {
-    /// The row's fingerprint, or at least the first 12 digits of it.
+    /// The row's fingerprint.
     pub fingerprint: String,
     /// Why.
     pub reason: String,

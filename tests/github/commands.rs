@@ -101,7 +101,7 @@ fn an_approver_accepts_a_row_and_takes_it_back() {
     assert!(!scene.passes());
     let sticky = &scene.comments()[0];
     assert!(sticky.contains("an approver comments /netpol-review waive"), "{sticky}");
-    let yes = scene.says("octocat", &format!("I looked.\n{}\n", waive(&print[..12])));
+    let yes = scene.says("octocat", &format!("I looked.\n{}\n", waive(&print)));
     let outcome = scene.run().expect("a review");
     assert!(passed(&outcome));
     assert_eq!(outcome.evaluated.gate.waived.len(), 1);
@@ -260,7 +260,8 @@ fn a_waiver_covers_what_it_names_and_stays_for_what_comes() {
     let world = world(USERS);
     let scene = scene(&world);
     let print = scene.print();
-    let other = scene.says("octocat", "/netpol-review waive 0123456789ab --reason x");
+    let other =
+        scene.says("octocat", "/netpol-review waive 0123456789abcdef0123456789abcdef --reason x");
     let almost = if print.starts_with('0') { "1" } else { "0" };
     scene.says("octocat", &waive(&format!("{almost}{}", &print[1..])));
     assert!(!scene.passes());

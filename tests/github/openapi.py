@@ -41,6 +41,7 @@ ROUTES = {
     REPOSITORY + "/pulls/{pull_number}/reviews": ["get", "post"],
     REPOSITORY + "/pulls/comments/{comment_id}": ["get", "patch", "delete"],
     REPOSITORY + "/compare/{basehead}": ["get"],
+    REPOSITORY + "/git/ref/{ref}": ["get"],
     REPOSITORY + "/collaborators/{username}/permission": ["get"],
     REPOSITORY + "/commits/{commit_sha}/pulls": ["get"],
     REPOSITORY + "/commits/{ref}/check-runs": ["get"],

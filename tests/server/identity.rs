@@ -75,7 +75,7 @@ fn an_installation_that_ends_leaves_nothing_to_do() {
     house.github.send(&house.github.pull_event(REPOSITORY, 1, "reopened"));
     house.until_idle();
     let queue = running.server.as_ref().expect("it runs").queue().clone();
-    let depth = running.block_on(queue.depth()).expect("counted");
+    let depth = running.block_on(queue.count()).expect("counted");
     assert_eq!((depth.waiting, depth.running, depth.later, depth.dead), (0, 0, 0, 0));
     assert_eq!(house.concluded(&house.head()).len(), 1);
     house.github.unsuspend_installation(INSTALLATION);

@@ -82,7 +82,7 @@ fn a_repository_that_is_too_large_has_a_check_that_says_so() {
     assert!(summary.contains("`paths`"), "what to do about it: {summary}");
     // The same commits stay too large, so nobody tries them again.
     let queue = running.server.as_ref().expect("it runs").queue().clone();
-    let depth = running.block_on(queue.depth()).expect("a depth");
+    let depth = running.block_on(queue.count()).expect("a depth");
     assert_eq!((depth.waiting, depth.later, depth.dead), (0, 0, 0));
     running.end();
 }

@@ -79,7 +79,7 @@ fn only_what_github_signed_counts() {
     assert_eq!(send(&address, &good, b""), 401);
     assert_eq!(send(&address, &without("x-github-event"), &body), 400);
     assert_eq!(send(&address, &without("x-github-delivery"), &body), 400);
-    let depth = running.block_on(queue(&running).depth()).expect("counted");
+    let depth = running.block_on(queue(&running).count()).expect("counted");
     assert_eq!(
         (depth.waiting, depth.running, depth.later),
         (0, 0, 0),

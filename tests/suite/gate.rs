@@ -67,12 +67,11 @@ fn waivers_cover_by_fingerprint_until_they_expire() {
     let (yes, no) = (GateVerdict::Pass, GateVerdict::Fail);
     for (fingerprint, expires, verdict, waived, expired) in [
         (FINGERPRINT, None, yes, 1, 0),
-        (&FINGERPRINT[..12], None, yes, 1, 0),
         (FINGERPRINT, Some("2027-01-31"), yes, 1, 0),
         (FINGERPRINT, Some("2027-01-30"), no, 0, 1),
         ("0123456789abcdee", None, no, 0, 0),
-        // Too short to name one row, and nothing at all.
-        (&FINGERPRINT[..11], None, no, 0, 0),
+        // A part could be that of two rows, and nothing is that of all.
+        (&FINGERPRINT[..FINGERPRINT.len() - 1], None, no, 0, 0),
         ("", None, no, 0, 0),
     ] {
         let gate = judged(&report(), vec![waiver(fingerprint, expires)], FailOn::Any);
@@ -84,7 +83,7 @@ fn waivers_cover_by_fingerprint_until_they_expire() {
 
 #[test]
 fn of_several_waivers_one_that_holds_counts() {
-    let (old, new) = (waiver(FINGERPRINT, Some("2026-01-01")), waiver(&FINGERPRINT[..16], None));
+    let (old, new) = (waiver(FINGERPRINT, Some("2026-01-01")), waiver(FINGERPRINT, None));
     for waivers in [vec![old.clone(), new.clone()], vec![new, old]] {
         let gate = judged(&report(), waivers, FailOn::Any);
         assert_eq!(gate.verdict, GateVerdict::Pass);

@@ -61,14 +61,17 @@ fn reader_and_schema_agree() {
         ("version: 1\nlimits: {nodes: 999}\n".into(), false),
         ("version: 1\nlimits: {nodes: 10000001}\n".into(), false),
         ("version: 1\nlimits: {memory: 1}\n".into(), false),
-        (waiver("fingerprint: abcdef012345, reason: x"), true),
+        (waiver("fingerprint: abcdef0123456789abcdef0123456789, reason: x"), true),
         (waiver("fingerprint: abcdef01234, reason: x"), false),
         (waiver("fingerprint: abcdef01234z, reason: x"), false),
-        (waiver("fingerprint: abcdef012345"), false),
-        (waiver("fingerprint: abcdef012345, reason: '  '"), false),
+        (waiver("fingerprint: abcdef0123456789abcdef0123456789"), false),
+        (waiver("fingerprint: abcdef0123456789abcdef0123456789, reason: '  '"), false),
         (waiver("reason: x"), false),
-        (waiver("fingerprint: abcdef012345, reason: x, expires: tomorrow"), false),
-        (waiver("fingerprint: abcdef012345, reason: x, owner: ada"), false),
+        (
+            waiver("fingerprint: abcdef0123456789abcdef0123456789, reason: x, expires: tomorrow"),
+            false,
+        ),
+        (waiver("fingerprint: abcdef0123456789abcdef0123456789, reason: x, owner: ada"), false),
     ];
     let guardrail = |text: &str| format!("version: 1\nguardrails: [{{id: a, {text}}}]\n");
     texts.extend([

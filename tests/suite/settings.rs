@@ -88,7 +88,7 @@ fn everything_that_can_be_written_counts() {
     assert_eq!(settings.approvers.teams, ["example/security"]);
     assert!(settings.approvers.codeowners && !settings.approvers.author);
     let [first, second] = settings.waivers.as_slice() else { panic!("two waivers") };
-    assert_eq!((first.fingerprint.as_str(), first.line), ("0123456789ab", 26));
+    assert_eq!((first.fingerprint.as_str(), first.line), ("0123456789abcdef0123456789abcdef", 26));
     assert_eq!(first.expires.map(|day| day.to_string()).as_deref(), Some("2027-01-31"));
     assert_eq!((first.by.as_deref(), second.expires), (Some("ada"), None));
     assert_eq!((second.reason.as_str(), second.line), ("for ever", 30));
@@ -245,13 +245,29 @@ fn mistakes_are_said_with_their_place_and_a_near_miss() {
         ("version: 1\ninventory: [../x.yaml]\n".into(), (2, 13), "leads out of the repository"),
         ("version: 1\nseverity: {isolation-list: high}\n".into(), (2, 12), "`isolation-lost`"),
         ("version: 1\nseverity: {rule-added: severe}\n".into(), (2, 24), "`critical`"),
-        (waiver("fingerprint: 0123456789a, reason: x"), (3, 19), "12 to 32"),
-        (waiver("fingerprint: 0123456789xyz, reason: x"), (3, 19), "12 to 32"),
-        (waiver("fingerprint: 0123456789ab"), (3, 6), "`reason` is missing"),
-        (waiver("fingerprint: 0123456789ab, reason: ' '"), (3, 41), "`reason` is empty"),
-        (waiver("fingerprint: 0123456789ab, reason: x, expires: 2027-02-30"), (3, 53), "no day"),
-        (waiver("fingerprint: 0123456789ab, reason: x, expires: 1.2.27"), (3, 53), "2027-01-31"),
-        (waiver("fingerprint: 0123456789ab, reason: x, until: 2027-01-01"), (3, 44), "`expires`"),
+        (waiver("fingerprint: 0123456789a, reason: x"), (3, 19), "write all 32"),
+        (waiver("fingerprint: 0123456789xyz, reason: x"), (3, 19), "write all 32"),
+        (waiver("fingerprint: 0123456789abcdef0123456789abcdef"), (3, 6), "`reason` is missing"),
+        (
+            waiver("fingerprint: 0123456789abcdef0123456789abcdef, reason: ' '"),
+            (3, 61),
+            "`reason` is empty",
+        ),
+        (
+            waiver("fingerprint: 0123456789abcdef0123456789abcdef, reason: x, expires: 2027-02-30"),
+            (3, 73),
+            "no day",
+        ),
+        (
+            waiver("fingerprint: 0123456789abcdef0123456789abcdef, reason: x, expires: 1.2.27"),
+            (3, 73),
+            "2027-01-31",
+        ),
+        (
+            waiver("fingerprint: 0123456789abcdef0123456789abcdef, reason: x, until: 2027-01-01"),
+            (3, 64),
+            "`expires`",
+        ),
         ("version: 1\napprovers: {users: ['@ada']}\n".into(), (2, 21), "write `ada`"),
         ("version: 1\napprovers: {teams: [security]}\n".into(), (2, 21), "organisation/team"),
         ("version: 1\ncomment: {when: sometimes}\n".into(), (2, 17), "`on-change`"),

@@ -88,10 +88,12 @@ impl<'a> People<'a> {
 
     async fn named(&mut self, login: &str, names: &[String]) -> Result<(), Phrase> {
         let (teams, users): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.contains('/'));
-        if users.iter().any(|name| name.eq_ignore_ascii_case(login)) {
-            return Ok(());
+        let mut reply = self.is_one_of(login, users).await;
+        if reply != Reply::Yes {
+            let member = self.in_one_of(login, &teams).await;
+            reply = if member == Reply::No { reply } else { member };
         }
-        match self.in_one_of(login, &teams).await {
+        match reply {
             Reply::Yes => Ok(()),
             reply => {
                 let mut phrase = said("the guardrail needs a word of ");
@@ -106,13 +108,17 @@ impl<'a> People<'a> {
 
     async fn general(&mut self, login: &str, files: &BTreeSet<String>) -> Result<(), Phrase> {
         let approvers = self.approvers;
-        if approvers.users.iter().any(|name| name.eq_ignore_ascii_case(login)) {
+        let named = self.is_one_of(login, &approvers.users).await;
+        if named == Reply::Yes {
             return Ok(());
         }
         let teams: Vec<&String> = approvers.teams.iter().collect();
         let mut reply = self.in_one_of(login, &teams).await;
         if reply == Reply::Yes {
             return Ok(());
+        }
+        if reply == Reply::No {
+            reply = named;
         }
         if self.owners.is_some() {
             for file in files {
@@ -145,8 +151,15 @@ impl<'a> People<'a> {
         Err(unknown(reply, phrase))
     }
 
-    /// Does somebody own a file, and may write to the repository? GitHub takes nobody else for an owner: a login that is
-    /// free again may be somebody else's by now.
+    /// Is somebody named, and may write to the repository? A login that is free again may be somebody else's by now.
+    async fn is_one_of(&mut self, login: &str, names: impl IntoIterator<Item = &String>) -> Reply {
+        match names.into_iter().any(|name| name.eq_ignore_ascii_case(login)) {
+            true => self.may_write(login).await,
+            false => Reply::No,
+        }
+    }
+
+    /// Does somebody own a file, and may write to the repository? GitHub takes nobody else for an owner.
     async fn owns(&mut self, login: &str, file: &str) -> Reply {
         let owners = self.owners.as_ref().map(|owners| owners.of(file).to_vec());
         let owners = owners.unwrap_or_default();
@@ -207,9 +220,9 @@ impl<'a> People<'a> {
     }
 }
 
-/// Is it an account of a program?
+/// Is it anything but the account of a person? GitHub has several kinds of others.
 pub fn is_bot(user: &User) -> bool {
-    user.kind.as_deref() == Some("Bot") || user.login.ends_with("[bot]")
+    user.kind.as_deref() != Some("User") || user.login.ends_with("[bot]")
 }
 
 fn answered<E>(reply: Result<bool, E>) -> Reply {

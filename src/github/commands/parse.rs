@@ -21,7 +21,7 @@ const LONGEST: i64 = 3_660;
 pub enum Command {
     /// Accepts what has this fingerprint.
     Waive {
-        /// At least its first 12 digits, in lower case.
+        /// Its digits, in lower case.
         fingerprint: String,
         /// Why.
         reason: String,
@@ -249,18 +249,34 @@ fn understood(words: &[Word]) -> Result<Command, String> {
 fn only(name: &str, words: &[Word]) -> Result<String, String> {
     match words {
         [] => Err(format!("`{name}` needs a fingerprint")),
-        [word] => fingerprint(word),
+        [word] => beginning(word),
         _ => Err(format!("`{name}` takes one fingerprint and nothing else")),
     }
 }
 
 fn fingerprint(word: &Word) -> Result<String, String> {
-    // It is copied from where it is shown as code.
-    let bare = word.text.strip_prefix('`').and_then(|text| text.strip_suffix('`'));
-    settings::check_fingerprint(bare.unwrap_or(&word.text)).map_err(|_| {
+    settings::check_fingerprint(bare(word)).map_err(|_| {
+        "that is no fingerprint; write all 32 of its hexadecimal digits, as the review shows them".into()
+    })
+}
+
+/// What is not accepted by it may be named by its beginning.
+fn beginning(word: &Word) -> Result<String, String> {
+    let text = bare(word);
+    let good = SHORT.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    good.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
         "that is no fingerprint; write 12 to 32 of its hexadecimal digits, as the review shows them".into()
     })
 }
+
+/// A word that was copied from where it is shown as code.
+fn bare(word: &Word) -> &str {
+    let bare = word.text.strip_prefix('`').and_then(|text| text.strip_suffix('`'));
+    bare.unwrap_or(&word.text)
+}
+
+/// How many digits tell fingerprints apart where nothing hangs on it.
+const SHORT: std::ops::RangeInclusive<usize> = 12..=32;
 
 fn waive(words: &[Word]) -> Result<Command, String> {
     let (mut print, mut reason, mut expires) = (None, None, None);
@@ -327,7 +343,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PRINT: &str = "5f0c1d2e3a4b";
+    const PRINT: &str = "5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f";
 
     fn waived(reason: &str, expires: Option<Expiry>) -> Result<Command, String> {
         Ok(Command::Waive { fingerprint: PRINT.into(), reason: reason.into(), expires })
@@ -337,25 +353,37 @@ mod tests {
     fn commands() {
         let day = NaiveDate::from_ymd_opt(2027, 1, 31).expect("a day");
         for (line, expected) in [
-            ("waive 5f0c1d2e3a4b --reason \"it's ok\"", waived("it's ok", None)),
-            ("WAIVE `5F0C1D2E3A4B` --reason known", waived("known", None)),
-            ("waive --reason=\"a b\" 5f0c1d2e3a4b", waived("a b", None)),
-            ("waive 5f0c1d2e3a4b --reason “so said” ", waived("so said", None)),
-            (r#"waive 5f0c1d2e3a4b --reason "a \"b\" \\ \c""#, waived(r#"a "b" \ \c"#, None)),
             (
-                "waive 5f0c1d2e3a4b --expires 30d --reason 'x --expires y'",
+                "waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason \"it's ok\"",
+                waived("it's ok", None),
+            ),
+            ("WAIVE `5F0C1D2E3A4B` --reason known", waived("known", None)),
+            ("waive --reason=\"a b\" 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f", waived("a b", None)),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason “so said” ", waived("so said", None)),
+            (
+                r#"waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason "a \"b\" \\ \c""#,
+                waived(r#"a "b" \ \c"#, None),
+            ),
+            (
+                "waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --expires 30d --reason 'x --expires y'",
                 waived("x --expires y", Some(Expiry::After(TimeDelta::days(30)))),
             ),
             (
-                "waive 5f0c1d2e3a4b --expires=12h --reason x",
+                "waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --expires=12h --reason x",
                 waived("x", Some(Expiry::After(TimeDelta::hours(12)))),
             ),
             (
-                "waive 5f0c1d2e3a4b --reason x --expires 2027-01-31",
+                "waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --expires 2027-01-31",
                 waived("x", Some(Expiry::Day(day))),
             ),
-            ("unwaive 5f0c1d2e3a4b", Ok(Command::Unwaive { fingerprint: PRINT.into() })),
-            ("explain 5f0c1d2e3a4b", Ok(Command::Explain { fingerprint: PRINT.into() })),
+            (
+                "unwaive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f",
+                Ok(Command::Unwaive { fingerprint: PRINT.into() }),
+            ),
+            (
+                "explain 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f",
+                Ok(Command::Explain { fingerprint: PRINT.into() }),
+            ),
             ("  recheck\r", Ok(Command::Recheck)),
             ("help", Ok(Command::Help)),
         ] {
@@ -369,24 +397,30 @@ mod tests {
             ("", "no command"),
             ("approve", "no such command"),
             ("waive", "needs a fingerprint"),
-            ("waive 5f0c1d2e3a4b", "needs a reason"),
-            ("waive 5f0c1d2e3a4b --reason", "needs a value"),
-            ("waive 5f0c1d2e3a4b --reason \"\"", "is empty"),
-            ("waive 5f0c1d2e3a4b --reason two words", "no fingerprint"),
-            ("waive 5f0c1d2e3a4b 5f0c1d2e3a4b --reason x", "one fingerprint"),
-            ("waive 5f0c1d2e3a4b --reason x --reason y", "twice"),
-            ("waive 5f0c1d2e3a4b --reason \"x", "never closed"),
-            ("waive 5f0c1d2e3a4b --reason \"x\"y", "a blank"),
-            ("waive 5f0c1d2e3a4b --reason x --force yes", "no other option"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f", "needs a reason"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason", "needs a value"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason \"\"", "is empty"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason two words", "no fingerprint"),
+            (
+                "waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x",
+                "one fingerprint",
+            ),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --reason y", "twice"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason \"x", "never closed"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason \"x\"y", "a blank"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --force yes", "no other option"),
             ("waive 5f0c1d2e3a4 --reason x", "is no fingerprint"),
             ("waive * --reason x", "is no fingerprint"),
-            ("waive 5f0c1d2e3a4b --reason x --expires soon", "`30d`"),
-            ("waive 5f0c1d2e3a4b --reason x --expires 0d", "`30d`"),
-            ("waive 5f0c1d2e3a4b --reason x --expires -1d", "`30d`"),
-            ("waive 5f0c1d2e3a4b --reason x --expires 99999999999999999999h", "`30d`"),
-            ("waive 5f0c1d2e3a4b --reason x --expires 2027-02-30", "`30d`"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --expires soon", "`30d`"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --expires 0d", "`30d`"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --expires -1d", "`30d`"),
+            (
+                "waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --expires 99999999999999999999h",
+                "`30d`",
+            ),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --expires 2027-02-30", "`30d`"),
             ("unwaive", "needs a fingerprint"),
-            ("unwaive 5f0c1d2e3a4b because", "nothing else"),
+            ("unwaive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f because", "nothing else"),
             ("recheck now", "nothing behind"),
         ] {
             let commands = parse(&format!("{WORD} {line}"));

@@ -1,7 +1,7 @@
 //! Findings of rules.
 
 use super::layout::{self, Lines, Role};
-use super::row::{SEVERITY, detail, short};
+use super::row::{SEVERITY, detail};
 use crate::render::{unread, untrusted, words};
 use crate::report::{Finding, Fix, Fixed};
 
@@ -19,12 +19,12 @@ pub fn finding(lines: &mut Lines, finding: &Finding, above: bool) {
     if let Some(why) = &finding.unfixed {
         detail(lines, "left", why);
     }
-    detail(lines, "id", &short(&finding.fingerprint));
+    detail(lines, "id", &finding.fingerprint);
 }
 
 /// A finding under the row that says the same; what to write may be shown above.
 pub fn under_row(lines: &mut Lines, finding: &Finding, above: bool) {
-    detail(lines, "breaks", &format!("{}, {}", finding.rule, short(&finding.fingerprint)));
+    detail(lines, "breaks", &format!("{}, {}", finding.rule, finding.fingerprint));
     fix(lines, finding, above);
 }
 

@@ -25,9 +25,6 @@ use crate::report::{
 use layout::{Lines, Role};
 use unread::Scope;
 
-/// How many digits of a fingerprint text shows; `explain` takes them.
-pub const SHORT_FINGERPRINT: usize = 12;
-
 /// How many places of one group of entries are shown, how many edits without effect, and how
 /// many figures on reach.
 const SHOWN: usize = 10;

@@ -1,6 +1,5 @@
 //! One opened or closed row.
 
-use super::SHORT_FINGERPRINT;
 use super::finding;
 use super::layout::{self, Lines, Role};
 use crate::render::{untrusted, words};
@@ -53,7 +52,7 @@ pub fn opened<'f>(
         };
         detail(lines, label, &text);
     }
-    detail(lines, "id", &short(&row.fingerprint));
+    detail(lines, "id", &row.fingerprint);
 }
 
 /// A row that closed: what, and why.
@@ -150,11 +149,6 @@ pub fn admitted(by: &AdmittedBy) -> [(&'static str, String); 2] {
         ("leaves", layout::phrase(&words::admission(&by.egress, false))),
         ("enters", layout::phrase(&words::admission(&by.ingress, true))),
     ]
-}
-
-/// As much of a fingerprint as `explain` needs.
-pub fn short(fingerprint: &str) -> String {
-    fingerprint.chars().take(SHORT_FINGERPRINT).collect()
 }
 
 /// A named detail under a row.

@@ -1,7 +1,7 @@
 //! Which job is next, and what becomes of it.
 
-use super::{ATTEMPTS, LONGEST_WAIT, Queue, Result, could_not, intake, job, lock, millis, now};
-use crate::server::job::Job;
+use super::{ATTEMPTS, LONGEST_WAIT, Pause, Queue, Result, could_not, job, lock, millis, now};
+use crate::server::job::{BACKGROUND, Job};
 use sqlx::Row;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -12,9 +12,6 @@ const FIRST_WAIT: Duration = Duration::from_secs(10);
 
 /// How often a job is looked for that somebody else took at the same moment.
 const TRIES: usize = 8;
-
-/// From this priority on nobody waits for a job.
-const BACKGROUND: i64 = 2;
 
 /// A job that this process holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +94,12 @@ impl Queue {
                 served: served.get(&installation).copied().unwrap_or_default(),
             }
         });
-        let free = waiting.filter(|one| one.running < most);
+        let free = waiting.filter(|one| match self.waits(one.installation) {
+            _ if one.running >= most => false,
+            Some(Pause::All) => false,
+            Some(Pause::Background) => one.priority < BACKGROUND,
+            None => true,
+        });
         let next = free.min_by_key(|one| {
             (one.priority >= BACKGROUND, one.running, one.served, one.installation)
         });
@@ -124,7 +126,7 @@ impl Queue {
         let taken = sqlx::query(
             "UPDATE jobs SET owner = $1, attempts = attempts + 1
              WHERE key = $2 AND owner IS NULL AND dead = 0
-             RETURNING installation, repository, name, task, again, generation, attempts, asked",
+             RETURNING installation, repository, name, task, again, priority, generation, attempts, asked",
         )
         .bind(&self.me)
         .bind(&key)
@@ -133,13 +135,13 @@ impl Queue {
         .map_err(&failed)?;
         let Some(row) = taken else { return Ok(None) };
         let (generation, attempt) =
-            (row.try_get(5).map_err(&failed)?, row.try_get(6).map_err(&failed)?);
+            (row.try_get(6).map_err(&failed)?, row.try_get(7).map_err(&failed)?);
         let Some(job) = job(&row, 0) else {
             // A newer version wrote it. It is kept for somebody to look at.
             self.bury(&key, "this version does not know what is to be done").await?;
             return Ok(None);
         };
-        let asked = row.try_get(7).map_err(&failed)?;
+        let asked = row.try_get(8).map_err(&failed)?;
         Ok(Some(Claimed { key, job, generation, attempt, asked }))
     }
 
@@ -170,7 +172,7 @@ impl Queue {
 
     /// The work failed: it is tried again after a while, or no more after [`ATTEMPTS`]. The answer: will it be
     /// tried again?
-    pub async fn failed(&self, claimed: &Claimed, error: &str, at_least: Duration) -> Result<bool> {
+    pub async fn failed(&self, claimed: &Claimed, error: &str) -> Result<bool> {
         let again = claimed.attempt < ATTEMPTS;
         if !again {
             self.bury_held(claimed, error).await?;
@@ -179,7 +181,7 @@ impl Queue {
         let doubled =
             FIRST_WAIT.saturating_mul(1 << claimed.attempt.clamp(1, 16).saturating_sub(1));
         let wait = doubled.min(LONGEST_WAIT / 2);
-        let wait = (wait + jitter(wait)).max(at_least);
+        let wait = wait + jitter(wait);
         sqlx::query(
             "UPDATE jobs SET owner = NULL, due = $1, error = $2 WHERE key = $3 AND owner = $4",
         )
@@ -193,13 +195,13 @@ impl Queue {
         Ok(true)
     }
 
-    /// The work is not begun, or was broken off: it waits as if it had not been taken.
+    /// The work is not begun, or was broken off: it waits as if it had not been taken, at most [`LONGEST_WAIT`].
     pub async fn hand_back(&self, claimed: &Claimed, after: Duration) -> Result<()> {
         sqlx::query(
             "UPDATE jobs SET owner = NULL, due = $1, attempts = attempts - 1
              WHERE key = $2 AND owner = $3 AND attempts > 0",
         )
-        .bind(now() + millis(after))
+        .bind(now() + millis(after.min(LONGEST_WAIT)))
         .bind(&claimed.key)
         .bind(&self.me)
         .execute(&self.pool)
@@ -225,22 +227,6 @@ impl Queue {
         .await
         .map_err(could_not("put something aside"))?;
         Ok(())
-    }
-
-    /// Which of these jobs this process still holds, by key.
-    pub async fn held(&self, keys: &[String]) -> Result<Vec<String>> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let list = intake::rows(1, keys.len() + 1, "").replacen("$1, ", "", 1);
-        let sql = format!("SELECT key FROM jobs WHERE owner = $1 AND key IN {list}");
-        let mut query = sqlx::query(&sql).persistent(false).bind(&self.me);
-        for key in keys {
-            query = query.bind(key);
-        }
-        let rows = query.fetch_all(&self.pool).await;
-        let rows = rows.map_err(could_not("look for what is held"))?;
-        Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
     }
 }
 

@@ -57,7 +57,8 @@ impl Queue {
         let what = "write down what is to be done";
         for some in jobs.chunks(TOGETHER) {
             let mut transaction = self.pool.begin().await.map_err(could_not(what))?;
-            let jobs: BTreeMap<String, &Job> = some.iter().map(|job| (job.key(), job)).collect();
+            let mut jobs = BTreeMap::new();
+            some.iter().for_each(|job| merge(&mut jobs, job));
             let inserted = insert(&mut transaction, &jobs, conflict).await;
             inserted.map_err(could_not(what))?;
             transaction.commit().await.map_err(could_not(what))?;
@@ -85,7 +86,7 @@ impl Queue {
         let new: BTreeSet<String> =
             rows.iter().filter_map(|row| row.try_get::<String, usize>(0).ok()).collect();
         // In the order of arrival: what is asked for after an installation was forgotten counts.
-        let mut jobs: BTreeMap<String, &Job> = BTreeMap::new();
+        let mut jobs = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for event in events.iter().filter(|event| new.contains(&event.guid)) {
             if !seen.insert(event.guid.as_str()) {
@@ -93,9 +94,7 @@ impl Queue {
             }
             for wish in &event.wishes {
                 match wish {
-                    Wish::Do(job) => {
-                        jobs.insert(job.key(), job);
-                    }
+                    Wish::Do(job) => merge(&mut jobs, job),
                     Wish::Forget { installation } => {
                         jobs.retain(|_, job| job.place.installation != *installation);
                         sqlx::query("DELETE FROM jobs WHERE installation = $1")
@@ -106,22 +105,27 @@ impl Queue {
                 }
             }
         }
-        if !jobs.is_empty() {
-            insert(&mut transaction, &jobs, ASKED_AGAIN).await?;
-        }
+        insert(&mut transaction, &jobs, ASKED_AGAIN).await?;
         transaction.commit().await?;
         Ok(new)
     }
 }
 
-/// Asked for once more, a job begins anew, also while it is worked on or after it was tried too often. It keeps its place
-/// in time.
+/// One more wish of a job. What one of them means stays, whatever the others do not.
+fn merge(jobs: &mut BTreeMap<String, Job>, job: &Job) {
+    let wished = jobs.entry(job.key()).or_insert_with(|| job.clone());
+    let (again, urgency) = (wished.again || job.again, wished.urgency.min(job.urgency));
+    *wished = Job { again, urgency, ..job.clone() };
+}
+
+/// Asked for once more, a job begins anew, also while it is worked on or after it was tried too often. One that waits
+/// keeps its place in time.
 const ASKED_AGAIN: &str = " ON CONFLICT (key) DO UPDATE SET
     generation = jobs.generation + 1,
     attempts = 0,
     dead = 0,
     error = NULL,
-    due = excluded.due,
+    due = CASE WHEN jobs.owner IS NULL AND jobs.due < excluded.due THEN jobs.due ELSE excluded.due END,
     installation = excluded.installation,
     name = excluded.name,
     task = excluded.task,
@@ -129,14 +133,34 @@ const ASKED_AGAIN: &str = " ON CONFLICT (key) DO UPDATE SET
     priority = CASE WHEN excluded.priority < jobs.priority THEN excluded.priority ELSE jobs.priority END,
     asked = CASE WHEN jobs.dead = 1 OR jobs.owner IS NOT NULL THEN excluded.asked ELSE jobs.asked END";
 
-/// What is there stays as it is, but is tried again where it was tried too often.
+/// What is there stays as it is, but is tried again where it was tried too often, by the name that its repository has
+/// now.
 const REVIVED: &str = " ON CONFLICT (key) DO UPDATE SET
-    attempts = 0, dead = 0, due = excluded.due, asked = excluded.asked WHERE jobs.dead = 1";
+    attempts = 0,
+    dead = 0,
+    due = excluded.due,
+    asked = excluded.asked,
+    installation = excluded.installation,
+    name = excluded.name,
+    task = excluded.task
+    WHERE jobs.dead = 1";
 
 /// New jobs, and what to do about those that are there.
 async fn insert(
     transaction: &mut Transaction<'_, Any>,
-    jobs: &BTreeMap<String, &Job>,
+    jobs: &BTreeMap<String, Job>,
+    conflict: &str,
+) -> std::result::Result<(), sqlx::Error> {
+    let all: Vec<(&String, &Job)> = jobs.iter().collect();
+    for some in all.chunks(TOGETHER) {
+        insert_some(transaction, some, conflict).await?;
+    }
+    Ok(())
+}
+
+async fn insert_some(
+    transaction: &mut Transaction<'_, Any>,
+    jobs: &[(&String, &Job)],
     conflict: &str,
 ) -> std::result::Result<(), sqlx::Error> {
     let rows = rows(jobs.len(), 9, ", 1, 0, 0");
@@ -149,13 +173,13 @@ async fn insert(
     let mut query = sqlx::query(&sql).persistent(false);
     for (key, job) in jobs {
         query = query
-            .bind(key)
+            .bind(*key)
             .bind(job.place.installation)
             .bind(job.place.repository)
             .bind(&job.place.name)
             .bind(serde_json::to_string(&job.task).unwrap_or_default())
             .bind(i64::from(job.again))
-            .bind(job.task.priority())
+            .bind(job.urgency)
             .bind(now)
             .bind(now);
     }

@@ -9,12 +9,15 @@
 //! jumps makes that at most [`LONGEST_WAIT`] late.
 
 mod claim;
+mod held;
 mod intake;
+mod pause;
 mod replicas;
 mod schema;
 
 pub use claim::Claimed;
 pub use intake::Accepted;
+pub use pause::Pause;
 pub use replicas::Life;
 
 use super::job::{Job, Place, Task};
@@ -26,7 +29,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, mpsc};
 
 /// How often a job is tried before it waits for somebody to look at it.
@@ -34,6 +37,9 @@ pub const ATTEMPTS: i64 = 8;
 
 /// The longest wait between two tries.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// The longest that an installation has to wait: GitHub's limits are those of an hour.
+const LONGEST_PAUSE: Duration = Duration::from_secs(65 * 60);
 
 /// How long deliveries are remembered. GitHub sends one again for three days at most.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -66,7 +72,10 @@ pub struct Queue {
     /// The order in which installations were served here.
     served: Mutex<HashMap<i64, u64>>,
     turn: AtomicU64,
+    /// Installations of which nothing, or not everything, is taken for a while.
+    pauses: Mutex<pause::Pauses>,
     others: Mutex<replicas::Others>,
+    depth: tokio::sync::Mutex<Option<(Depth, Instant)>>,
     /// Held as long as the database is ours alone.
     lock: Mutex<Option<File>>,
 }
@@ -189,7 +198,9 @@ impl Queue {
             news: Notify::new(),
             served: Mutex::default(),
             turn: AtomicU64::new(0),
+            pauses: Mutex::default(),
             others: Mutex::default(),
+            depth: tokio::sync::Mutex::default(),
             lock: Mutex::new(lock),
         };
         (queue, events)
@@ -201,8 +212,21 @@ impl Queue {
         asked.map(|_| ()).map_err(could_not("ask the queue's database"))
     }
 
-    /// How much there is to do.
+    /// How much there is to do, as of a second ago at most: whoever asks often does not keep webhooks waiting.
     pub async fn depth(&self) -> Result<Depth> {
+        let mut known = self.depth.lock().await;
+        if let Some((depth, when)) = *known
+            && when.elapsed() < Duration::from_secs(1)
+        {
+            return Ok(depth);
+        }
+        let depth = self.count().await?;
+        *known = Some((depth, Instant::now()));
+        Ok(depth)
+    }
+
+    /// How much there is to do.
+    pub async fn count(&self) -> Result<Depth> {
         let now = now();
         let row = sqlx::query(
             "SELECT
@@ -232,7 +256,7 @@ impl Queue {
     /// The jobs that are tried no more, by their keys.
     pub async fn dead(&self) -> Result<Vec<Dead>> {
         let rows = sqlx::query(
-            "SELECT key, installation, repository, name, task, again, error FROM jobs WHERE dead = 1 ORDER BY key",
+            "SELECT key, installation, repository, name, task, again, priority, error FROM jobs WHERE dead = 1 ORDER BY key",
         )
         .fetch_all(&self.pool)
         .await
@@ -241,7 +265,7 @@ impl Queue {
             Some(Dead {
                 key: row.try_get(0).ok()?,
                 job: job(row, 1)?,
-                error: row.try_get::<Option<String>, usize>(6).ok()?.unwrap_or_default(),
+                error: row.try_get::<Option<String>, usize>(7).ok()?.unwrap_or_default(),
             })
         };
         Ok(rows.iter().filter_map(read).collect())
@@ -280,7 +304,7 @@ impl Queue {
     }
 }
 
-/// The job whose columns begin at an index: installation, repository, name, task, again.
+/// The job whose columns begin at an index: installation, repository, name, task, again, priority.
 fn job(row: &AnyRow, at: usize) -> Option<Job> {
     let place = Place {
         installation: row.try_get(at).ok()?,
@@ -289,7 +313,7 @@ fn job(row: &AnyRow, at: usize) -> Option<Job> {
     };
     let task: Task = serde_json::from_str(&row.try_get::<String, usize>(at + 3).ok()?).ok()?;
     let again: i64 = row.try_get(at + 4).ok()?;
-    Some(Job { place, task, again: again != 0 })
+    Some(Job { place, task, again: again != 0, urgency: row.try_get(at + 5).ok()? })
 }
 
 /// The time, in milliseconds since 1970.

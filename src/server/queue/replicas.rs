@@ -47,6 +47,12 @@ impl Queue {
             .await
             .map_err(&failed)?;
         if beaten.rows_affected() == 0 {
+            // What was taken meanwhile is broken off, and nobody else could free it once we are back.
+            sqlx::query("UPDATE jobs SET owner = NULL WHERE owner = $1")
+                .bind(&self.me)
+                .execute(&self.pool)
+                .await
+                .map_err(&failed)?;
             self.arrive().await?;
             return Ok(Life::GivenUp);
         }

@@ -204,6 +204,7 @@ fn route(state: &mut State, call: &Call<'_>) -> Result<Reply, Reply> {
         ("GET", ["pulls", number, "files"]) => pulls::files(state, call, &name, id(number)?),
         ("GET", ["commits", sha, "pulls"]) => pulls::of_commit(state, call, &name, sha),
         ("GET", ["compare", range @ ..]) => pulls::compare(state, call, &name, &range.join("/")),
+        ("GET", ["git", "ref", reference]) => pulls::reference(state, call, &name, reference),
         ("GET", ["commits", commit @ .., "check-runs"]) => {
             checks::list(state, call, &name, &commit.join("/"))
         }

@@ -86,6 +86,27 @@ pub fn compare(
     compared().map(|value| Reply::json(200, value)).ok_or_else(not_found)
 }
 
+/// Where a branch is now.
+pub fn reference(
+    state: &mut State,
+    call: &Call<'_>,
+    name: &str,
+    reference: &str,
+) -> Result<Reply, Reply> {
+    call.may(Access::Read, &[|p| p.contents])?;
+    let path = &state.repositories[name].path;
+    let sha = git::commit(path, &format!("refs/{reference}")).ok_or_else(not_found)?;
+    let url = format!("{}/repos/{name}/git", state.url);
+    Ok(Reply::json(
+        200,
+        json!({
+            "ref": format!("refs/{reference}"), "node_id": "REF_kwDO",
+            "url": format!("{url}/refs/{reference}"),
+            "object": {"type": "commit", "sha": sha, "url": format!("{url}/commits/{sha}")},
+        }),
+    ))
+}
+
 /// Open pull requests that bring a commit along.
 pub fn of_commit(
     state: &mut State,
