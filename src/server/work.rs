@@ -45,6 +45,10 @@ pub enum Failure {
     Told(String),
 }
 
+/// After so many tries that were begun and never ended, the process is taken to die of it. That is more than of tries that
+/// fail, as a process may end for other reasons.
+const DEATHS: i64 = 2 * ATTEMPTS;
+
 /// With fewer calls left in the hour, an installation waits for the next: a review that was begun is to end.
 const RESERVE: i64 = 50;
 
@@ -190,7 +194,7 @@ impl Work {
                 id: self.identity.app(),
                 again: claimed.job.again,
                 last: claimed.attempt >= ATTEMPTS,
-                died: claimed.attempt > ATTEMPTS,
+                died: claimed.attempt > DEATHS,
             }),
             mirror: u64::try_from(place.repository)
                 .ok()

@@ -109,10 +109,12 @@ fn expect_all_reviewed(house: &House, count: u64) {
         let head = head(number);
         let runs = house.github.check_runs(REPOSITORY).into_iter();
         let runs: Vec<_> = runs.filter(|run| run.head_sha == head).collect();
-        let told: Vec<_> = runs.iter().map(|run| (&run.conclusion, &run.external_id)).collect();
+        let told: Vec<_> =
+            runs.iter().map(|run| (&run.conclusion, &run.external_id, &run.title)).collect();
         assert_eq!(runs.len(), 1, "pull request {number}: {told:?}");
         assert!(runs[0].conclusion.is_some(), "pull request {number}");
-        assert_eq!(house.github.comments(REPOSITORY, number).len(), 1, "pull request {number}");
+        let comments = house.github.comments(REPOSITORY, number).len();
+        assert_eq!(comments, 1, "pull request {number}: {told:?}");
     }
 }
 
@@ -134,6 +136,10 @@ const PULLS: u64 = 6;
 fn two_replicas_that_are_killed_at_random_lose_nothing_and_do_nothing_twice() {
     let Some(database) = postgres::database() else { return };
     let house = House::new();
+    // Also of a pull request of which no head that opens something was seen in time.
+    let settings = "version: 1\ncomment: {when: always}\n";
+    house.world.commit("main", &[(".github/netpol-review.yml", Some(settings))]);
+    house.github.refresh_pull(REPOSITORY, 1);
     open_pulls(&house, PULLS);
     let mut replicas = [Replica::new(), Replica::new()];
     for replica in &mut replicas {
