@@ -7,7 +7,7 @@ use crate::environments::Signals;
 use crate::github::Addresses;
 use crate::server::queue::{self, Queue};
 use crate::server::signature::Secrets;
-use crate::server::{Key, Options, Server, check};
+use crate::server::{Key, Options, PublicUrl, Server, check};
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use std::net::SocketAddr;
@@ -42,6 +42,9 @@ pub(super) struct Serve {
         default_value = "0.0.0.0:8080"
     )]
     listen: SocketAddr,
+    /// Where people's browsers reach this server, for links from checks to report pages; without it there are none
+    #[arg(long, value_name = "URL", env = "NETPOL_REVIEW_PUBLIC_URL")]
+    public_url: Option<PublicUrl>,
     /// Where the queue is: `sqlite:PATH` for one process, `postgres://...` for several
     #[arg(
         long,
@@ -213,6 +216,7 @@ fn options(serve: &Serve) -> Result<Options, Failure> {
         serve.per_installation.and_then(|count| i64::try_from(count).ok()).unwrap_or(half);
     Ok(Options {
         listen: serve.listen,
+        public_url: serve.public_url.clone(),
         app,
         key,
         secrets,

@@ -3,6 +3,7 @@
 use super::identity::Identity;
 use super::metrics::Metrics;
 use super::options::Options;
+use super::pages::{self, Pages};
 use super::queue::{self, Claimed, Life, Queue};
 use super::ready::Ready;
 use super::web::Web;
@@ -28,6 +29,9 @@ pub enum Error {
     /// Who we are.
     #[error(transparent)]
     Identity(#[from] identity::Error),
+    /// Report pages.
+    #[error(transparent)]
+    Pages(#[from] pages::Error),
     /// The address.
     #[error("could not listen on `{address}`: {reason}")]
     Listen {
@@ -67,6 +71,10 @@ impl Server {
         let queue = Queue::open(&options.database, &me).await?;
         let identity = Arc::new(Identity::new(&options));
         let metrics = Arc::new(Metrics::default());
+        let pages = match options.public_url.clone() {
+            Some(url) => Some(Arc::new(Pages::open(queue.clone(), metrics.clone(), url).await?)),
+            None => None,
+        };
         let (say, heard) = watch::channel(Say::GoOn);
         let listen = |error: std::io::Error| Error::Listen {
             address: options.listen,
@@ -78,8 +86,8 @@ impl Server {
             Web::new(queue.clone(), options.secrets.clone(), metrics.clone(), Ready::default());
         let web = Arc::new(web);
         let mut ending = heard.clone();
-        let serve =
-            axum::serve(listener, web.clone().router()).with_graceful_shutdown(async move {
+        let serve = axum::serve(listener, web.clone().router(pages.clone()))
+            .with_graceful_shutdown(async move {
                 let _ = ending.wait_for(|say| *say != Say::GoOn).await;
             });
         let served = tokio::spawn(async move {
@@ -87,8 +95,12 @@ impl Server {
                 tracing::error!(%error, "the server stopped answering");
             }
         });
-        let work =
-            Work { queue: queue.clone(), identity: identity.clone(), options: options.clone() };
+        let work = Work {
+            queue: queue.clone(),
+            identity: identity.clone(),
+            options: options.clone(),
+            pages,
+        };
         let worker = Worker { work: Arc::new(work), metrics, heard: heard.clone() };
         let worker = tokio::spawn(worker.run());
         let beats = tokio::spawn(beat(queue.clone(), options.clone(), say.clone()));

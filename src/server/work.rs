@@ -3,6 +3,7 @@
 use super::identity::{self, Identity};
 use super::job::{Job, Place, Task};
 use super::options::Options;
+use super::pages::Pages;
 use super::queue::{ATTEMPTS, Claimed, Queue};
 use crate::github::{
     self, Api, AppRun, Client, Clock, Event, Inputs, Outcome, RepositoryName, RunError, Subject,
@@ -46,6 +47,8 @@ pub struct Work {
     pub identity: Arc<Identity>,
     /// What is set.
     pub options: Arc<Options>,
+    /// Where report pages are kept, if they are.
+    pub pages: Option<Arc<Pages>>,
 }
 
 impl Work {
@@ -158,6 +161,7 @@ impl Work {
                 again: claimed.job.again,
                 last: claimed.attempt >= ATTEMPTS,
             }),
+            pages: self.pages.as_ref().map(|pages| pages.of(&claimed.key)),
             ..Inputs::default()
         };
         let clock = Clock { now: chrono::Utc::now(), pause: *pause };

@@ -122,6 +122,25 @@ pub fn page(report: &Report, gate: Option<&Gate>, about: &About<'_>) -> String {
     page.into_string()
 }
 
+/// A page in the same style that says one thing in our own words; it works under the same [`csp`].
+pub fn notice(heading: &str, text: &str) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (heading) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { main { h1 { (heading) } p { (text) } } }
+        }
+    };
+    page.into_string()
+}
+
 /// The value of the header `Content-Security-Policy` under which the page works: nothing but its own style. The page
 /// also says it itself, but for who may frame it, which only the header can.
 pub fn csp() -> &'static str {

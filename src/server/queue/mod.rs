@@ -10,6 +10,7 @@
 
 mod claim;
 mod intake;
+mod pages;
 mod replicas;
 mod schema;
 
@@ -66,6 +67,8 @@ pub struct Queue {
     /// The order in which installations were served here.
     served: Mutex<HashMap<i64, u64>>,
     turn: AtomicU64,
+    /// How many bytes of report pages were kept since the oldest were looked at.
+    kept: AtomicU64,
     others: Mutex<replicas::Others>,
     /// Held as long as the database is ours alone.
     lock: Mutex<Option<File>>,
@@ -189,6 +192,7 @@ impl Queue {
             news: Notify::new(),
             served: Mutex::default(),
             turn: AtomicU64::new(0),
+            kept: AtomicU64::new(0),
             others: Mutex::default(),
             lock: Mutex::new(lock),
         };
@@ -261,7 +265,7 @@ impl Queue {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Forgets deliveries that GitHub can't send again.
+    /// Forgets deliveries that GitHub can't send again, and old report pages.
     pub async fn prune(&self) -> Result<()> {
         let oldest = now() - millis(REMEMBERED);
         sqlx::query("DELETE FROM deliveries WHERE received < $1")
@@ -269,7 +273,7 @@ impl Queue {
             .execute(&self.pool)
             .await
             .map_err(could_not("forget old deliveries"))?;
-        Ok(())
+        self.prune_pages(pages::KEPT, pages::ROOM).await
     }
 
     /// Ends all that uses the database.
