@@ -17,12 +17,16 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The route of a page.
 pub const ROUTE: &str = "/reports/{*rest}";
 
 /// What the key is called in the database.
 const NAME: &str = "pages";
+
+/// How long a review waits for its page to be kept.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where people's browsers reach the server.
 #[derive(Clone, Debug, PartialEq, Eq)]

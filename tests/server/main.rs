@@ -12,6 +12,7 @@ mod world;
 
 mod house;
 mod identity;
+mod pages;
 mod payloads;
 mod postgres;
 mod queue;

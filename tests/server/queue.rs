@@ -15,13 +15,13 @@ fn pull(installation: i64, number: u64) -> Job {
 }
 
 /// A database: its address, and what keeps it.
-struct Database {
-    url: String,
+pub struct Database {
+    pub url: String,
     _folder: Option<TempDir>,
 }
 
 /// Both kinds, or the one that there is.
-fn databases() -> Vec<Database> {
+pub fn databases() -> Vec<Database> {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite:{}", folder.path().join("queue.db").display());
     let file = Database { url, _folder: Some(folder) };
@@ -30,7 +30,7 @@ fn databases() -> Vec<Database> {
 }
 
 /// Runs a test on each kind of database.
-fn on_each<F: Future<Output = ()>>(test: impl Fn(String) -> F) {
+pub fn on_each<F: Future<Output = ()>>(test: impl Fn(String) -> F) {
     for database in databases() {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         runtime.expect("a runtime").block_on(test(database.url.clone()));

@@ -22,6 +22,15 @@ pub fn name(text: &str) -> Markup {
     }
 }
 
+/// Our own words. What they have between backticks is to be written as it is.
+fn ours(words: &str) -> Markup {
+    html! {
+        @for (index, part) in words.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// What a side is called, to stand before its commit; nothing where the commit says it already.
 pub fn name_of_side(side: &str) -> Markup {
     let commit = side.len() >= COMMIT && side.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -58,8 +67,8 @@ impl Writer<'_> {
         html! {
             @for piece in phrase {
                 @match piece {
-                    Piece::Words(words) => (words),
-                    Piece::Text(text) => (text),
+                    Piece::Words(words) => (ours(words)),
+                    Piece::Text(text) => (ours(text)),
                     Piece::Count(count) => (count),
                     Piece::Name(text) => (name(text)),
                     Piece::Place(location) => (self.place(location)),
