@@ -8,6 +8,7 @@ use crate::github::Addresses;
 use crate::server::queue::{self, Queue};
 use crate::server::signature::Secrets;
 use crate::server::{Key, Options, PublicUrl, Server, check};
+use crate::source::git::Bounds;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use std::net::SocketAddr;
@@ -62,6 +63,20 @@ pub(super) struct Serve {
         default_value = "https://github.com"
     )]
     github_url: String,
+    /// Where what was fetched of repositories is kept for the next review: a folder for this server alone
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "NETPOL_REVIEW_MIRRORS",
+        default_value = "netpol-review.mirrors"
+    )]
+    mirrors: PathBuf,
+    /// How much disk that may take, in GiB; what was used last stays
+    #[arg(long, value_name = "GIB", env = "NETPOL_REVIEW_MIRRORS_DISK", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    mirrors_disk: u64,
+    /// How much memory what was read of them may take, in MiB
+    #[arg(long, value_name = "MIB", env = "NETPOL_REVIEW_MIRRORS_MEMORY", default_value = "512", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    mirrors_memory: u64,
     /// How many reviews are made at a time [default: the number of processors]
     #[arg(long, value_name = "N", env = "NETPOL_REVIEW_WORKERS", value_parser = clap::value_parser!(u64).range(1..=512))]
     workers: Option<u64>,
@@ -222,6 +237,12 @@ fn options(serve: &Serve) -> Result<Options, Failure> {
         secrets,
         addresses: Addresses::of_server(&serve.github_url),
         database: serve.database.clone(),
+        mirrors: serve.mirrors.clone(),
+        bounds: Bounds {
+            folder: serve.mirrors_disk << 30,
+            memory: serve.mirrors_memory << 20,
+            ..Bounds::default()
+        },
         workers,
         per_installation,
         rendering: serve.render.options()?,

@@ -108,7 +108,8 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::GitHub(error) => !error.is_forbidden() && !error.is_unprocessable(),
-            Self::Source(_) | Self::Internal | Self::Stopped(_) => true,
+            Self::Source(error) => !error.is_lasting(),
+            Self::Internal | Self::Stopped(_) => true,
             Self::Moot(_) => false,
         }
     }

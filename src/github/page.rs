@@ -86,7 +86,8 @@ fn changes(
         let files: BTreeSet<&str> = causes.map(|cause| cause.location.file.as_str()).collect();
         for file in files.into_iter().filter(|file| seen.insert(file.to_string())) {
             let (old, new) = (before.read(file), after.read(file));
-            let bytes = |content: &Option<Content>| content.as_ref().map_or(0, |one| one.bytes().len());
+            let bytes =
+                |content: &Option<Content>| content.as_ref().map_or(0, |one| one.bytes().len());
             let size = bytes(&old) + bytes(&new);
             if changes.len() >= most || size > left {
                 left_out += 1;

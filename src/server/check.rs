@@ -3,6 +3,7 @@
 use super::identity::Identity;
 use super::options::Options;
 use super::queue::Queue;
+use crate::source::git::Mirrors;
 
 /// What a review does, as the App's settings on GitHub call it.
 const PERMISSIONS: [(&str, &str); 4] =
@@ -17,6 +18,10 @@ pub async fn check(options: &Options) -> (Vec<Result<String, String>>, Vec<Strin
     let mut lines = Vec::new();
     lines.push(match Queue::try_out(&options.database).await {
         Ok(()) => Ok("the queue's database can be used".to_string()),
+        Err(error) => Err(error.to_string()),
+    });
+    lines.push(match Mirrors::open(&options.mirrors, options.bounds) {
+        Ok(_) => Ok(format!("`{}` can hold mirrors", options.mirrors.display())),
         Err(error) => Err(error.to_string()),
     });
     lines.push(match tokio::net::TcpListener::bind(options.listen).await {

@@ -1,6 +1,7 @@
 //! What is counted, for Prometheus.
 
 use super::queue::Depth;
+use crate::source::git::Figures;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -47,6 +48,10 @@ pub struct Metrics {
     pages: Family<Result, Counter>,
     depth: Family<State, Gauge>,
     age: Gauge<f64, std::sync::atomic::AtomicU64>,
+    mirrors: Gauge,
+    mirror_bytes: Gauge,
+    mirror_memory: Gauge,
+    mirror_fetches: Gauge,
 }
 
 impl Default for Metrics {
@@ -63,6 +68,10 @@ impl Default for Metrics {
             pages: Family::default(),
             depth: Family::default(),
             age: Gauge::default(),
+            mirrors: Gauge::default(),
+            mirror_bytes: Gauge::default(),
+            mirror_memory: Gauge::default(),
+            mirror_fetches: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("webhooks", "Webhooks answered, by status", metrics.webhooks.clone());
@@ -87,6 +96,14 @@ impl Default for Metrics {
             "How long the oldest waiting job waits",
             metrics.age.clone(),
         );
+        for (name, help, gauge) in [
+            ("mirrors", "Repositories that are kept on disk", &metrics.mirrors),
+            ("mirror_bytes", "Disk that they take", &metrics.mirror_bytes),
+            ("mirror_memory_bytes", "Memory of what was read of them", &metrics.mirror_memory),
+            ("mirror_fetches", "Fetches since the start", &metrics.mirror_fetches),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
         Self { registry, ..metrics }
     }
 }
@@ -132,6 +149,15 @@ impl Metrics {
             self.depth.get_or_create(&State { state }).set(count);
         }
         self.age.set(depth.age.as_secs_f64());
+    }
+
+    /// What is kept of repositories.
+    pub fn mirrors(&self, figures: &Figures) {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.mirrors.set(number(figures.mirrors as u64));
+        self.mirror_bytes.set(number(figures.bytes));
+        self.mirror_memory.set(number(figures.memory));
+        self.mirror_fetches.set(number(figures.fetches));
     }
 
     /// All of them, in the text format.

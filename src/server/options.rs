@@ -4,6 +4,7 @@ use super::pages::PublicUrl;
 use super::signature::Secrets;
 use crate::environments;
 use crate::github::Addresses;
+use crate::source::git::Bounds;
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +36,10 @@ pub struct Options {
     pub addresses: Addresses,
     /// `sqlite:PATH` or `postgres://...`.
     pub database: String,
+    /// Where what was fetched of repositories is kept, for this process alone.
+    pub mirrors: PathBuf,
+    /// How much that may be, and how large a repository.
+    pub bounds: Bounds,
     /// How many reviews are made at a time.
     pub workers: usize,
     /// How many of these for one installation.

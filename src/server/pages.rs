@@ -137,17 +137,18 @@ impl Pages {
 
     async fn kept(&self, subject: &str, head: &str, page: &str) -> Option<String> {
         let id = self.id(subject, head);
-        match self.queue.keep_page(&id, page).await {
-            Ok(()) => {
+        let kept = tokio::time::timeout(PATIENCE, self.queue.keep_page(&id, page)).await;
+        let error = match kept {
+            Ok(Ok(())) => {
                 self.metrics.page("kept");
-                Some(self.link(&id))
+                return Some(self.link(&id));
             }
-            Err(error) => {
-                self.metrics.page("not kept");
-                tracing::warn!(job = subject, head, %error, "no report page");
-                None
-            }
-        }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("not done within {} seconds", PATIENCE.as_secs()),
+        };
+        self.metrics.page("not kept");
+        tracing::warn!(job = subject, head, error, "a report page could not be kept");
+        None
     }
 
     async fn found(&self, uri: &Uri) -> Result<Option<String>, queue::Error> {

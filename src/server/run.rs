@@ -10,6 +10,7 @@ use super::web::Web;
 use super::work::{Ended, Failure, Work};
 use super::{identity, reconcile};
 use crate::report::Verdict;
+use crate::source::{self, git::Mirrors};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +33,9 @@ pub enum Error {
     /// Report pages.
     #[error(transparent)]
     Pages(#[from] pages::Error),
+    /// The folder of mirrors.
+    #[error("could not take the folder of mirrors: {0}")]
+    Mirrors(#[from] source::Error),
     /// The address.
     #[error("could not listen on `{address}`: {reason}")]
     Listen {
@@ -70,6 +74,7 @@ impl Server {
         let me = format!("{}-{}", std::process::id(), unique());
         let queue = Queue::open(&options.database, &me).await?;
         let identity = Arc::new(Identity::new(&options));
+        let mirrors = Mirrors::open(&options.mirrors, options.bounds)?;
         let metrics = Arc::new(Metrics::default());
         let pages = match options.public_url.clone() {
             Some(url) => Some(Arc::new(Pages::open(queue.clone(), metrics.clone(), url).await?)),
@@ -82,8 +87,8 @@ impl Server {
         };
         let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let web =
-            Web::new(queue.clone(), options.secrets.clone(), metrics.clone(), Ready::default());
+        let (secrets, ready) = (options.secrets.clone(), Ready::default());
+        let web = Web::new(queue.clone(), secrets, metrics.clone(), mirrors.clone(), ready);
         let web = Arc::new(web);
         let mut ending = heard.clone();
         let serve = axum::serve(listener, web.clone().router(pages.clone()))
@@ -98,6 +103,7 @@ impl Server {
         let work = Work {
             queue: queue.clone(),
             identity: identity.clone(),
+            mirrors,
             options: options.clone(),
             pages,
         };

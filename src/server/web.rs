@@ -5,6 +5,7 @@ use super::metrics::Metrics;
 use super::pages::{self, Pages};
 use super::queue::{Accepted, Queue};
 use super::signature::{self, Secrets};
+use crate::source::git::Mirrors;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -35,6 +36,8 @@ pub struct Web {
     pub secrets: Secrets,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What was fetched of repositories.
+    pub mirrors: Arc<Mirrors>,
     /// Is the server ready, or what is it not?
     pub ready: super::ready::Ready,
     large: Semaphore,
@@ -46,9 +49,10 @@ impl Web {
         queue: Arc<Queue>,
         secrets: Secrets,
         metrics: Arc<Metrics>,
+        mirrors: Arc<Mirrors>,
         ready: super::ready::Ready,
     ) -> Self {
-        Self { queue, secrets, metrics, ready, large: Semaphore::new(LARGE_AT_ONCE) }
+        Self { queue, secrets, metrics, mirrors, ready, large: Semaphore::new(LARGE_AT_ONCE) }
     }
 
     /// The routes, with that of report pages where there are such.
@@ -159,6 +163,7 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
         Ok(depth) => web.metrics.depth(&depth),
         Err(error) => tracing::warn!(%error, "could not count what waits"),
     }
+    web.metrics.mirrors(&web.mirrors.figures());
     let kind =
         [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     (kind, web.metrics.text()).into_response()

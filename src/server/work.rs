@@ -6,8 +6,10 @@ use super::options::Options;
 use super::pages::Pages;
 use super::queue::{ATTEMPTS, Claimed, Queue};
 use crate::github::{
-    self, Api, AppRun, Client, Clock, Event, Inputs, Outcome, RepositoryName, RunError, Subject,
+    self, Api, AppRun, Client, Clock, Event, Inputs, Mirror, Outcome, RepositoryName, RunError,
+    Subject,
 };
+use crate::source::git::Mirrors;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +47,8 @@ pub struct Work {
     pub queue: Arc<Queue>,
     /// Who we are.
     pub identity: Arc<Identity>,
+    /// What was fetched of repositories before.
+    pub mirrors: Arc<Mirrors>,
     /// What is set.
     pub options: Arc<Options>,
     /// Where report pages are kept, if they are.
@@ -162,6 +166,9 @@ impl Work {
                 last: claimed.attempt >= ATTEMPTS,
             }),
             pages: self.pages.as_ref().map(|pages| pages.of(&claimed.key)),
+            mirror: u64::try_from(place.repository)
+                .ok()
+                .map(|id| Mirror { mirrors: self.mirrors.clone(), id }),
             ..Inputs::default()
         };
         let clock = Clock { now: chrono::Utc::now(), pause: *pause };

@@ -244,6 +244,21 @@ impl Error {
         matches!(self, Error::MalformedRange { .. } | Error::MalformedPath { .. })
     }
 
+    /// Will it be the same as long as the commits are? What a repository or its configuration holds is not to be
+    /// reviewed, whoever tries it when.
+    pub fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Error::TooMuch { .. }
+                | Error::FetchTooLarge { .. }
+                | Error::NoFileName { .. }
+                | Error::TooLarge { .. }
+                | Error::NotAPlainFile { .. }
+                | Error::MalformedPath { .. }
+                | Error::NoSuchPathInGit { .. }
+        )
+    }
+
     /// May a copy of the repository that is made anew do better? For what is read from a copy of our own.
     pub(super) fn is_damage(&self) -> bool {
         matches!(

@@ -257,6 +257,27 @@ fn the_policy_allows_the_style_and_nothing_else() {
 }
 
 #[test]
+fn a_notice_is_our_own_words_in_the_same_style() {
+    let style = |page: &str| {
+        let style = page.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next());
+        style.expect("a style").to_string()
+    };
+    let notice = html::notice("Not <here>", "Look & see");
+    assert_eq!(style(&notice), style(&html::page(&samples::everything(), None, &about())));
+    assert!(notice.contains("<h1>Not &lt;here&gt;</h1><p>Look &amp; see</p>"), "{notice}");
+    assert!(notice.contains("content=\"noindex\""), "{notice}");
+}
+
+/// As in Markdown, where they are code.
+#[test]
+fn what_our_own_words_have_between_backticks_is_set_apart() {
+    let note = vec![Piece::Words("leave it out with `except` or "), Piece::Name("a`b`".into())];
+    let page = html::page(&samples::everything(), None, &About { notes: vec![note], ..about() });
+    let written = "leave it out with <code>except</code> or <code>a`b`</code>";
+    assert!(page.contains(written), "{page}");
+}
+
+#[test]
 fn the_same_report_gives_the_same_bytes() {
     let page = || {
         let mut about = about();

@@ -5,6 +5,7 @@ use crate::world::{ANY, WEB, World, shop};
 use netpol_review::github::Addresses;
 use netpol_review::server::signature::Secrets;
 use netpol_review::server::{Key, Options, Server};
+use netpol_review::source::git::Bounds;
 use secrecy::SecretString;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -85,6 +86,8 @@ impl House {
                 api: url,
             },
             database: format!("sqlite:{}", self.folder.path().join("queue.db").display()),
+            mirrors: self.folder.path().join("mirrors"),
+            bounds: Bounds::default(),
             workers: 4,
             per_installation: 4,
             rendering: netpol_review::environments::Options::default(),

@@ -13,6 +13,7 @@ mod world;
 mod house;
 mod identity;
 mod pages;
+mod mirrors;
 mod payloads;
 mod postgres;
 mod queue;

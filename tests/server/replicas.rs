@@ -39,7 +39,8 @@ impl Replica {
             .arg(&key)
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .args(["--database", database, "--github-url", house.github.url()])
-            .args(["--workers", "4", "--per-installation", "4"])
+            .args(["--workers", "4", "--per-installation", "4", "--mirrors"])
+            .arg(house.folder.path().join(format!("mirrors-{}", self.port)))
             .args(["--lease", "4", "--reconcile", "10", "--log-format", "text"])
             .env("NETPOL_REVIEW_WEBHOOK_SECRET", SECRET)
             .stderr(match std::env::var_os("NETPOL_REVIEW_CHAOS_LOG") {

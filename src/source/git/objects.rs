@@ -66,8 +66,7 @@ impl Objects {
             Objects::Git(git) => contents(git, ids, meter),
             Objects::Mirror(mirror) => {
                 let (texts, ids) = bytes_of(ids);
-                let contents = texts.into_iter().zip(mirror.contents(&ids)?);
-                Ok(contents.filter_map(|(text, content)| Some((text, content?))).collect())
+                Ok(texts.into_iter().zip(mirror.contents(&ids)?).collect())
             }
         }
     }

@@ -161,7 +161,7 @@ impl Repository {
                 Err(Error::TooLarge { path, size, limit })
             }
             Some(_) => {
-                let found = lease.contents(&[id])?.pop().flatten();
+                let found = lease.contents(&[id])?.pop();
                 Ok(found.map(|found| found.bytes().to_vec()))
             }
             None => {

@@ -345,10 +345,11 @@ impl Lease {
     }
 
     /// The contents of blobs that have a size, in their order.
-    pub(in crate::source::git) fn contents(
-        &self,
-        ids: &[Id],
-    ) -> Result<Vec<Option<Content>>, Error> {
+    ///
+    /// # Errors
+    ///
+    /// One of them can't be had: it is never taken for something that is not there.
+    pub(in crate::source::git) fn contents(&self, ids: &[Id]) -> Result<Vec<Content>, Error> {
         let kept = &self.mirrors.contents;
         let mut contents: Vec<Option<Content>> = ids.iter().map(|id| kept.get(id)).collect();
         let unread = ids.iter().zip(&mut contents).filter(|(_, content)| content.is_none());
@@ -366,7 +367,8 @@ impl Lease {
                 })
             })?;
         }
-        Ok(contents)
+        let all: Option<Vec<Content>> = contents.into_iter().collect();
+        all.ok_or_else(|| self.mirror.damaged("the content of a file is not here any more"))
     }
 
     /// Lets blobs be here before each of them is asked for. What goes wrong is told by whoever asks.
@@ -409,7 +411,7 @@ impl Lease {
         match self.sizes(&[id])?.pop().flatten() {
             None => Err(self.mirror.damaged(format!("blob {id} was fetched and is not here"))),
             Some(size) if size > MAX_FILE_BYTES => Ok(None),
-            Some(_) => Ok(self.contents(&[id])?.pop().flatten()),
+            Some(_) => Ok(self.contents(&[id])?.pop()),
         }
     }
 }
