@@ -303,3 +303,22 @@ fn two_processes_never_hold_the_same() {
         assert_eq!((all.len(), different.len()), (120, 120));
     });
 }
+
+/// While servers are replaced an older one may start once more on tables that a newer one brought up to date.
+#[test]
+fn a_step_of_a_newer_version_stops_nobody() {
+    on_each(|url| async move {
+        open(&url, "newer").await.close().await;
+        let pool = sqlx::AnyPool::connect(&url).await.expect("a database");
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             SELECT 99, 'newer', success, checksum, execution_time FROM _sqlx_migrations WHERE version = 1",
+        )
+        .execute(&pool)
+        .await
+        .expect("written");
+        pool.close().await;
+        let queue = open(&url, "older").await;
+        assert_eq!(accept(&queue, "g1", pull(1, 7)).await, Accepted::New);
+    });
+}
