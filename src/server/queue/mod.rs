@@ -39,6 +39,10 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How long deliveries are remembered. GitHub sends one again for three days at most.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// How often, and after what time each, a database's lock is tried.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 /// The database could not be asked.
 #[derive(Debug, thiserror::Error)]
 #[error("could not {what}: {source}")]
@@ -107,18 +111,22 @@ fn path(url: &str) -> Option<PathBuf> {
 }
 
 /// Keeps every other server away from a file. The lock ends with the process, however that ends.
-fn locked(path: &Path) -> Result<File> {
+async fn locked(path: &Path) -> Result<File> {
     let what = "take the queue's database for this server alone";
     let name = path.with_extension("lock");
     let file = File::create(&name)
         .map_err(|error| could_not(what)(format!("`{}`: {error}", name.display())))?;
-    file.try_lock().map_err(|_| {
-        could_not(what)(format!(
-            "another server uses `{}`\n  try: another file, or PostgreSQL for several servers",
-            path.display()
-        ))
-    })?;
-    Ok(file)
+    // Whoever had it is gone at once, but for a program that it was just about to start: until that runs, it has a copy.
+    for _ in 0..LOCK_TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(file);
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    Err(could_not(what)(format!(
+        "another server uses `{}`\n  try: another file, or PostgreSQL for several servers",
+        path.display()
+    )))
 }
 
 async fn connect(url: &str, make: bool) -> Result<AnyPool> {
@@ -151,7 +159,7 @@ impl Queue {
     /// known as `me`. What an earlier process of a file held is free again. To be called within a runtime.
     pub async fn open(url: &str, me: &str) -> Result<std::sync::Arc<Self>> {
         let lock = match path(url) {
-            Some(path) => Some(locked(&path)?),
+            Some(path) => Some(locked(&path).await?),
             None => None,
         };
         let file = lock.is_some();
@@ -177,7 +185,10 @@ impl Queue {
 
     /// Can a database be used, by a server that is to start?
     pub async fn try_out(url: &str) -> Result<()> {
-        let _lock = path(url).map(|path| locked(&path)).transpose()?;
+        let _lock = match path(url) {
+            Some(path) => Some(locked(&path).await?),
+            None => None,
+        };
         let pool = connect(url, true).await?;
         let ready = schema::migrator().run(&pool).await;
         ready.map_err(could_not("bring the tables of the queue up to date"))
