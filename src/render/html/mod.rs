@@ -103,7 +103,7 @@ pub fn page(report: &Report, gate: Option<&Gate>, about: &About<'_>) -> String {
                 main {
                     (opened)
                     (finding::introduced(report, gate, writer))
-                    (unread::not_evaluated(&report.not_evaluated))
+                    (unread::not_evaluated(&report.not_evaluated, writer))
                     (gate::waivers(gate, shown))
                     (picture::picture(&cards))
                     (row::closed(report, writer))
