@@ -12,7 +12,7 @@ pub const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 pub const ROOM: i64 = 1 << 30;
 
 /// After so many bytes of new pages the oldest are looked at, without waiting for the hour.
-const NEWS: u64 = 64 << 20;
+const NEWS: u64 = 16 << 20;
 
 impl Queue {
     /// Keeps a page, in place of an older one of the same id.
