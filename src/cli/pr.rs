@@ -217,6 +217,7 @@ fn given(
             run_id,
             app: None,
             mirror: None,
+            pages: None,
         },
         token: token.map(SecretString::from),
         sarif,

@@ -7,7 +7,7 @@ use crate::environments::Signals;
 use crate::github::Addresses;
 use crate::server::queue::{self, Queue};
 use crate::server::signature::Secrets;
-use crate::server::{Key, Options, Server, check};
+use crate::server::{Key, Options, PublicUrl, Server, check};
 use crate::source::git::Bounds;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
@@ -43,6 +43,9 @@ pub(super) struct Serve {
         default_value = "0.0.0.0:8080"
     )]
     listen: SocketAddr,
+    /// Where people's browsers reach this server, for links from checks to report pages; without it there are none
+    #[arg(long, value_name = "URL", env = "NETPOL_REVIEW_PUBLIC_URL")]
+    public_url: Option<PublicUrl>,
     /// Where the queue is: `sqlite:PATH` for one process, `postgres://...` for several
     #[arg(
         long,
@@ -230,6 +233,7 @@ fn options(serve: &Serve) -> Result<Options, Failure> {
         serve.per_installation.and_then(|count| i64::try_from(count).ok()).unwrap_or(half);
     Ok(Options {
         listen: serve.listen,
+        public_url: serve.public_url.clone(),
         app,
         key,
         secrets,

@@ -6,6 +6,7 @@ use super::client::{self, Client};
 use super::commands::{self, Case, Decided, People};
 use super::compare::{Compared, Evaluated, Found, Said, compare};
 use super::event::{Event, Subject};
+use super::page::{Cover, Pages};
 use super::publish::{self, Begun, Told};
 use super::pull::{Fetcher, Mirror};
 use crate::environments::{self, Render};
@@ -42,6 +43,8 @@ pub struct Inputs {
     pub app: Option<AppRun>,
     /// Where what is fetched is kept for the next review; `None`: it is not.
     pub mirror: Option<Mirror>,
+    /// Where report pages are kept; `None`: none is made.
+    pub pages: Option<Arc<dyn Pages>>,
 }
 
 /// What an App's run knows more than an Action's. One pull request is worked on by one run at a time, and a run that
@@ -229,8 +232,13 @@ async fn work(
         && checked_out
             .is_some_and(|id| id == commits.head || (id == commits.after && commits.merged));
     let home = format!("{}/{}", event.addresses.server, event.repository.as_str());
+<<<<<<< HEAD
     let (app, today) = (inputs.app.is_some(), clock.now.date_naive());
     let mut inputs = inputs.clone();
+=======
+    let (mut inputs, today) = (inputs.clone(), clock.now.date_naive());
+    let pages = inputs.pages.take();
+>>>>>>> fd5f226ce7d9a944d7c424b3d4578d2691f7c289
     // What is suggested is tried first, by reviews of trees that differ in a few lines.
     inputs.rendering.kept = Some(Arc::default());
     inputs.rendering.urls = vec![home.clone()];
@@ -252,8 +260,15 @@ async fn work(
         (Some(pull), Some(talk)) => heard(api, event, pull, head, &compared, talk, clock).await?,
         _ => Default::default(),
     };
-    let result = tokio::task::spawn_blocking(move || compared.evaluate(&said));
-    let result = result.await.map_err(|_| Error::Internal)??;
+    let cover = pages.is_some().then(|| Cover {
+        repository: event.repository.as_str().to_string(),
+        number: pull.map(|pull| pull.number),
+        title: pull.and_then(|pull| pull.title.clone()),
+        made: clock.now.format("%Y-%m-%d %H:%M UTC").to_string(),
+    });
+    let result = tokio::task::spawn_blocking(move || compared.evaluate(&said, cover.as_ref()));
+    let mut result = result.await.map_err(|_| Error::Internal)??;
+    let page = result.page.take();
     evaluated(&result);
     let mut outcome = Outcome {
         evaluated: result,
@@ -275,7 +290,11 @@ async fn work(
             outcome.told.problems.extend(commands::reply(api, pull.number, talk, &answers).await?);
         }
     }
-    let check = outcome.evaluated.review.check.clone();
+    let mut check = outcome.evaluated.review.check.clone();
+    if let (Some(pages), Some(page)) = (pages, page) {
+        // It is there before anybody can follow the link.
+        check.details = pages.keep(head, page).await;
+    }
     Ok((outcome, check))
 }
 

@@ -38,6 +38,7 @@ impl RepositoryName {
 #[allow(missing_docs, reason = "GitHub's own names")]
 pub struct Pull {
     pub number: u64,
+    pub title: Option<String>,
     pub state: String,
     pub head: Branch,
     pub base: Branch,
@@ -415,17 +416,21 @@ impl<'a> Api<'a> {
         Ok(())
     }
 
-    /// Ends a check run.
+    /// Ends a check run; `details` is the address that GitHub links from it.
     pub async fn conclude_check(
         &self,
         id: u64,
         conclusion: &str,
         output: &CheckOutput<'_>,
+        details: Option<&str>,
     ) -> Result<()> {
         let path = self.path(&format!("check-runs/{id}"));
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "status": "completed", "conclusion": conclusion, "output": output
         });
+        if let Some(details) = details {
+            body["details_url"] = details.into();
+        }
         let _: serde_json::Value = self.client.patch("conclude the check", &path, &body).await?;
         Ok(())
     }

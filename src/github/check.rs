@@ -28,6 +28,8 @@ pub struct Check {
     pub summary: String,
     /// On lines.
     pub annotations: Vec<Annotation>,
+    /// The address of the report page, where one is kept.
+    pub details: Option<String>,
 }
 
 /// The check of a commit that is also the head of another pull request, whose check fails. GitHub takes the newest check
@@ -50,6 +52,7 @@ pub fn check(facts: &Facts<'_>, body: &str) -> Check {
         title: title(facts),
         summary: body.to_string(),
         annotations: annotations(facts),
+        details: None,
     }
 }
 
@@ -196,6 +199,7 @@ pub fn failed(mode: Mode, what: &str) -> Check {
             untrusted::markdown(what)
         ),
         annotations: Vec::new(),
+        details: None,
     }
 }
 
@@ -206,6 +210,7 @@ pub fn cancelled() -> Check {
         title: "a newer head came".to_string(),
         summary: "The pull request has a newer head; its own check tells of it.\n".to_string(),
         annotations: Vec::new(),
+        details: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::action::{Error, Inputs};
 use super::commands::CODEOWNERS;
+use super::page::{self, Cover};
 use super::pull::Commits;
 use super::review::{Facts, Files, Review, review};
 use crate::environments;
@@ -39,6 +40,8 @@ pub struct Evaluated {
     pub review: Review,
     /// Sentences on how it came about, for the log.
     pub notes: Vec<Phrase>,
+    /// Its report page as HTML, where one was asked for and could be made.
+    pub page: Option<String>,
 }
 
 /// Two commits that were compared, and not yet judged.
@@ -61,6 +64,13 @@ pub struct Found {
     pub report: Report,
     notes: Vec<Phrase>,
     pair: Pair,
+}
+
+/// What is made of a comparison.
+struct Made {
+    review: Review,
+    notes: Vec<Phrase>,
+    page: Option<String>,
 }
 
 /// What people said on a pull request.
@@ -187,12 +197,12 @@ impl Compared {
         gate
     }
 
-    /// Judges, and makes a review of it.
-    pub fn evaluate(self, said: &Said) -> Result<Evaluated, Error> {
+    /// Judges, and makes a review of it; and a report page, under a cover.
+    pub fn evaluate(self, said: &Said, cover: Option<&Cover>) -> Result<Evaluated, Error> {
         let gate = self.gate(&said.waivers);
-        let ((review, notes), _) =
-            whole(&self.repository, |repository| self.review(repository, &gate, said))?;
-        Ok(Evaluated { report: self.found.report, gate, review, notes })
+        let (Made { review, notes, page }, _) =
+            whole(&self.repository, |repository| self.review(repository, &gate, said, cover))?;
+        Ok(Evaluated { report: self.found.report, gate, review, notes, page })
     }
 
     fn review(
@@ -200,7 +210,8 @@ impl Compared {
         repository: &Repository,
         gate: &Gate,
         said: &Said,
-    ) -> Result<(Review, Vec<Phrase>), Error> {
+        cover: Option<&Cover>,
+    ) -> Result<Made, Error> {
         let Self { commits, home, inputs, today, found, .. } = self;
         let Found { settings, report, notes, pair, .. } = found;
         let mut notes = notes.clone();
@@ -208,7 +219,7 @@ impl Compared {
         expect(repository, commits, report)?;
         let read = |commit: &str, path: &str| repository.file(commit, path).ok().flatten();
         let files = Files::new(commits, &read);
-        let mut review = review(&Facts {
+        let facts = Facts {
             report,
             gate,
             commits,
@@ -218,10 +229,12 @@ impl Compared {
             inline: inputs.inline.unwrap_or(settings.comment.inline),
             explain: &said.explain,
             files: &files,
-        });
+        };
+        let mut review = review(&facts);
         review.check.summary.push_str(&said.list);
         suggest(&mut review, pair.clone(), settings, &inputs.rendering, report);
-        Ok((review, notes))
+        let page = cover.and_then(|cover| page::page(&facts, pair, cover.clone()));
+        Ok(Made { review, notes, page })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `action` (everything, from an event to an outcome), `event` (what happened), `pull`
 //! (the commits that are compared), `compare` (commits to a report), `review` (a report to GitHub's
-//! objects) with `lines`, `inline` and `check` beside it, `commands` (what people say in comments), `publish` (objects
+//! objects) with `lines`, `inline`, `check` and `page` beside it, `commands` (what people say in comments), `publish` (objects
 //! to GitHub), `client`, `api` and `app` (calls).
 
 mod action;
@@ -15,6 +15,7 @@ mod compare;
 mod event;
 mod inline;
 mod lines;
+mod page;
 mod publish;
 mod pull;
 mod review;
@@ -25,6 +26,7 @@ pub use app::{AppApi, Delivery, Identity, Installation, Installed, Minted};
 pub use client::{Addresses, Budget, Client, Error};
 pub use compare::Evaluated;
 pub use event::{Event, EventError, Named, Subject};
+pub use page::{Kept, Pages};
 pub use publish::Told;
 pub use pull::Mirror;
 pub use review::Review;

@@ -345,11 +345,12 @@ pub async fn conclude(api: &Api<'_>, begun: &Begun, commit: &str, check: &Check)
         }
     }
     let output = CheckOutput { title: &check.title, summary, annotations: rest };
-    match api.conclude_check(*id, check.conclusion, &output).await {
-        // Whatever is wrong with an annotation, the check ends.
-        Err(Error::Refused { status: 422, .. }) if !rest.is_empty() => {
+    let details = check.details.as_deref();
+    match api.conclude_check(*id, check.conclusion, &output, details).await {
+        // Whatever is wrong with an annotation or with the address of the report page, the check ends.
+        Err(Error::Refused { status: 422, .. }) if !rest.is_empty() || details.is_some() => {
             let bare = CheckOutput { annotations: &[], ..output };
-            api.conclude_check(*id, check.conclusion, &bare).await
+            api.conclude_check(*id, check.conclusion, &bare, None).await
         }
         concluded => concluded,
     }

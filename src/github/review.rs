@@ -248,7 +248,7 @@ fn wanted(facts: &Facts<'_>) -> bool {
 }
 
 /// The page that shows these lines: of the head for what is there now, of the side before for what is gone.
-fn url(facts: &Facts<'_>, location: &Location) -> Option<String> {
+pub fn url(facts: &Facts<'_>, location: &Location) -> Option<String> {
     let path = |path: &str| percent_encoding::utf8_percent_encode(path, PATH).to_string();
     let (commit, first, last) = match location.side {
         Side::Before => (&facts.commits.before, location.start_line, location.end_line),

@@ -58,10 +58,14 @@ pub async fn check(options: &Options) -> (Vec<Result<String, String>>, Vec<Strin
             });
         }
     }
+    let mut notes = Vec::new();
+    match &options.public_url {
+        Some(url) => lines.push(Ok(format!("checks link to report pages at `{url}/reports/`"))),
+        None => notes.push("checks have no report pages: no `--public-url`".to_string()),
+    }
     let tools = &options.rendering.tools;
     let built =
         [("kustomizations", tools.kustomize().map(|_| ())), ("charts", tools.helm().map(|_| ()))];
-    let mut notes = Vec::new();
     for (what, tool) in built {
         match tool {
             Ok(()) => lines.push(Ok(format!("{what} can be built"))),

@@ -45,6 +45,7 @@ pub struct Metrics {
     reviews: Family<Result, Counter>,
     review_time: Histogram,
     calls: Counter,
+    pages: Family<Result, Counter>,
     depth: Family<State, Gauge>,
     age: Gauge<f64, std::sync::atomic::AtomicU64>,
     mirrors: Gauge,
@@ -64,6 +65,7 @@ impl Default for Metrics {
             reviews: Family::default(),
             review_time: Histogram::new(REVIEWS),
             calls: Counter::default(),
+            pages: Family::default(),
             depth: Family::default(),
             age: Gauge::default(),
             mirrors: Gauge::default(),
@@ -87,6 +89,7 @@ impl Default for Metrics {
             "Requests to GitHub's API by reviews",
             metrics.calls.clone(),
         );
+        registry.register("pages", "Report pages, by what was done", metrics.pages.clone());
         registry.register("queue_jobs", "Jobs in the queue, by state", metrics.depth.clone());
         registry.register(
             "queue_age_seconds",
@@ -128,6 +131,11 @@ impl Metrics {
         self.reviews.get_or_create(&Result { result }).inc();
         self.review_time.observe(took.as_secs_f64());
         self.calls.inc_by(calls as u64);
+    }
+
+    /// A report page was kept, could not be kept, or was shown.
+    pub fn page(&self, result: &'static str) {
+        self.pages.get_or_create(&Result { result }).inc();
     }
 
     /// How the queue is.

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `signature` and `intake` (a webhook to what it asks for), `job` (what there is to do), `queue`
 //! (where that waits), `identity` (who we are to GitHub), `work` (a job to a review), `reconcile` (what no webhook
-//! told), `run` (all of it at once, until the end), `web` (what is answered) with `ready` and `metrics`, `options`, `check` (are they right?).
+//! told), `run` (all of it at once, until the end), `web` (what is answered) with `pages`, `ready` and `metrics`, `options`, `check` (are they right?).
 
 mod check;
 mod identity;
@@ -10,6 +10,7 @@ pub mod intake;
 pub mod job;
 mod metrics;
 mod options;
+mod pages;
 pub mod queue;
 mod ready;
 mod reconcile;
@@ -21,4 +22,5 @@ mod work;
 pub use check::check;
 pub use identity::Identity;
 pub use options::{Key, Options};
+pub use pages::PublicUrl;
 pub use run::{Error, Server};

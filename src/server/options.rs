@@ -1,5 +1,6 @@
 //! What a server has to know, and what it may be told.
 
+use super::pages::PublicUrl;
 use super::signature::Secrets;
 use crate::environments;
 use crate::github::Addresses;
@@ -23,6 +24,8 @@ pub enum Key {
 pub struct Options {
     /// Where webhooks come in.
     pub listen: SocketAddr,
+    /// Where people's browsers reach that; without it there are no report pages.
+    pub public_url: Option<PublicUrl>,
     /// The App's number.
     pub app: i64,
     /// What it proves that with.

@@ -3,7 +3,12 @@
 use super::identity::Identity;
 use super::metrics::Metrics;
 use super::options::Options;
+<<<<<<< HEAD
 use super::queue::{self, ATTEMPTS, Claimed, Life, Pause, Queue};
+=======
+use super::pages::{self, Pages};
+use super::queue::{self, Claimed, Life, Queue};
+>>>>>>> fd5f226ce7d9a944d7c424b3d4578d2691f7c289
 use super::ready::Ready;
 use super::web::Web;
 use super::work::{Ended, Failure, Work};
@@ -30,6 +35,9 @@ pub enum Error {
     /// Who we are.
     #[error(transparent)]
     Identity(#[from] identity::Error),
+    /// Report pages.
+    #[error(transparent)]
+    Pages(#[from] pages::Error),
     /// The folder of mirrors.
     #[error("could not take the folder of mirrors: {0}")]
     Mirrors(#[from] source::Error),
@@ -73,6 +81,10 @@ impl Server {
         let identity = Arc::new(Identity::new(&options));
         let mirrors = Mirrors::open(&options.mirrors, options.bounds)?;
         let metrics = Arc::new(Metrics::default());
+        let pages = match options.public_url.clone() {
+            Some(url) => Some(Arc::new(Pages::open(queue.clone(), metrics.clone(), url).await?)),
+            None => None,
+        };
         let (say, heard) = watch::channel(Say::GoOn);
         let listen = |error: std::io::Error| Error::Listen {
             address: options.listen,
@@ -84,8 +96,8 @@ impl Server {
         let web = Web::new(queue.clone(), secrets, metrics.clone(), mirrors.clone(), ready);
         let web = Arc::new(web);
         let mut ending = heard.clone();
-        let serve =
-            axum::serve(listener, web.clone().router()).with_graceful_shutdown(async move {
+        let serve = axum::serve(listener, web.clone().router(pages.clone()))
+            .with_graceful_shutdown(async move {
                 let _ = ending.wait_for(|say| *say != Say::GoOn).await;
             });
         let served = tokio::spawn(async move {
@@ -98,6 +110,7 @@ impl Server {
             identity: identity.clone(),
             mirrors,
             options: options.clone(),
+            pages,
         };
         let in_hand = Arc::new(InHand::default());
         let worker = Worker {

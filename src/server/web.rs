@@ -2,6 +2,7 @@
 
 use super::intake;
 use super::metrics::Metrics;
+use super::pages::{self, Pages};
 use super::queue::{Accepted, Queue};
 use super::signature::{self, Secrets};
 use crate::source::git::Mirrors;
@@ -56,15 +57,21 @@ impl Web {
         Self { queue, secrets, metrics, mirrors, ready, rooms: [AT_ONCE; 2].map(Semaphore::new) }
     }
 
-    /// The routes.
-    pub fn router(self: Arc<Self>) -> Router {
-        Router::new()
+    /// The routes, with that of report pages where there are such.
+    pub fn router(self: Arc<Self>, pages: Option<Arc<Pages>>) -> Router {
+        let router = Router::new()
             .route("/webhook", post(webhook))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
             .route("/readyz/webhooks", get(ready_for_webhooks))
             .route("/metrics", get(metrics))
-            .with_state(self)
+            .with_state(self);
+        match pages {
+            Some(pages) => {
+                router.merge(Router::new().route(pages::ROUTE, get(pages::show)).with_state(pages))
+            }
+            None => router,
+        }
     }
 }
 

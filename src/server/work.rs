@@ -3,6 +3,7 @@
 use super::identity::{self, Identity};
 use super::job::{Job, Place, Task};
 use super::options::Options;
+use super::pages::Pages;
 use super::queue::{ATTEMPTS, Claimed, Pause, Queue};
 use crate::github::{
     self, Api, AppRun, Budget, Client, Clock, Event, Inputs, Mirror, Outcome, RepositoryName,
@@ -65,6 +66,8 @@ pub struct Work {
     pub mirrors: Arc<Mirrors>,
     /// What is set.
     pub options: Arc<Options>,
+    /// Where report pages are kept, if they are.
+    pub pages: Option<Arc<Pages>>,
 }
 
 impl Work {
@@ -196,6 +199,7 @@ impl Work {
                 last: claimed.attempt >= ATTEMPTS,
                 died: claimed.attempt > DEATHS,
             }),
+            pages: self.pages.as_ref().map(|pages| pages.of(&claimed.key)),
             mirror: u64::try_from(place.repository)
                 .ok()
                 .map(|id| Mirror { mirrors: self.mirrors.clone(), id }),

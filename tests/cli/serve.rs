@@ -24,6 +24,7 @@ fn what_is_missing_is_said_before_anything_is_served() {
             2,
             "1..=512",
         ),
+        ("serve --public-url reviews.example.com", 2, "https://reviews.example.com"),
         ("serve --list-dead --database sqlite:nowhere.db", 4, "open the queue's database"),
         ("serve --list-dead --check-config", 2, "cannot be used with"),
     ] {
@@ -37,11 +38,14 @@ fn a_configuration_is_tried_out() {
     sandbox.write("key.pem", "no key").write("secret", "s\n");
     let tried = sandbox.run(
         "serve --check-config --app-id 1 --private-key-file key.pem --webhook-secret-file secret --listen 127.0.0.1:0 \
-         --github-url http://127.0.0.1:9",
+         --github-url http://127.0.0.1:9 --public-url https://reviews.example.com/netpol/",
     );
     let out = &tried.ends(2).stdout;
     assert!(out.contains("ok      the queue's database can be used"), "{out}");
     assert!(out.contains("wrong   could not use the App's private key at `key.pem`"), "{out}");
+    let pages =
+        "ok      checks link to report pages at `https://reviews.example.com/netpol/reports/`";
+    assert!(out.contains(pages), "{out}");
 }
 
 #[test]

@@ -257,6 +257,41 @@ fn the_policy_allows_the_style_and_nothing_else() {
 }
 
 #[test]
+fn a_notice_is_our_own_words_in_the_same_style() {
+    let style = |page: &str| {
+        let style = page.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next());
+        style.expect("a style").to_string()
+    };
+    let notice = html::notice("Not <here>", "Look & see");
+    assert_eq!(style(&notice), style(&html::page(&samples::everything(), None, &about())));
+    assert!(notice.contains("<h1>Not &lt;here&gt;</h1><p>Look &amp; see</p>"), "{notice}");
+    assert!(notice.contains("content=\"noindex\""), "{notice}");
+}
+
+/// As in Markdown, where they are code.
+#[test]
+fn what_our_own_words_have_between_backticks_is_set_apart() {
+    let note = vec![Piece::Words("leave it out with `except` or "), Piece::Name("a`b`".into())];
+    let page = html::page(&samples::everything(), None, &About { notes: vec![note], ..about() });
+    let written = "leave it out with <code>except</code> or <code>a`b`</code>";
+    assert!(page.contains(written), "{page}");
+}
+
+#[test]
+fn what_was_not_evaluated_is_linked_and_says_what_to_write() {
+    let page = html::page(&samples::everything(), None, &about());
+    let link = format!("<a href=\"{AFTER}/k8s/payments/broken.yaml#L7\">");
+    assert!(page.contains(&link), "{page}");
+    let reason = "unknown field <code>podSelecter</code>: did you mean <code>podSelector</code>?";
+    assert!(page.contains(reason), "{page}");
+    // Somebody's name may hold one of its own.
+    let mut report = samples::everything();
+    report.not_evaluated[0].reason = "unknown field `pod`<b>`".into();
+    let page = html::page(&report, None, &about());
+    assert!(page.contains("unknown field `pod`&lt;b&gt;`"), "{page}");
+}
+
+#[test]
 fn the_same_report_gives_the_same_bytes() {
     let page = || {
         let mut about = about();
@@ -427,6 +462,21 @@ fn what_the_gate_says_stands_at_the_rows() {
     let page = html::page(&report, Some(&gate), &about());
     assert_eq!(page.matches(">would fail the check<").count(), 1);
     assert!(page.contains("<strong>The check only warns</strong>"));
+}
+
+#[test]
+fn what_the_gate_says_stands_at_findings_too() {
+    let mut report = samples::with_rows(Verdict::Unchanged, vec![], vec![]);
+    report.environments[0].findings = samples::findings();
+    for finding in &mut report.environments[0].findings {
+        finding.row = None;
+    }
+    let gate = gate(&report);
+    let blocking = gate.blocking_findings.len();
+    assert!(blocking > 0, "{gate:?}");
+    let page = html::page(&report, Some(&gate), &about());
+    assert_eq!(page.matches(">fails the check<").count(), blocking);
+    assert_eq!(html::page(&report, None, &about()).matches(">fails the check<").count(), 0);
 }
 
 /// The relative luminance of `#rrggbb`, as WCAG has it.

@@ -75,6 +75,7 @@ impl House {
         let url = self.github.url().to_string();
         Options {
             listen: "127.0.0.1:0".parse().expect("an address"),
+            public_url: None,
             app: APP as i64,
             key: Key::Text(SecretString::from(keys()[0].private_pem.clone())),
             secrets: Secrets::new(vec![SecretString::from(SECRET)]).expect("secrets"),

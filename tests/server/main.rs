@@ -12,6 +12,7 @@ mod world;
 
 mod house;
 mod identity;
+mod pages;
 mod mirrors;
 mod payloads;
 mod postgres;

@@ -15,13 +15,13 @@ fn pull(installation: i64, number: u64) -> Job {
 }
 
 /// A database: its address, and what keeps it.
-struct Database {
-    url: String,
+pub struct Database {
+    pub url: String,
     _folder: Option<TempDir>,
 }
 
 /// Both kinds, or the one that there is.
-fn databases() -> Vec<Database> {
+pub fn databases() -> Vec<Database> {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite:{}", folder.path().join("queue.db").display());
     let file = Database { url, _folder: Some(folder) };
@@ -30,7 +30,7 @@ fn databases() -> Vec<Database> {
 }
 
 /// Runs a test on each kind of database.
-fn on_each<F: Future<Output = ()>>(test: impl Fn(String) -> F) {
+pub fn on_each<F: Future<Output = ()>>(test: impl Fn(String) -> F) {
     for database in databases() {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         runtime.expect("a runtime").block_on(test(database.url.clone()));
@@ -298,5 +298,24 @@ fn two_processes_never_hold_the_same() {
         }
         let different: BTreeSet<&String> = all.iter().collect();
         assert_eq!((all.len(), different.len()), (120, 120));
+    });
+}
+
+/// While servers are replaced an older one may start once more on tables that a newer one brought up to date.
+#[test]
+fn a_step_of_a_newer_version_stops_nobody() {
+    on_each(|url| async move {
+        open(&url, "newer").await.close().await;
+        let pool = sqlx::AnyPool::connect(&url).await.expect("a database");
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             SELECT 99, 'newer', success, checksum, execution_time FROM _sqlx_migrations WHERE version = 1",
+        )
+        .execute(&pool)
+        .await
+        .expect("written");
+        pool.close().await;
+        let queue = open(&url, "older").await;
+        assert_eq!(accept(&queue, "g1", pull(1, 7)).await, Accepted::New);
     });
 }

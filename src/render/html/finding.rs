@@ -1,11 +1,10 @@
 //! Findings of rules: those that the change introduces, those under rows, older ones.
 
 use super::fit::{fit, share};
-use super::row::detail;
+use super::row::{Standing, badge, detail, standing};
 use super::write::{self, Writer};
 use super::{fold, hunks, more, section};
 use crate::gate::Gate;
-use crate::render::annotation;
 use crate::render::words::{self, Phrase};
 use crate::report::{Finding, Fix, Report};
 use maud::{Markup, html};
@@ -56,16 +55,17 @@ fn card(
     above: bool,
     writer: Writer<'_>,
 ) -> Markup {
-    let waiver = annotation::waiver(gate, &finding.fingerprint).map(annotation::accepted);
+    let standing = standing(&finding.fingerprint, gate);
     html! {
         article.card.(finding.severity.as_str()) {
             h3 {
                 span.severity.(finding.severity.as_str()) { (finding.severity.as_str()) } " "
+                (badge(&standing))
                 (write::rule(finding.rule))
             }
             p { (writer.phrase(&words::told(finding))) }
             dl {
-                @if let Some(waiver) = waiver { (detail("Waiver", &writer.phrase(&waiver))) }
+                @if let Standing::Accepted(waiver) = &standing { (detail("Waiver", &writer.phrase(waiver))) }
                 (detail("In", &writer.phrase(&words::about(finding))))
                 @if let Some(accepted) = accepted(finding, writer) { (detail("Accepted", &accepted)) }
                 @match &finding.fix {

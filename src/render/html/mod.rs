@@ -103,7 +103,7 @@ pub fn page(report: &Report, gate: Option<&Gate>, about: &About<'_>) -> String {
                 main {
                     (opened)
                     (finding::introduced(report, gate, writer))
-                    (unread::not_evaluated(&report.not_evaluated))
+                    (unread::not_evaluated(&report.not_evaluated, writer))
                     (gate::waivers(gate, shown))
                     (picture::picture(&cards))
                     (row::closed(report, writer))
@@ -117,6 +117,25 @@ pub fn page(report: &Report, gate: Option<&Gate>, about: &About<'_>) -> String {
                 }
                 (rest::foot(report, writer))
             }
+        }
+    };
+    page.into_string()
+}
+
+/// A page in the same style that says one thing in our own words; it works under the same [`csp`].
+pub fn notice(heading: &str, text: &str) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (heading) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { main { h1 { (heading) } p { (text) } } }
         }
     };
     page.into_string()

@@ -36,10 +36,13 @@ pub struct Card<'r> {
     standing: Standing,
 }
 
-/// What the gate says of one row.
-enum Standing {
+/// What the gate says of one row, or of one finding.
+pub enum Standing {
+    /// Nothing.
     Silent,
+    /// It fails the check, or would.
     Blocks(&'static str),
+    /// Who accepted it.
     Accepted(Phrase),
 }
 
@@ -61,7 +64,7 @@ pub fn cards<'r>(report: &'r Report, gate: Option<&Gate>) -> Vec<Card<'r>> {
                 environment: several.then(|| words::environment(environment)),
                 first: index == 0,
                 findings: findings.remove(print).unwrap_or_default(),
-                standing: standing(row, gate),
+                standing: standing(print, gate),
             });
         }
     }
@@ -87,12 +90,16 @@ fn under_rows(environment: &Environment) -> BTreeMap<&str, Vec<(&Finding, bool)>
     told
 }
 
-fn standing(row: &Row, gate: Option<&Gate>) -> Standing {
-    let print = &row.fingerprint;
+/// What the gate says of a fingerprint.
+pub fn standing(print: &str, gate: Option<&Gate>) -> Standing {
     if let Some(waiver) = annotation::waiver(gate, print) {
         return Standing::Accepted(annotation::accepted(waiver));
     }
-    match gate.filter(|gate| gate.blocking.iter().any(|(_, blocking)| blocking == print)) {
+    let blocks = |gate: &&Gate| {
+        let mut all = gate.blocking.iter().chain(&gate.blocking_findings);
+        all.any(|(_, blocking)| blocking == print)
+    };
+    match gate.filter(blocks) {
         Some(Gate { mode: Mode::Enforce, .. }) => Standing::Blocks("fails the check"),
         Some(Gate { mode: Mode::Warn, .. }) => Standing::Blocks("would fail the check"),
         None => Standing::Silent,
@@ -180,6 +187,17 @@ fn several(texts: &[String], rest: usize) -> Markup {
     }
 }
 
+/// The standing in a word, and a space behind it.
+pub fn badge(standing: &Standing) -> Markup {
+    html! {
+        @match standing {
+            Standing::Silent => {},
+            Standing::Blocks(what) => { span.standing { (what) } " " },
+            Standing::Accepted(_) => { span.standing { "waived" } " " },
+        }
+    }
+}
+
 /// What opens, as people say it.
 fn heading(card: &Card<'_>) -> Markup {
     let row = card.row;
@@ -187,11 +205,7 @@ fn heading(card: &Card<'_>) -> Markup {
         h3 {
             span.number { (card.number) } " "
             span.severity.(row.severity.as_str()) { (row.severity.as_str()) } " "
-            @match &card.standing {
-                Standing::Silent => {},
-                Standing::Blocks(what) => { span.standing { (what) } " " },
-                Standing::Accepted(_) => { span.standing { "waived" } " " },
-            }
+            (badge(&card.standing))
             (ends(row))
         }
     }

@@ -22,6 +22,28 @@ pub fn name(text: &str) -> Markup {
     }
 }
 
+/// What stands between backticks is set apart, where each has its other one.
+fn quoted(text: &str, write: impl Fn(&str) -> Markup) -> Markup {
+    let paired = text.matches('`').count() % 2 == 0;
+    html! {
+        @if paired {
+            @for (index, part) in text.split('`').enumerate() {
+                @if index % 2 == 1 { code { (write(part)) } } @else { (write(part)) }
+            }
+        } @else { (write(text)) }
+    }
+}
+
+/// Our own words.
+fn ours(words: &str) -> Markup {
+    quoted(words, |part| html! { (part) })
+}
+
+/// Our own words with text out of manifests among them.
+pub fn mixed(text: &str) -> Markup {
+    quoted(&untrusted::html(text), |part| PreEscaped(part.to_string()))
+}
+
 /// What a side is called, to stand before its commit; nothing where the commit says it already.
 pub fn name_of_side(side: &str) -> Markup {
     let commit = side.len() >= COMMIT && side.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -58,8 +80,8 @@ impl Writer<'_> {
         html! {
             @for piece in phrase {
                 @match piece {
-                    Piece::Words(words) => (words),
-                    Piece::Text(text) => (text),
+                    Piece::Words(words) => (ours(words)),
+                    Piece::Text(text) => (ours(text)),
                     Piece::Count(count) => (count),
                     Piece::Name(text) => (name(text)),
                     Piece::Place(location) => (self.place(location)),
@@ -70,6 +92,14 @@ impl Writer<'_> {
 
     /// Lines of a file, linked to them.
     pub fn place(self, location: &Location) -> Markup {
+        html! {
+            (self.linked(location))
+            @if location.side == Side::Before { " (before the change)" }
+        }
+    }
+
+    /// The same, for whoever says the side in other words.
+    pub fn linked(self, location: &Location) -> Markup {
         let code = name(&words::place(location));
         let link = self.about.link.and_then(|link| link(location));
         html! {
@@ -77,7 +107,6 @@ impl Writer<'_> {
                 Some(link) => a href=(link) { (code) },
                 None => (code),
             }
-            @if location.side == Side::Before { " (before the change)" }
         }
     }
 

@@ -11,7 +11,11 @@
 mod claim;
 mod held;
 mod intake;
+<<<<<<< HEAD
 mod pause;
+=======
+mod pages;
+>>>>>>> fd5f226ce7d9a944d7c424b3d4578d2691f7c289
 mod replicas;
 mod schema;
 
@@ -44,6 +48,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(65 * 60);
 /// How long deliveries are remembered. GitHub sends one again for three days at most.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// How often, and after what time each, a database's lock is tried.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 /// The database could not be asked.
 #[derive(Debug, thiserror::Error)]
 #[error("could not {what}: {source}")]
@@ -72,8 +80,13 @@ pub struct Queue {
     /// The order in which installations were served here.
     served: Mutex<HashMap<i64, u64>>,
     turn: AtomicU64,
+<<<<<<< HEAD
     /// Installations of which nothing, or not everything, is taken for a while.
     pauses: Mutex<pause::Pauses>,
+=======
+    /// How many bytes of report pages were kept since the oldest were looked at.
+    kept: AtomicU64,
+>>>>>>> fd5f226ce7d9a944d7c424b3d4578d2691f7c289
     others: Mutex<replicas::Others>,
     depth: tokio::sync::Mutex<Option<(Depth, Instant)>>,
     /// Held as long as the database is ours alone.
@@ -113,18 +126,22 @@ fn path(url: &str) -> Option<PathBuf> {
 }
 
 /// Keeps every other server away from a file. The lock ends with the process, however that ends.
-fn locked(path: &Path) -> Result<File> {
+async fn locked(path: &Path) -> Result<File> {
     let what = "take the queue's database for this server alone";
     let name = path.with_extension("lock");
     let file = File::create(&name)
         .map_err(|error| could_not(what)(format!("`{}`: {error}", name.display())))?;
-    file.try_lock().map_err(|_| {
-        could_not(what)(format!(
-            "another server uses `{}`\n  try: another file, or PostgreSQL for several servers",
-            path.display()
-        ))
-    })?;
-    Ok(file)
+    // Whoever had it is gone at once, but for a program that it was just about to start: until that runs, it has a copy.
+    for _ in 0..LOCK_TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(file);
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    Err(could_not(what)(format!(
+        "another server uses `{}`\n  try: another file, or PostgreSQL for several servers",
+        path.display()
+    )))
 }
 
 async fn connect(url: &str, make: bool) -> Result<AnyPool> {
@@ -157,7 +174,7 @@ impl Queue {
     /// known as `me`. What an earlier process of a file held is free again. To be called within a runtime.
     pub async fn open(url: &str, me: &str) -> Result<std::sync::Arc<Self>> {
         let lock = match path(url) {
-            Some(path) => Some(locked(&path)?),
+            Some(path) => Some(locked(&path).await?),
             None => None,
         };
         let file = lock.is_some();
@@ -183,7 +200,10 @@ impl Queue {
 
     /// Can a database be used, by a server that is to start?
     pub async fn try_out(url: &str) -> Result<()> {
-        let _lock = path(url).map(|path| locked(&path)).transpose()?;
+        let _lock = match path(url) {
+            Some(path) => Some(locked(&path).await?),
+            None => None,
+        };
         let pool = connect(url, true).await?;
         let ready = schema::migrator().run(&pool).await;
         ready.map_err(could_not("bring the tables of the queue up to date"))
@@ -198,7 +218,11 @@ impl Queue {
             news: Notify::new(),
             served: Mutex::default(),
             turn: AtomicU64::new(0),
+<<<<<<< HEAD
             pauses: Mutex::default(),
+=======
+            kept: AtomicU64::new(0),
+>>>>>>> fd5f226ce7d9a944d7c424b3d4578d2691f7c289
             others: Mutex::default(),
             depth: tokio::sync::Mutex::default(),
             lock: Mutex::new(lock),
@@ -285,7 +309,7 @@ impl Queue {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Forgets deliveries that GitHub can't send again.
+    /// Forgets deliveries that GitHub can't send again, and old report pages.
     pub async fn prune(&self) -> Result<()> {
         let oldest = now() - millis(REMEMBERED);
         sqlx::query("DELETE FROM deliveries WHERE received < $1")
@@ -293,7 +317,7 @@ impl Queue {
             .execute(&self.pool)
             .await
             .map_err(could_not("forget old deliveries"))?;
-        Ok(())
+        self.prune_pages(pages::KEPT, pages::ROOM).await
     }
 
     /// Ends all that uses the database.

@@ -5,7 +5,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use std::borrow::Cow;
 
 /// Each step's number, name and statements.
-const STEPS: [(i64, &str, &str); 1] = [(1, "queue", QUEUE)];
+const STEPS: [(i64, &str, &str); 2] = [(1, "queue", QUEUE), (2, "pages", PAGES)];
 
 /// Times are milliseconds since 1970. What a worker holds has its `owner`. `generation` counts how often a job was
 /// asked for, so that whoever ends one knows whether somebody asked again meanwhile.
@@ -41,10 +41,32 @@ CREATE TABLE replicas (
 );
 ";
 
+/// Report pages, and keys that the servers make for themselves. The index has all that forgetting pages asks for, so that
+/// their texts are not read for it.
+const PAGES: &str = "
+CREATE TABLE pages (
+    id TEXT PRIMARY KEY NOT NULL,
+    made BIGINT NOT NULL,
+    bytes BIGINT NOT NULL,
+    html TEXT NOT NULL
+);
+CREATE INDEX pages_by_age ON pages (made, id, bytes);
+
+CREATE TABLE secrets (
+    name TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL
+);
+";
+
 /// All steps.
 pub fn migrator() -> Migrator {
     let migrations = STEPS.map(|(version, name, sql)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into(), false)
     });
-    Migrator { migrations: Cow::Owned(migrations.into()), ..Migrator::DEFAULT }
+    // A server of one version back may start beside a newer one: steps add, and take nothing away that it uses.
+    Migrator {
+        migrations: Cow::Owned(migrations.into()),
+        ignore_missing: true,
+        ..Migrator::DEFAULT
+    }
 }
