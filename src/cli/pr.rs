@@ -92,7 +92,9 @@ pub(super) fn run(pr: &Pr, style: &Style) -> Result<u8, Failure> {
             ending::end();
             number
         };
-        github::run(&event, &given.inputs, &client, Some(token), clock, stopped, evaluated).await
+        let found = github::find(&event, &client).await?;
+        github::run(&event, &found, &given.inputs, &client, Some(token), clock, stopped, evaluated)
+            .await
     });
     let outcome = match result {
         Ok(outcome) => outcome,

@@ -4,10 +4,10 @@ use super::api::{Api, Pull};
 use super::check::{self, Check};
 use super::client::{self, Client};
 use super::commands::{self, Case, Decided, People};
-use super::compare::{Compared, Evaluated, Found, Said, compare};
+use super::compare::{self, Compared, Evaluated, Said, compare};
 use super::event::{Event, Subject};
 use super::page::{Cover, Pages};
-use super::publish::{self, Begun, Told};
+use super::publish::{self, Begun, SameHead, Told};
 use super::pull::{Fetcher, Mirror};
 use crate::environments::{self, Render};
 use crate::settings::{CommentWhen, FailOn, Mode};
@@ -49,16 +49,38 @@ pub struct Inputs {
 
 /// What an App's run knows more than an Action's. One pull request is worked on by one run at a time, and a run that
 /// failed is followed by another of the same name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AppRun {
     /// The App: whose check runs may be taken over.
     pub id: i64,
     /// The head is reviewed though it has a concluded check of ours.
     pub again: bool,
+    /// The head that was reviewed last, or was to be.
+    pub earlier: Option<String>,
     /// Nobody tries again after this run, so that the check has to be concluded whatever happens.
     pub last: bool,
     /// The process ended during each of the earlier tries, so that nothing is tried, and the check says so.
     pub died: bool,
+}
+
+/// What is to be reviewed, as GitHub has it now.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The pull request; none for a group of a merge queue.
+    pub pull: Option<Pull>,
+    /// Its head.
+    pub head: String,
+}
+
+/// Looks for the subject of an event.
+pub async fn find(event: &Event, client: &Client) -> Result<Found, Error> {
+    match &event.subject {
+        Subject::Group { head, .. } => Ok(Found { pull: None, head: head.clone() }),
+        Subject::Pull(number) => {
+            let pull = Api::new(client, &event.repository).pull(*number).await?;
+            Ok(Found { head: pull.head.sha.clone(), pull: Some(pull) })
+        }
+    }
 }
 
 /// When and how fast.
@@ -81,8 +103,8 @@ pub struct Outcome {
     pub gave_way: bool,
     /// How many requests were made of GitHub's API.
     pub calls: usize,
-    /// Other pull requests with the same head, whose checks say something milder than this one: by number.
-    pub milder: Vec<u64>,
+    /// Other pull requests with the same head, whose checks say something else for the time being, by number.
+    pub others: Vec<u64>,
 }
 
 /// Why a run came to nothing.
@@ -132,6 +154,7 @@ impl Error {
 #[allow(clippy::too_many_arguments)] // One call, and a struct would only rename them.
 pub async fn run(
     event: &Event,
+    found: &Found,
     inputs: &Inputs,
     client: &Client,
     token: Option<&SecretString>,
@@ -140,20 +163,22 @@ pub async fn run(
     evaluated: impl FnOnce(&Evaluated, bool),
 ) -> Result<Outcome, Error> {
     let api = Api::new(client, &event.repository);
-    let pull = match event.subject {
-        Subject::Pull(number) => Some(api.pull(number).await?),
-        Subject::Group { .. } => None,
-    };
-    if inputs.app.is_some() && pull.as_ref().is_some_and(|pull| pull.state != "open") {
-        return Err(Error::Moot("the pull request is not open"));
+    let Found { pull, head } = found;
+    let own = inputs.run_id.split('#').next().unwrap_or_default();
+    if let Some(app) = &inputs.app {
+        let is_open = pull.as_ref().is_none_or(|pull| pull.state == "open");
+        // What an earlier try began is concluded by this one, or by nobody.
+        let earlier = app.earlier.iter().filter(|earlier| *earlier != head);
+        for left in earlier.chain((!is_open).then_some(head)) {
+            publish::abandon(&api, left, own, app.id).await?;
+        }
+        if !is_open {
+            return Err(Error::Moot("the pull request is not open"));
+        }
     }
-    let head = match (&event.subject, &pull) {
-        (Subject::Group { head, .. }, _) => head.clone(),
-        (Subject::Pull(_), pull) => pull.as_ref().map(|p| p.head.sha.clone()).unwrap_or_default(),
-    };
-    let begun = match inputs.app {
-        None => publish::begin(&api, &head, &inputs.run_id).await?,
-        Some(app) => match publish::resume(&api, &head, &inputs.run_id, app).await? {
+    let begun = match &inputs.app {
+        None => publish::begin(&api, head, &inputs.run_id).await?,
+        Some(app) => match publish::resume(&api, head, &inputs.run_id, app).await? {
             Some(begun) => begun,
             None => return Err(Error::Moot("the check is concluded")),
         },
@@ -161,15 +186,15 @@ pub async fn run(
     let has_check = matches!(begun, Begun::Run(_));
     let evaluated = |found: &Evaluated| evaluated(found, has_check);
     let work = async {
-        if inputs.app.is_some_and(|app| app.died) {
+        if inputs.app.as_ref().is_some_and(|app| app.died) {
             return Err(Error::Died);
         }
-        work(&api, event, inputs, pull.as_ref(), &head, token, clock, evaluated).await
+        work(&api, event, inputs, pull.as_ref(), head, token, clock, evaluated).await
     };
     let (result, check) = tokio::select! {
         result = work => match result {
             Ok((outcome, check)) => (Ok(outcome), check),
-            Err(error) if inputs.app.is_some_and(|app| !app.last) && error.is_passing() => {
+            Err(error) if inputs.app.as_ref().is_some_and(|app| !app.last) && error.is_passing() => {
                 return Err(error);
             }
             Err(error) => {
@@ -183,26 +208,28 @@ pub async fn run(
             (Err(error), check)
         }
     };
-    let own = inputs.run_id.split('#').next().unwrap_or_default();
-    let check = match inputs.app {
+    let mut others = Vec::new();
+    let check = match &inputs.app {
         Some(app) if matches!(check.conclusion, "success" | "neutral") => {
-            match publish::same_head(&api, &head, own, app.id).await?[0].first() {
-                Some(number) => check::shared(check, *number),
-                None => check,
+            match publish::same_head(&api, head, own, app.id).await {
+                Ok(SameHead { failing, derived, .. }) => {
+                    others = derived;
+                    failing.first().map_or(check.clone(), |number| check::shared(check, *number))
+                }
+                Err(error) if !app.last => return Err(error.into()),
+                Err(error) => check::failed(Mode::Enforce, &error.to_string()),
             }
         }
         _ => check,
     };
-    let concluded = publish::conclude(&api, &begun, &head, &check).await;
-    let milder = match inputs.app {
+    let concluded = publish::conclude(&api, &begun, head, &check).await;
+    if let Some(app) = &inputs.app
+        && check.conclusion == "failure"
+    {
         // Looked at after the own one is written: of two that end together one sees the other.
-        Some(app) if check.conclusion == "failure" => {
-            let [_, milder] = publish::same_head(&api, &head, own, app.id).await?;
-            milder
-        }
-        _ => Vec::new(),
-    };
-    let result = result.map(|outcome| Outcome { calls: client.calls(), milder, ..outcome });
+        others = publish::same_head(&api, head, own, app.id).await?.passing;
+    }
+    let result = result.map(|outcome| Outcome { calls: client.calls(), others, ..outcome });
     match (result, concluded) {
         // The job's own result has to do, as it does for a fork.
         (Ok(mut outcome), Err(error)) if error.is_forbidden() => {
@@ -232,13 +259,9 @@ async fn work(
         && checked_out
             .is_some_and(|id| id == commits.head || (id == commits.after && commits.merged));
     let home = format!("{}/{}", event.addresses.server, event.repository.as_str());
-<<<<<<< HEAD
     let (app, today) = (inputs.app.is_some(), clock.now.date_naive());
     let mut inputs = inputs.clone();
-=======
-    let (mut inputs, today) = (inputs.clone(), clock.now.date_naive());
     let pages = inputs.pages.take();
->>>>>>> fd5f226ce7d9a944d7c424b3d4578d2691f7c289
     // What is suggested is tried first, by reviews of trees that differ in a few lines.
     inputs.rendering.kept = Some(Arc::default());
     inputs.rendering.urls = vec![home.clone()];
@@ -275,7 +298,7 @@ async fn work(
         told: Told::default(),
         gave_way: false,
         calls: 0,
-        milder: Vec::new(),
+        others: Vec::new(),
     };
     if let Some(pull) = pull {
         // The newest head is the one to tell of, and its own run does.
@@ -308,7 +331,7 @@ async fn heard(
     talk: &publish::Conversation,
     clock: Clock,
 ) -> Result<(Decided, Said), Error> {
-    let Found { settings, report, broken, .. } = compared.found();
+    let compare::Found { settings, report, broken, .. } = compared.found();
     let owners = match settings.approvers.codeowners {
         true => compared.codeowners()?,
         false => None,

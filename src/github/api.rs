@@ -140,6 +140,14 @@ pub struct CheckRun {
     pub status: Option<String>,
     pub conclusion: Option<String>,
     pub app: Option<CheckApp>,
+    pub output: Option<CheckTitle>,
+}
+
+/// What a check run says, in a line.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "GitHub's own names")]
+pub struct CheckTitle {
+    pub title: Option<String>,
 }
 
 /// Whose a check run is.
@@ -153,6 +161,11 @@ impl CheckRun {
     /// Has it a conclusion?
     pub fn is_concluded(&self) -> bool {
         self.status.as_deref() == Some("completed")
+    }
+
+    /// Does it say what was found? One that was cancelled says nothing.
+    pub fn counts(&self) -> bool {
+        self.is_concluded() && self.conclusion.as_deref() != Some("cancelled")
     }
 
     /// What it is about, where it is an App's: what an App's run has before the `#` of its id.
@@ -380,11 +393,11 @@ impl<'a> Api<'a> {
         Ok(answer.check_runs)
     }
 
-    /// Has the newest check run of an App about something on a commit a conclusion?
+    /// Does the newest check run of an App about something on a commit say what was found?
     pub async fn is_concluded(&self, commit: &str, app: i64, subject: &str) -> Result<bool> {
         let mut runs = self.check_runs(commit, super::check::NAME).await?;
         runs.retain(|run| run.subject(app) == Some(subject));
-        Ok(runs.iter().max_by_key(|run| run.id).is_some_and(CheckRun::is_concluded))
+        Ok(runs.iter().max_by_key(|run| run.id).is_some_and(CheckRun::counts))
     }
 
     /// Begins a check run.

@@ -32,14 +32,23 @@ pub struct Check {
     pub details: Option<String>,
 }
 
+/// What the title of such a check has, by which it is known again.
+const SHARED: &str = " has the same head, and fails";
+
+/// Is this the title of a check that fails for another one's sake?
+pub fn is_shared(title: &str) -> bool {
+    let number = title.strip_prefix("pull request #");
+    let rest = number.map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    rest.is_some_and(|rest| rest.starts_with(SHARED))
+}
+
 /// The check of a commit that is also the head of another pull request, whose check fails. GitHub takes the newest check
 /// of a commit for all its pull requests, so this one must not undo the other.
 pub fn shared(check: Check, number: u64) -> Check {
-    let title =
-        format!("pull request #{number} has the same head, and fails; here: {}", check.title);
+    let title = format!("pull request #{number}{SHARED}; here: {}", check.title);
     let summary = format!(
         "The check of pull request #{number}, which has the same head, fails. A check belongs to a commit, so this one fails \
-         with it. Close that pull request or mend it, then run this check again.\n\n{}",
+         with it. Close that pull request or mend it, and this one is reviewed again.\n\n{}",
         check.summary
     );
     Check { conclusion: "failure", title, summary, ..check }

@@ -308,6 +308,13 @@ fn of_base(
 ) -> Result<(Settings, bool), Error> {
     let mut path = settings::PATH;
     let mut bytes = repository.file(&commits.base, path)?;
+    if bytes.is_none() && repository.is_no_file(&commits.base, path)? {
+        notes.push(vec![
+            Piece::Words("The configuration on the base branch is a link or a directory, and not read: "),
+            Piece::Name(path.to_string()),
+        ]);
+        return Ok((Settings::default(), true));
+    }
     if let (None, Some(other)) = (&bytes, &inputs.config_file) {
         path = other;
         bytes = repository.file(&commits.base, path)?;

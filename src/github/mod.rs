@@ -20,7 +20,7 @@ mod publish;
 mod pull;
 mod review;
 
-pub use action::{AppRun, Clock, Error as RunError, Inputs, Outcome, run};
+pub use action::{AppRun, Clock, Error as RunError, Found, Inputs, Outcome, find, run};
 pub use api::{Api, Pull, RepositoryName};
 pub use app::{AppApi, Delivery, Identity, Installation, Installed, Minted};
 pub use client::{Addresses, Budget, Client, Error};

@@ -259,41 +259,75 @@ pub async fn begin(api: &Api<'_>, commit: &str, external_id: &str) -> Result<Beg
 }
 
 /// Begins the check run of a commit, or goes on with what an earlier try of the same App began. Nothing: all is done,
-/// as one of this very run was concluded, or another that is good enough.
+/// as this very run was concluded, or the newest about the same is good enough.
 pub async fn resume(
     api: &Api<'_>,
     commit: &str,
     external_id: &str,
-    app: AppRun,
+    app: &AppRun,
 ) -> Result<Option<Begun>> {
-    let mut runs = api.check_runs(commit, NAME).await?;
-    // Another pull request may have the same head, and its check is its own.
-    runs.retain(|run| {
-        run.subject(app.id).is_some_and(|subject| external_id.split('#').next() == Some(subject))
-    });
-    let own = |run: &&CheckRun| run.external_id.as_deref() == Some(external_id);
-    let counts = |run: &&CheckRun| own(run) || !app.again;
-    if runs.iter().filter(counts).any(CheckRun::is_concluded) {
+    let subject = external_id.split('#').next().unwrap_or_default();
+    let runs = about(api, commit, subject, app.id).await?;
+    let own = |run: &CheckRun| run.external_id.as_deref() == Some(external_id);
+    if runs.iter().any(|run| own(run) && run.counts()) {
         return Ok(None);
     }
-    let mut open: Vec<&CheckRun> = runs.iter().filter(|run| !run.is_concluded()).collect();
-    open.sort_by_key(|run| (!own(run), run.id));
-    let Some((first, others)) = open.split_first() else {
+    let newest = runs.last();
+    if !app.again && newest.is_some_and(CheckRun::counts) {
+        return Ok(None);
+    }
+    let adopted = newest.filter(|run| !run.is_concluded());
+    for other in runs.iter().filter(|run| !run.is_concluded()) {
+        if adopted.is_none_or(|adopted| adopted.id != other.id) {
+            conclude(api, &Begun::Run(other.id), commit, &check::cancelled()).await?;
+        }
+    }
+    let Some(adopted) = adopted else {
         return begin(api, commit, external_id).await.map(Some);
     };
-    for other in others {
-        let check = check::cancelled();
-        conclude(api, &Begun::Run(other.id), commit, &check).await?;
+    if !own(adopted) {
+        api.rename_check(adopted.id, external_id).await?;
     }
-    if !own(first) {
-        api.rename_check(first.id, external_id).await?;
-    }
-    Ok(Some(Begun::Run(first.id)))
+    Ok(Some(Begun::Run(adopted.id)))
 }
 
-/// Other open pull requests with the same head: those whose newest check failed, and those whose did not. GitHub knows
-/// checks by commit, so that the newest counts for all of them.
-pub async fn same_head(api: &Api<'_>, commit: &str, own: &str, app: i64) -> Result<[Vec<u64>; 2]> {
+/// Concludes what was begun of a commit that is not to be reviewed any more.
+pub async fn abandon(api: &Api<'_>, commit: &str, subject: &str, app: i64) -> Result<()> {
+    let runs = match about(api, commit, subject, app).await {
+        Ok(runs) => runs,
+        // A commit that is gone has no checks.
+        Err(error) if error.is_forbidden() || error.is_unprocessable() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for run in runs.iter().filter(|run| !run.is_concluded()) {
+        conclude(api, &Begun::Run(run.id), commit, &check::cancelled()).await?;
+    }
+    Ok(())
+}
+
+/// The check runs of an App about one subject on a commit, oldest first: the newest counts. Another pull request may have
+/// the same head, and its check is its own.
+async fn about(api: &Api<'_>, commit: &str, subject: &str, app: i64) -> Result<Vec<CheckRun>> {
+    let mut runs = api.check_runs(commit, NAME).await?;
+    runs.retain(|run| run.subject(app) == Some(subject));
+    runs.sort_by_key(|run| run.id);
+    Ok(runs)
+}
+
+/// Other open pull requests with the same head, by number. GitHub knows checks by commit, so that the newest counts for all
+/// of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SameHead {
+    /// Their own reviews fail.
+    pub failing: Vec<u64>,
+    /// They fail for another one's sake.
+    pub derived: Vec<u64>,
+    /// They do not fail.
+    pub passing: Vec<u64>,
+}
+
+/// Looks for other pull requests with the head of one.
+pub async fn same_head(api: &Api<'_>, commit: &str, own: &str, app: i64) -> Result<SameHead> {
     let mut newest: BTreeMap<u64, &CheckRun> = BTreeMap::new();
     let runs = api.check_runs(commit, NAME).await?;
     for run in &runs {
@@ -308,17 +342,23 @@ pub async fn same_head(api: &Api<'_>, commit: &str, own: &str, app: i64) -> Resu
             *known = run;
         }
     }
-    let mut found = [Vec::new(), Vec::new()];
+    let mut found = SameHead::default();
     for (number, run) in newest {
         let pull = match api.pull(number).await {
             Ok(pull) => pull,
             Err(error) if error.is_forbidden() => continue,
             Err(error) => return Err(error),
         };
-        if pull.state == "open" && pull.head.sha == commit {
-            let failed = run.conclusion.as_deref() == Some("failure");
-            found[usize::from(!failed)].push(number);
+        if pull.state != "open" || pull.head.sha != commit {
+            continue;
         }
+        let title = run.output.as_ref().and_then(|output| output.title.as_deref());
+        let list = match run.conclusion.as_deref() {
+            Some("failure") if title.is_some_and(check::is_shared) => &mut found.derived,
+            Some("failure") => &mut found.failing,
+            _ => &mut found.passing,
+        };
+        list.push(number);
     }
     Ok(found)
 }

@@ -82,10 +82,13 @@ struct Check {
 impl Check {
     /// What it is about, as our runs are named; otherwise whatever has its head.
     fn task(&self) -> Option<Task> {
-        let subject = self.external_id.as_deref().and_then(|id| id.split_once('#'));
-        let pull = subject.and_then(|(subject, _)| subject.strip_prefix("pull/"));
-        let number = pull.and_then(|pull| pull.split_once('/')?.1.parse().ok());
-        number.map(Task::Pull).or_else(|| Task::head(&self.head_sha))
+        let subject = self.external_id.as_deref().and_then(|id| Some(id.split_once('#')?.0));
+        let task = subject.and_then(|subject| match subject.split('/').collect::<Vec<_>>()[..] {
+            ["pull", _, number] => number.parse().ok().map(Task::Pull),
+            ["group", _, base, head] => Task::group(base, head),
+            _ => None,
+        });
+        task.or_else(|| Task::head(&self.head_sha))
     }
 }
 

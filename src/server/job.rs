@@ -108,7 +108,7 @@ impl Job {
         let Place { installation, repository, .. } = self.place;
         match &self.task {
             Task::Pull(number) => format!("pull/{repository}/{number}"),
-            Task::Group { head, .. } => format!("group/{repository}/{head}"),
+            Task::Group { base, head } => format!("group/{repository}/{base}/{head}"),
             Task::Head(head) => format!("head/{repository}/{head}"),
             Task::Base(branch) => format!("base/{repository}/{branch}"),
             Task::Repository => format!("repository/{repository}"),

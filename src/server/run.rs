@@ -3,12 +3,8 @@
 use super::identity::Identity;
 use super::metrics::Metrics;
 use super::options::Options;
-<<<<<<< HEAD
-use super::queue::{self, ATTEMPTS, Claimed, Life, Pause, Queue};
-=======
 use super::pages::{self, Pages};
-use super::queue::{self, Claimed, Life, Queue};
->>>>>>> fd5f226ce7d9a944d7c424b3d4578d2691f7c289
+use super::queue::{self, ATTEMPTS, Claimed, Life, Pause, Queue};
 use super::ready::Ready;
 use super::web::Web;
 use super::work::{Ended, Failure, Work};
@@ -218,7 +214,19 @@ async fn rounds(
     options: Arc<Options>,
     mut heard: watch::Receiver<Say>,
 ) {
+    // Whoever begins may have been away for long; later one is enough for all.
+    let mut first = true;
     loop {
+        let every = options.reconcile.mul_f64(0.9);
+        let ours = queue.begins("reconcile", if first { Duration::ZERO } else { every }).await;
+        first = false;
+        if matches!(ours, Ok(false)) {
+            let ended = heard.wait_for(|say| *say != Say::GoOn);
+            if tokio::time::timeout(options.reconcile / 4, ended).await.is_ok() {
+                return;
+            }
+            continue;
+        }
         let round = tokio::select! {
             round = reconcile::round(&identity, &queue) => round,
             _ = heard.wait_for(|say| *say != Say::GoOn) => return,

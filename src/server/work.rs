@@ -189,13 +189,17 @@ impl Work {
             commit: None,
             trusted_context: true,
         };
+        let found = github::find(&event, client).await.map_err(by_run)?;
+        let earlier = self.queue.head(claimed, &found.head).await.map_err(by_queue)?;
+        let moved = earlier.as_ref().is_some_and(|earlier| *earlier != found.head);
         let inputs = Inputs {
             rendering: rendering.clone(),
             // A review that is tried again is the same one.
             run_id: claimed.run_id(),
             app: Some(AppRun {
                 id: self.identity.app(),
-                again: claimed.job.again,
+                again: claimed.job.again || moved,
+                earlier,
                 last: claimed.attempt >= ATTEMPTS,
                 died: claimed.attempt > DEATHS,
             }),
@@ -207,19 +211,26 @@ impl Work {
         };
         let clock = Clock { now: chrono::Utc::now(), pause: *pause };
         let never = std::future::pending();
-        let run = github::run(&event, &inputs, client, Some(token), clock, never, |_, _| {});
+        let run =
+            github::run(&event, &found, &inputs, client, Some(token), clock, never, |_, _| {});
         match run.await {
             Ok(outcome) => {
                 let job = |number: &u64| Job::new(place.clone(), Task::Pull(*number)).again();
-                let milder: Vec<Job> = outcome.milder.iter().map(job).collect();
-                self.queue.ask(&milder).await.map_err(by_queue)?;
+                let others: Vec<Job> = outcome.others.iter().map(job).collect();
+                self.queue.ask(&others).await.map_err(by_queue)?;
                 Ok(Ended::Reviewed(Box::new(outcome)))
             }
             Err(RunError::Moot(why)) => Ok(Ended::Moot(why.into())),
-            Err(RunError::GitHub(error)) => Err(by_github(error)),
-            Err(error) if error.is_passing() => Err(Failure::Passing(error.to_string())),
-            Err(error) => Err(Failure::Told(error.to_string())),
+            Err(error) => Err(by_run(error)),
         }
+    }
+}
+
+fn by_run(error: RunError) -> Failure {
+    match error {
+        RunError::GitHub(error) => by_github(error),
+        error if error.is_passing() => Failure::Passing(error.to_string()),
+        error => Failure::Told(error.to_string()),
     }
 }
 

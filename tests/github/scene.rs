@@ -3,7 +3,7 @@
 use crate::server::{Pull, TestGitHub, Token};
 use crate::world::World;
 use netpol_review::github::{
-    Addresses, Client, Clock, Event, Inputs, Outcome, RepositoryName, RunError, Subject, run,
+    Addresses, Client, Clock, find, Event, Inputs, Outcome, RepositoryName, RunError, Subject, run,
 };
 use secrecy::SecretString;
 use std::path::PathBuf;
@@ -87,6 +87,8 @@ pub fn run_at(now: &str, id: &str, event: &Event, inputs: &Inputs) -> Result<Out
     let inputs = Inputs { run_id: id.to_string(), ..inputs.clone() };
     runtime.expect("a runtime").block_on(async {
         let client = Client::new(&event.addresses, &token, PAUSE)?;
-        run(event, &inputs, &client, Some(&token), clock, std::future::pending(), |_, _| {}).await
+        let found = find(event, &client).await?;
+        run(event, &found, &inputs, &client, Some(&token), clock, std::future::pending(), |_, _| {})
+            .await
     })
 }

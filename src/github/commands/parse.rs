@@ -136,6 +136,11 @@ impl<'a> Iterator for Shown<'a> {
                 continue;
             }
             self.fence = fence(bare);
+            if self.fence.is_none() && begins_mail(bare) {
+                // Who answers by mail sends along what is answered, not always as a quotation.
+                self.lines = "".lines();
+                return None;
+            }
             // Four columns make code of a line.
             let indented = line.len() - bare.len() > 3 || bare.starts_with('\t');
             if self.fence.is_none() && !indented && !bare.starts_with('>') {
@@ -143,6 +148,22 @@ impl<'a> Iterator for Shown<'a> {
             }
         }
     }
+}
+
+/// Is this what programs for mail put before the message that is answered? As `-----Original Message-----`,
+/// `From: somebody <somebody@example.com>`, or `On Tue, 3 Mar 2026 somebody <somebody@example.com> wrote:`.
+fn begins_mail(line: &str) -> bool {
+    let rule = |sign: char| line.chars().take_while(|c| *c == sign).count() >= 5;
+    let header = line.split_once(':').is_some_and(|(name, value)| {
+        let name = name.trim_matches(['*', ' ']);
+        (1..=12).contains(&name.chars().count())
+            && name.chars().all(char::is_alphabetic)
+            && value.contains('@')
+            && value.contains(['<', '['])
+    });
+    let introduced =
+        line.ends_with(':') && line.contains('@') && line.contains(['<', '>']);
+    rule('-') || rule('_') || header || introduced
 }
 
 /// The sign and the length of a fence that begins here, possibly in an item of a list.
@@ -409,7 +430,7 @@ mod tests {
             ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason \"x", "never closed"),
             ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason \"x\"y", "a blank"),
             ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --force yes", "no other option"),
-            ("waive 5f0c1d2e3a4 --reason x", "is no fingerprint"),
+            ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4 --reason x", "is no fingerprint"),
             ("waive * --reason x", "is no fingerprint"),
             ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --expires soon", "`30d`"),
             ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason x --expires 0d", "`30d`"),
@@ -448,6 +469,12 @@ mod tests {
             "<!--\n/netpol-review help\n-->",
             "a <!-- b --> <!--\n/netpol-review help",
             "`/netpol-review help`",
+            "no\n\n-----Original Message-----\nSubject: x\n\n/netpol-review help",
+            "no\n\nFrom: Bob <bob@example.com>\n\n/netpol-review help",
+            "no\n\n*Von:* Bob [mailto:bob@example.com]\n/netpol-review help",
+            "no\n________________________________\n/netpol-review help",
+            "no\n\nAm 3.3.2026 schrieb Bob <bob@example.com>:\n\n/netpol-review help",
+            "no\n\nOn Tue, 3 Mar 2026 Bob <\nbob@example.com> wrote:\n\n/netpol-review help",
         ] {
             assert_eq!(parse(silent), [], "{silent}");
         }

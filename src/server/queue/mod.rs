@@ -9,13 +9,11 @@
 //! jumps makes that at most [`LONGEST_WAIT`] late.
 
 mod claim;
+mod heads;
 mod held;
 mod intake;
-<<<<<<< HEAD
-mod pause;
-=======
 mod pages;
->>>>>>> fd5f226ce7d9a944d7c424b3d4578d2691f7c289
+mod pause;
 mod replicas;
 mod schema;
 
@@ -80,13 +78,10 @@ pub struct Queue {
     /// The order in which installations were served here.
     served: Mutex<HashMap<i64, u64>>,
     turn: AtomicU64,
-<<<<<<< HEAD
     /// Installations of which nothing, or not everything, is taken for a while.
     pauses: Mutex<pause::Pauses>,
-=======
     /// How many bytes of report pages were kept since the oldest were looked at.
     kept: AtomicU64,
->>>>>>> fd5f226ce7d9a944d7c424b3d4578d2691f7c289
     others: Mutex<replicas::Others>,
     depth: tokio::sync::Mutex<Option<(Depth, Instant)>>,
     /// Held as long as the database is ours alone.
@@ -218,11 +213,8 @@ impl Queue {
             news: Notify::new(),
             served: Mutex::default(),
             turn: AtomicU64::new(0),
-<<<<<<< HEAD
             pauses: Mutex::default(),
-=======
             kept: AtomicU64::new(0),
->>>>>>> fd5f226ce7d9a944d7c424b3d4578d2691f7c289
             others: Mutex::default(),
             depth: tokio::sync::Mutex::default(),
             lock: Mutex::new(lock),
@@ -317,6 +309,7 @@ impl Queue {
             .execute(&self.pool)
             .await
             .map_err(could_not("forget old deliveries"))?;
+        self.prune_heads().await?;
         self.prune_pages(pages::KEPT, pages::ROOM).await
     }
 

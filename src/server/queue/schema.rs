@@ -5,7 +5,8 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use std::borrow::Cow;
 
 /// Each step's number, name and statements.
-const STEPS: [(i64, &str, &str); 2] = [(1, "queue", QUEUE), (2, "pages", PAGES)];
+const STEPS: [(i64, &str, &str); 3] =
+    [(1, "queue", QUEUE), (2, "pages", PAGES), (3, "heads", HEADS)];
 
 /// Times are milliseconds since 1970. What a worker holds has its `owner`. `generation` counts how often a job was
 /// asked for, so that whoever ends one knows whether somebody asked again meanwhile.
@@ -55,6 +56,21 @@ CREATE INDEX pages_by_age ON pages (made, id, bytes);
 CREATE TABLE secrets (
     name TEXT PRIMARY KEY NOT NULL,
     value TEXT NOT NULL
+);
+";
+
+/// The head that was reviewed last, or was to be, of each job; and when something was begun that one server does for all.
+const HEADS: &str = "
+CREATE TABLE heads (
+    key TEXT PRIMARY KEY NOT NULL,
+    head TEXT NOT NULL,
+    noted BIGINT NOT NULL
+);
+CREATE INDEX heads_by_age ON heads (noted);
+
+CREATE TABLE rounds (
+    name TEXT PRIMARY KEY NOT NULL,
+    begun BIGINT NOT NULL
 );
 ";
 

@@ -5,7 +5,7 @@
 //! file.
 
 use super::fetching::{self, Remote};
-use super::mirror::{Id, Lease};
+use super::mirror::{Id, Lease, Mode};
 use super::objects::Objects;
 use super::program::{Git, complaint, could_not_run};
 use super::revision::{Revision, is_object_id};
@@ -146,6 +146,27 @@ impl Repository {
             lease.sizes(&blobs.into_iter().flatten().collect::<Vec<_>>())?;
         }
         Ok(())
+    }
+
+    /// Does something that is no file stand where a path leads: a link, a directory, another repository? What decides
+    /// something must not be taken for missing then.
+    pub fn is_no_file(&self, commit: &str, path: &str) -> Result<bool, Error> {
+        match &self.objects {
+            Objects::Mirror(lease) => {
+                Ok(lease.entry(commit, path)?.is_some_and(|(mode, _)| mode != Mode::File))
+            }
+            Objects::Git(git) => {
+                let directories = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+                let paths: Vec<&str> = directories.chain([path]).collect();
+                let arguments = ["-z", "--full-tree", commit, "--"];
+                let listed = git.run("ls-tree", arguments.iter().chain(&paths))?;
+                let listed = String::from_utf8_lossy(&listed);
+                Ok(listed.split('\0').filter_map(|line| line.split_once('\t')).any(|(fields, at)| {
+                    let mode = fields.split(' ').next().unwrap_or_default();
+                    matches!(mode, "120000" | "160000") || mode == "040000" && at == path
+                }))
+            }
+        }
     }
 
     /// The bytes of a regular file of a commit; `None` where there is none.

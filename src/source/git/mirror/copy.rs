@@ -151,7 +151,12 @@ impl Mirror {
             };
             self.write(run, remote, limits.bytes)?;
         }
-        self.repack(remote, limits)
+        // What was fetched is here. A mirror that has become too large, or can't be put in order, is used up and then
+        // made anew.
+        if self.repack(remote, limits).is_err() {
+            self.condemn();
+        }
+        Ok(())
     }
 
     /// Makes one pack of many: each has to be looked into for every object.

@@ -276,6 +276,16 @@ impl Lease {
     }
 
     fn blob(&self, commit: &str, path: &str) -> Result<Option<Id>, Error> {
+        let found = self.entry(commit, path)?;
+        Ok(found.filter(|(mode, _)| *mode == Mode::File).map(|(_, id)| id))
+    }
+
+    /// What a path leads to, or what stands in its way.
+    pub(in crate::source::git) fn entry(
+        &self,
+        commit: &str,
+        path: &str,
+    ) -> Result<Option<(Mode, Id)>, Error> {
         let mut tree = self.tree_of(commit)?;
         let mut names = path.split('/').filter(|name| !name.is_empty()).peekable();
         while let Some(name) = names.next() {
@@ -284,8 +294,9 @@ impl Lease {
             let Some(entry) = entries.find(|entry| *entry.name == *name.as_bytes()) else { break };
             match (entry.mode, names.peek()) {
                 (Mode::Directory, Some(_)) => tree = entry.id,
-                (Mode::File, None) => return Ok(Some(entry.id)),
-                _ => break,
+                // A file in place of a directory: there is nothing of this path.
+                (Mode::File, Some(_)) => break,
+                (mode, _) => return Ok(Some((mode, entry.id))),
             }
         }
         Ok(None)

@@ -15,6 +15,7 @@ mod trees;
 
 pub(super) use id::Id;
 pub(in crate::source) use lease::Lease;
+pub(super) use trees::Mode;
 
 use super::fetching::Remote;
 use super::repository::Repository;
