@@ -310,7 +310,9 @@ fn of_base(
     let mut bytes = repository.file(&commits.base, path)?;
     if bytes.is_none() && repository.is_no_file(&commits.base, path)? {
         notes.push(vec![
-            Piece::Words("The configuration on the base branch is a link or a directory, and not read: "),
+            Piece::Words(
+                "The configuration on the base branch is a link or a directory, and not read: ",
+            ),
             Piece::Name(path.to_string()),
         ]);
         return Ok((Settings::default(), true));

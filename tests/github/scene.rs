@@ -3,7 +3,7 @@
 use crate::server::{Pull, TestGitHub, Token};
 use crate::world::World;
 use netpol_review::github::{
-    Addresses, Client, Clock, find, Event, Inputs, Outcome, RepositoryName, RunError, Subject, run,
+    Addresses, Client, Clock, Event, Inputs, Outcome, RepositoryName, RunError, Subject, find, run,
 };
 use secrecy::SecretString;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use crate::postgres;
 use netpol_review::server::intake::Wish;
 use netpol_review::server::job::{Job, Place, Task};
-use netpol_review::server::queue::{ATTEMPTS, Accepted, Claimed, Life, Queue};
+use netpol_review::server::queue::{ATTEMPTS, Accepted, Claimed, Life, Pause, Queue};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -238,6 +238,116 @@ fn ensuring_changes_nothing_that_is_there_and_revives_what_was_put_aside() {
         let first = claim(&queue).await.expect("a job");
         assert_eq!((first.generation, first.attempt), (1, 1));
         assert!(claim(&queue).await.is_some());
+    });
+}
+
+#[test]
+fn what_one_of_several_wishes_means_stays() {
+    on_each(|url| async move {
+        let queue = open(&url, "a").await;
+        // Whether they are written together or one after the other.
+        let wishes = vec![Wish::Do(pull(1, 7).again()), Wish::Do(pull(1, 7).one_of_many())];
+        queue.accept("g1", wishes).await.expect("written");
+        accept(&queue, "g2", pull(1, 7)).await;
+        assert_eq!(claim(&queue).await.map(|one| one.job), Some(pull(1, 7).again()));
+    });
+}
+
+#[test]
+fn an_event_may_ask_for_very_much() {
+    on_each(|url| async move {
+        let queue = open(&url, "a").await;
+        let wishes = (0..8_000).map(|number| Wish::Do(pull(1, number))).collect();
+        assert_eq!(queue.accept("g1", wishes).await.expect("written"), Accepted::New);
+        assert_eq!(queue.count().await.expect("counted").waiting, 8_000);
+    });
+}
+
+#[test]
+fn who_is_asked_for_again_and_again_keeps_its_place() {
+    on_each(|url| async move {
+        let queue = open(&url, "a").await;
+        for number in [7, 8] {
+            accept(&queue, &format!("g{number}"), pull(1, number)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        accept(&queue, "g9", pull(1, 7)).await;
+        assert_eq!(claim(&queue).await.map(|one| one.key), Some("pull/10/7".into()));
+        assert_eq!(claim(&queue).await.map(|one| one.key), Some("pull/10/8".into()));
+    });
+}
+
+#[test]
+fn a_limit_of_an_hour_holds_for_the_whole_installation() {
+    on_each(|url| async move {
+        let queue = open(&url, "a").await;
+        accept(&queue, "g1", pull(1, 7)).await;
+        accept(&queue, "g2", pull(1, 8)).await;
+        accept(&queue, "g3", pull(2, 7)).await;
+        let hour = Duration::from_secs(3_600);
+        let limited = claim(&queue).await.expect("a job");
+        queue.pause(1, Pause::All, hour);
+        queue.hand_back(&limited, hour).await.expect("handed back");
+        assert_eq!(claim(&queue).await.map(|one| one.key), Some("pull/20/7".into()));
+        assert_eq!(claim(&queue).await, None, "nothing of the other is asked for meanwhile");
+        assert_eq!(queue.paused(), 1);
+        // What little is left is for what somebody waits for.
+        let scan = Job::new(pull(2, 0).place, Task::Repository);
+        queue.ensure(&[scan]).await.expect("written");
+        queue.pause(2, Pause::Background, hour);
+        assert_eq!(claim(&queue).await, None);
+        accept(&queue, "g4", pull(2, 9)).await;
+        assert_eq!(claim(&queue).await.map(|one| one.key), Some("pull/20/9".into()));
+    });
+}
+
+#[test]
+fn what_this_process_has_forgotten_is_free_again() {
+    on_each(|url| async move {
+        let queue = open(&url, "a").await;
+        accept(&queue, "g1", pull(1, 7)).await;
+        accept(&queue, "g2", pull(1, 8)).await;
+        let first = claim(&queue).await.expect("a job");
+        claim(&queue).await.expect("a job");
+        assert_eq!(queue.held().await.expect("asked"), ["pull/10/7", "pull/10/8"]);
+        queue.free(std::slice::from_ref(&first.key)).await.expect("freed");
+        assert_eq!(queue.held().await.expect("asked"), ["pull/10/8"]);
+        assert_eq!(claim(&queue).await.map(|one| (one.key, one.attempt)), Some((first.key, 2)));
+    });
+}
+
+#[test]
+fn a_head_that_came_back_is_a_new_one() {
+    on_each(|url| async move {
+        let queue = open(&url, "a").await;
+        for (guid, head, earlier, again) in [
+            ("g1", "one", None, false),
+            ("g2", "one", Some("one"), false),
+            ("g3", "two", Some("one"), true),
+            ("g4", "one", Some("two"), true),
+        ] {
+            accept(&queue, guid, pull(1, 7)).await;
+            let claimed = claim(&queue).await.expect("a job");
+            let noted = queue.head(&claimed, head).await.expect("noted");
+            assert_eq!(noted.as_deref(), earlier, "{guid}");
+            // Also for the next try, that finds the head as it was noted.
+            queue.hand_back(&claimed, Duration::ZERO).await.expect("handed back");
+            let claimed = claim(&queue).await.expect("the same");
+            assert_eq!(claimed.job.again, again, "{guid}");
+            queue.done(&claimed).await.expect("done");
+        }
+    });
+}
+
+#[test]
+fn one_round_is_enough_for_all_servers() {
+    on_each(|url| async move {
+        let queue = open(&url, "a").await;
+        let (hour, none) = (Duration::from_secs(3_600), Duration::ZERO);
+        assert!(queue.begins("round", hour).await.expect("asked"));
+        assert!(!queue.begins("round", hour).await.expect("asked"));
+        assert!(queue.begins("another", hour).await.expect("asked"));
+        assert!(queue.begins("round", none).await.expect("asked"), "who starts looks at once");
     });
 }
 

@@ -161,8 +161,7 @@ fn begins_mail(line: &str) -> bool {
             && value.contains('@')
             && value.contains(['<', '['])
     });
-    let introduced =
-        line.ends_with(':') && line.contains('@') && line.contains(['<', '>']);
+    let introduced = line.ends_with(':') && line.contains('@') && line.contains(['<', '>']);
     rule('-') || rule('_') || header || introduced
 }
 

@@ -161,10 +161,12 @@ impl Repository {
                 let arguments = ["-z", "--full-tree", commit, "--"];
                 let listed = git.run("ls-tree", arguments.iter().chain(&paths))?;
                 let listed = String::from_utf8_lossy(&listed);
-                Ok(listed.split('\0').filter_map(|line| line.split_once('\t')).any(|(fields, at)| {
-                    let mode = fields.split(' ').next().unwrap_or_default();
-                    matches!(mode, "120000" | "160000") || mode == "040000" && at == path
-                }))
+                Ok(listed.split('\0').filter_map(|line| line.split_once('\t')).any(
+                    |(fields, at)| {
+                        let mode = fields.split(' ').next().unwrap_or_default();
+                        matches!(mode, "120000" | "160000") || mode == "040000" && at == path
+                    },
+                ))
             }
         }
     }

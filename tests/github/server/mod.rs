@@ -166,6 +166,11 @@ impl TestGitHub {
         self.open_pull(repository, pull)
     }
 
+    /// The number of a repository.
+    pub fn repository_id(&self, full_name: &str) -> u64 {
+        answers::id_of(full_name)
+    }
+
     /// Changes what is said of a pull request, `mergeable` for example.
     pub fn edit_pull(&self, repository: &str, number: u64, edit: impl FnOnce(&mut Pull)) {
         let mut state = self.state();
