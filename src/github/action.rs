@@ -177,7 +177,7 @@ pub async fn run(
         }
     }
     let begun = match &inputs.app {
-        None => publish::begin(&api, head, &inputs.run_id).await?,
+        None => publish::begin(&api, head, &inputs.run_id, false).await?,
         Some(app) => match publish::resume(&api, head, &inputs.run_id, app).await? {
             Some(begun) => begun,
             None => return Err(Error::Moot("the check is concluded")),

@@ -236,12 +236,12 @@ pub enum Begun {
 }
 
 /// Begins the check run of a commit. `external_id` names this run, so that it is found again where the
-/// answer was lost.
-pub async fn begin(api: &Api<'_>, commit: &str, external_id: &str) -> Result<Begun> {
+/// answer was lost. `app`: nothing stands in for a check; an App may write checks, or has to be told so.
+pub async fn begin(api: &Api<'_>, commit: &str, external_id: &str, app: bool) -> Result<Begun> {
     for last in [false, true] {
         match api.begin_check(commit, NAME, external_id).await {
             Ok(run) => return Ok(Begun::Run(run.id)),
-            Err(error) if error.is_forbidden() => return Ok(Begun::Status),
+            Err(error) if error.is_forbidden() && !app => return Ok(Begun::Status),
             Err(error) if error.is_unclear() => {
                 let runs = api.check_runs(commit, NAME).await?;
                 let same = |id: &Option<String>| id.as_deref() == Some(external_id);
@@ -283,7 +283,7 @@ pub async fn resume(
         }
     }
     let Some(adopted) = adopted else {
-        return begin(api, commit, external_id).await.map(Some);
+        return begin(api, commit, external_id, true).await.map(Some);
     };
     if !own(adopted) {
         api.rename_check(adopted.id, external_id).await?;

@@ -38,12 +38,15 @@ fn the_configuration_of_the_change_approves_nobody() {
 #[test]
 fn who_may_and_who_may_not() {
     let team = "version: 1\napprovers: {teams: [shop/security]}\n";
+    // Whoever has the name now.
+    let renamed = "version: 1\napprovers: {users: [somebody]}\n";
     let author = "version: 1\napprovers: {users: [contributor], author: true}\n";
     let both = "version: 1\napprovers: {users: [octocat], teams: [shop/security]}\n";
     // Who says it, who is in the team, and what the answer says.
     for (configuration, login, member, words) in [
         (USERS, "OCTOCAT", None, "**Accepted**"),
         (USERS, "stranger", None, "does not name them"),
+        (renamed, "somebody", None, "may not write"),
         (USERS, "contributor", None, "the author of a pull request may not"),
         (author, "contributor", None, "**Accepted**"),
         (author, "stranger", None, "does not name them"),
@@ -178,6 +181,7 @@ fn a_fork_is_told_in_its_own_place() {
     // A workflow's token only reads there; the App's can write.
     for (token, answers) in [(Token::fork(), 0), (app(), 1)] {
         let scene = Scene::with(&world, token, pull.clone());
+        scene.github.set_role(REPOSITORY, "octocat", "write");
         let print = scene.print();
         let no = scene.says("contributor", &waive(&print));
         assert!(!scene.passes());
@@ -193,6 +197,7 @@ fn a_person_whose_token_it_is_may_say_something_too() {
     let world = world(USERS);
     let token = Token::personal("octocat");
     let scene = Scene::with(&world, token, Pull::default());
+    scene.github.set_role(REPOSITORY, "octocat", "write");
     let print = scene.print();
     scene.says("octocat", &waive(&print));
     assert!(scene.passes());

@@ -30,7 +30,11 @@ pub fn world_with(files: &[(&str, &str)]) -> World {
 }
 
 pub fn scene(world: &World) -> Scene<'_> {
-    Scene::with(world, app(), Pull::default())
+    let scene = Scene::with(world, app(), Pull::default());
+    for login in ["octocat", "OCTOCAT", "contributor", "erin"] {
+        scene.github.set_role(REPOSITORY, login, "write");
+    }
+    scene
 }
 
 pub const USERS: &str = "version: 1\napprovers:\n  users: [Octocat, contributor]\n";

@@ -134,6 +134,51 @@ fn what_fails_once_is_tried_again() {
     running.end();
 }
 
+/// GraphQL's status is 200 whatever went wrong. Who does not know its own name would comment under its own comment.
+#[test]
+fn a_server_that_is_not_told_its_name_does_not_make_one_up() {
+    let house = House::new();
+    let running = house.start();
+    house.expect_one_review("failure");
+    house.github.fault(When::is("POST", "/graphql"), Fault::GraphErrors);
+    let head = house.head();
+    house.github.send(&house.github.pull_event(REPOSITORY, 1, "reopened"));
+    // It is tried again after ten seconds.
+    house.until("a second check", || house.concluded(&head).len() == 2);
+    house.until_idle();
+    assert_eq!(house.github.comments(REPOSITORY, 1).len(), 1);
+    running.end();
+}
+
+/// A pull request that GitHub does not know yet, and a token that it does not know yet.
+#[test]
+fn a_server_of_githubs_that_lags_behind_is_waited_for() {
+    let house = House::new();
+    house.github.fault(When::is("GET", "/pulls/1"), Fault::Status(404));
+    house.github.fault(When::is("POST", "/check-runs"), Fault::Status(403));
+    let running = house.start();
+    house.expect_one_review("failure");
+    running.end();
+}
+
+/// The limit of an hour: nothing more is asked for, and the job is not lost.
+#[test]
+fn a_limit_is_waited_for_without_asking() {
+    let house = House::new();
+    house.github.fault(When::is("GET", "/pulls/1"), Fault::HourlyLimit(3_000));
+    let running = house.start();
+    let queue = running.server.as_ref().expect("it runs").queue().clone();
+    house.until("the installation is put off", || queue.paused() == 1);
+    house.until_idle();
+    house.github.send(&house.github.pull_event(REPOSITORY, 1, "reopened"));
+    let calls = house.github.requests().len();
+    house.until_idle();
+    assert_eq!(house.github.requests().len(), calls);
+    let depth = running.block_on(queue.count()).expect("counted");
+    assert_eq!((depth.running, depth.dead, depth.waiting + depth.later), (0, 0, 1));
+    running.end();
+}
+
 /// GitHub takes the newest check of a commit for every pull request with that head. One that opens nothing must not
 /// undo the failure of another.
 #[test]

@@ -142,7 +142,11 @@ impl<'a> People<'a> {
                 return Ok(());
             }
         }
+        let is_named = approvers.users.iter().any(|name| name.eq_ignore_ascii_case(login));
         let phrase = said(match approvers.codeowners {
+            _ if is_named => {
+                "`approvers` names them, but they may not write to this repository, so that the name may be somebody else's by now"
+            }
             true => {
                 "`approvers` of the configuration on the base branch does not name them, nor does CODEOWNERS"
             }

@@ -294,6 +294,10 @@ fn refused(fault: Fault, now: i64) -> Reply {
                 .with("x-ratelimit-reset", reset)
         }
         Fault::Html(status) => html(status),
+        Fault::GraphErrors => {
+            let error = json!({"type": "RATE_LIMITED", "message": "API rate limit exceeded"});
+            Reply::json(200, json!({ "errors": [error] }))
+        }
         Fault::Status(status) => failed(status),
         // The switch closes the connection; nobody sees this.
         _ => Reply::error(500, "dropped"),

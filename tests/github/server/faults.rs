@@ -81,6 +81,8 @@ pub enum Fault {
     DropAfter,
     /// A page of HTML with this status, and nothing was written.
     Html(u16),
+    /// 200 with GraphQL's errors in place of data, as where a limit is met there.
+    GraphErrors,
     /// Everything is right, but late.
     Delay(Duration),
     /// Everything was written; the connection is closed in the middle of the answer.
@@ -100,6 +102,7 @@ impl Fault {
                 | Fault::HourlyLimit(_)
                 | Fault::DropBefore
                 | Fault::Html(_)
+                | Fault::GraphErrors
         )
     }
 

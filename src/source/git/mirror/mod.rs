@@ -32,7 +32,7 @@ use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How much mirrors may use.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +113,9 @@ type Seen = Arc<Mutex<FxHashSet<Id>>>;
 /// Of how many mirrors it is remembered what they were seen to have.
 const MOST_SEEN: usize = 64;
 
+/// How long a folder that somebody has is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The file that says whose the folder is.
 const LOCK: &str = "lock";
 
@@ -131,12 +134,19 @@ impl Mirrors {
         private(folder).map_err(unusable)?;
         let file = File::options().create(true).truncate(false).write(true).open(folder.join(LOCK));
         let file = file.map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::InUse { path: folder.to_path_buf() });
+        // A process that was just ended may have handed the lock to a child that is about to end.
+        let since = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
+                    std::thread::sleep(PATIENCE / 20);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::InUse { path: folder.to_path_buf() });
+                }
+                Err(TryLockError::Error(error)) => return Err(unusable(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
         let mirrors = Self {
             folder: folder.to_path_buf(),
