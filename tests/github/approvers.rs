@@ -353,7 +353,8 @@ fn a_policy_that_moved_needs_owners_of_both_places() {
     scene.github.finish();
 }
 
-const OVERLAY: &str = "resources: [../../team-a]\npatches: [{path: ../../platform/patch.yaml}]\n";
+const OVERLAY: &str = "resources: [../../../team-a]\npatches: [{path: patch.yaml}]\n";
+const PATCH: &str = "platform/overlays/prod/patch.yaml";
 
 /// A policy of one team that the overlay of an environment patches with a file of others.
 fn patched(peers: &str) -> String {
@@ -371,22 +372,16 @@ fn what_a_tool_built_needs_owners_of_all_that_changed_of_what_it_was_built_from(
     let bases: Vec<(&str, Option<&str>)> = vec![
         ("team-a/kustomization.yaml", Some("resources: [policy.yaml]\n")),
         ("team-a/policy.yaml", Some(&base)),
-        ("platform/patch.yaml", Some(&narrow)),
-        ("overlays/prod/kustomization.yaml", Some(OVERLAY)),
+        (PATCH, Some(&narrow)),
+        ("platform/overlays/prod/kustomization.yaml", Some(OVERLAY)),
     ];
     let words = format!("# Words.\n{base}");
     for (change, may) in [
-        (&[("platform/patch.yaml", Some(&*wide))][..], &["paula", "olga"][..]),
+        (&[(PATCH, Some(&*wide))][..], &["paula", "olga"][..]),
         // Which of the two does it nobody guesses.
-        (
-            &[("platform/patch.yaml", Some(&*wide)), ("team-a/policy.yaml", Some(&*words))],
-            &["olga"],
-        ),
+        (&[(PATCH, Some(&*wide)), ("team-a/policy.yaml", Some(&*words))], &["olga"]),
         // What is not built into it plays no part.
-        (
-            &[("platform/patch.yaml", Some(&*wide)), ("team-b/README.md", Some("Words."))],
-            &["paula", "olga"],
-        ),
+        (&[(PATCH, Some(&*wide)), ("team-b/README.md", Some("Words."))], &["paula", "olga"]),
     ] {
         let world = owned(&bases, change);
         let scene = scene(&world);

@@ -10,6 +10,7 @@ mod server;
 #[path = "../github/world.rs"]
 mod world;
 
+mod audit;
 mod house;
 mod identity;
 mod mirrors;
