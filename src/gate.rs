@@ -105,7 +105,7 @@ pub fn judge(
         }
         for finding in environment.findings.iter().filter(|finding| finding.introduced) {
             let counts = !waived(&mut gate, settings, &finding.fingerprint, today)
-                && !told_by_waived_rows(&gate, environment, finding, settings);
+                && !told_by_waived_rows(&gate, environment, finding);
             if counts && reaches(own.unwrap_or(findings_fail_on), finding.severity) {
                 gate.blocking_findings
                     .push((environment.name.clone(), finding.fingerprint.clone()));
@@ -131,22 +131,15 @@ pub fn judge_lint(lint: &Lint, fail_on: FailOn) -> GateVerdict {
     }
 }
 
-/// Is the finding about what opens rows, each of which somebody accepted? Whoever accepts a path accepts how it is
-/// written. But where a guardrail names whose word it needs, what others said of rows on the pull request is not that.
-fn told_by_waived_rows(
-    gate: &Gate,
-    environment: &Environment,
-    finding: &Finding,
-    settings: &Settings,
-) -> bool {
+/// Does the finding stand under a row, and has somebody accepted every row that the same lines open? Whoever accepts a
+/// path accepts how it is written, as the review shows the one under the other. A finding with a place of its own has
+/// a fingerprint of its own.
+fn told_by_waived_rows(gate: &Gate, environment: &Environment, finding: &Finding) -> bool {
     let mut rows = environment.opened.iter().filter(|row| row.is_caused_in(&finding.location));
-    let named = !named_approvers(settings, finding).is_empty();
-    let waived = |row: &Row| {
-        let mut waived = gate.waived.iter().filter(|(_, covered)| *covered == row.fingerprint);
-        waived.any(|(waiver, _)| waiver.given.is_none() || !named)
-    };
-    let first = rows.next();
-    first.is_some_and(waived) && rows.all(waived)
+    let waived = |row: &Row| gate.waived.iter().any(|(_, covered)| *covered == row.fingerprint);
+    let mut shown = environment.opened.iter();
+    let shown = shown.any(|row| finding.row.as_ref() == Some(&row.fingerprint) && waived(row));
+    shown && rows.all(waived)
 }
 
 /// Whose word a finding needs, where it is of a guardrail that names them.

@@ -19,6 +19,7 @@ pub use finding::{Finding, Fix, FixKind, Fixed, Ignored, Message, Part, Persona}
 pub use inventory::{Inventory, date};
 
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// The version of the JSON shape.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -169,6 +170,43 @@ pub struct Environment {
     /// These are all that there are.
     #[serde(skip)]
     pub everywhere: bool,
+    /// What the change makes of it other than by the lines of a manifest.
+    #[serde(skip)]
+    pub made: Made,
+}
+
+/// What the change touches of things that tools build, or that are deployed otherwise than before. Which line of which
+/// file makes something of what they hold is a guess, so any of the edits may.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// The files that they are made of, and those that say how.
+    pub of: BTreeSet<String>,
+    /// Those files that the change edits, adds or removes and that decide what becomes of them.
+    pub by: BTreeSet<String>,
+}
+
+impl Environment {
+    /// The files with an edit that may bring a row about.
+    pub fn edited_for(&self, row: &Row) -> BTreeSet<String> {
+        let causes = row.causes.iter();
+        let files = causes.flat_map(|cause| cause.files.iter().chain([&cause.location.file]));
+        self.with_made(files.cloned().collect())
+    }
+
+    /// The files with an edit that may bring a finding about: also those of the rows that the same lines open.
+    pub fn edited_for_finding(&self, finding: &Finding) -> BTreeSet<String> {
+        let rows = self.opened.iter().filter(|row| row.is_caused_in(&finding.location));
+        let mut files: BTreeSet<String> = rows.flat_map(|row| self.edited_for(row)).collect();
+        files.insert(finding.location.file.clone());
+        self.with_made(files)
+    }
+
+    fn with_made(&self, mut files: BTreeSet<String>) -> BTreeSet<String> {
+        if !files.is_disjoint(&self.made.of) {
+            files.extend(self.made.by.iter().cloned());
+        }
+        files
+    }
 }
 
 /// Figures on the changes of an environment.

@@ -84,6 +84,7 @@ mod tests {
                 rule: None,
                 whole: false,
                 location: location.clone(),
+                files: Default::default(),
             }],
             admitted_by: AdmittedBy { egress: Admission::Open(""), ingress: Admission::Open("") },
             already_allowed: None,

@@ -59,6 +59,8 @@ pub struct Place<'a> {
     pub object: Option<String>,
     /// The policy, workload or namespace is there on one side only.
     pub whole: bool,
+    /// Where that stands on each side on which it is there, in no particular order.
+    pub stands: [Option<&'a Origin>; 2],
 }
 
 type Result<T> = std::result::Result<T, OverBudget>;
@@ -144,6 +146,7 @@ fn rules<'a>(
                 rule: Some(index),
                 object: None,
                 whole: old_policy.is_none(),
+                stands: [Some(&policy.origin), old_policy.map(|old| &old.origin)],
             }],
             end: Encoder::subject_end(direction),
             subject,
@@ -204,7 +207,14 @@ fn lost_isolation<'a>(
     };
     edits.push(Edit {
         kind: CauseKind::IsolationLost,
-        places: vec![Place { side, origin, rule: None, object: None, whole: policy.is_none() }],
+        places: vec![Place {
+            side,
+            origin,
+            rule: None,
+            object: None,
+            whole: policy.is_none(),
+            stands: [Some(&old.origin), policy.map(|policy| &policy.origin)],
+        }],
         end: Encoder::subject_end(direction),
         subject,
         about: About::Isolation(direction, old),
@@ -254,6 +264,7 @@ fn workloads<'a>(
             rule: None,
             object: Some(workload.id.to_string()),
             whole: old.is_none(),
+            stands: [Some(&now.origin), old.map(|old| &old.origin)],
         });
     }
     for ((_, kind, ..), Group { slots, places }) in groups {
@@ -299,6 +310,8 @@ fn namespaces<'a>(
                     rule: None,
                     object: Some(namespace.name.to_string()),
                     whole: declared(Side::Before).is_none() || declared(Side::After).is_none(),
+                    stands: [Side::Before, Side::After]
+                        .map(|side| declared(side).map(|manifest| &manifest.origin)),
                 }],
                 end,
                 subject,

@@ -435,6 +435,7 @@ fn causes_of(edit: &Edit<'_>, new: Side, lines: Option<&Origin>) -> Vec<Cause> {
             object,
             rule,
             whole: place.whole,
+            files: place.stands.iter().flatten().map(|origin| origin.file.to_string()).collect(),
             location,
         }
     };

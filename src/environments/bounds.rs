@@ -56,12 +56,7 @@ impl Over {
             reason,
             affects: Affects::Anything,
         };
-        Plan {
-            parts: Vec::new(),
-            problems: vec![Told::from(problem)],
-            isolation: None,
-            over: Some(self.clone()),
-        }
+        Plan { problems: vec![Told::from(problem)], over: Some(self.clone()), ..Plan::default() }
     }
 }
 

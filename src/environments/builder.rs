@@ -11,7 +11,7 @@ use crate::deploy::{self, Build, Fault, Overlay, Release, Substitution, substitu
 use crate::parse::{Affects, Node, Problem, Sort, is_kustomization, manifests};
 use crate::report::Isolation;
 use crate::settings::Settings;
-use crate::source::AllFiles;
+use crate::source::{AllFiles, leads_elsewhere};
 use crate::tree::{Content, Files, Rendered, Tree};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -339,6 +339,15 @@ pub(super) fn mentions(content: &Content) -> bool {
     content.note(|_: &Mentions| true, || Mentions(deploy::mentions(content.bytes()))).0
 }
 
+/// Nothing is built without one of its files: what comes of that would be believed.
+fn read(path: &str, files: &AllFiles<'_>) -> io::Result<Content> {
+    let unread = |reason: &str| io::Error::other(format!("`{path}` can't be read: {reason}"));
+    match files.open(path) {
+        Some(content) => content.map_err(|why| unread(&why.reason)),
+        None => Err(unread("it is not here")),
+    }
+}
+
 /// The directory in which a tool works: copies of the inputs, and nothing else.
 struct Room(Temporary);
 
@@ -346,16 +355,12 @@ impl Room {
     fn new(part: &Part, files: &AllFiles<'_>) -> io::Result<Self> {
         let room = Self(Temporary::new()?);
         for path in &part.inputs.files {
-            if let Some(content) = files.read(path) {
-                room.write(&format!("src/{path}"), content.bytes())?;
-            }
+            room.write(&format!("src/{path}"), read(path, files)?.bytes())?;
         }
         for (from, to) in &part.inputs.copies {
             for path in files.below(from) {
                 let inside = path.strip_prefix(&**from).unwrap_or(&path);
-                if let Some(content) = files.read(&path) {
-                    room.write(&format!("src/{to}{inside}"), content.bytes())?;
-                }
+                room.write(&format!("src/{to}{inside}"), read(&path, files)?.bytes())?;
             }
         }
         Ok(room)
@@ -365,8 +370,12 @@ impl Room {
         self.0.path()
     }
 
-    /// Paths come from trees, whose sources let none of them lead out.
+    /// Paths come from trees, whose sources let none of them lead out; none does from here either.
     fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        if leads_elsewhere(path.as_bytes()).is_some() {
+            let why = format!("`{path}` leads elsewhere");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let disk = self.path().join(path);
         if let Some(parent) = disk.parent() {
             fs::create_dir_all(parent)?;

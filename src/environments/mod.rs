@@ -2,11 +2,12 @@
 //! report.
 //!
 //! Reading order: `plan` (which units are in which environment), `builder` (units to manifests, with the real
-//! tools), `kept` (what it built before), `world` (an environment's units to one tree), `merge` (reports of environments to one).
+//! tools), `kept` (what it built before), `world` (an environment's units to one tree), `made` (which files decide what becomes of one), `merge` (reports of environments to one).
 
 mod bounds;
 mod builder;
 mod kept;
+mod made;
 mod merge;
 mod objects;
 mod plan;
@@ -92,7 +93,11 @@ pub fn review(
                     tree.problems.extend(told[side].iter().cloned());
                     tree
                 });
-                crate::review(&before, &after, &settings.config.in_environment(name))
+                let config = settings.config.in_environment(name);
+                let mut report = crate::review(&before, &after, &config);
+                let made = made::made(pair, [&plans[0], &plans[1]], both);
+                report.environments.iter_mut().for_each(|each| each.made = made.clone());
+                report
             });
             merge::Reviewed { name: name.to_string(), report, told }
         })

@@ -10,7 +10,7 @@ use crate::model::Origin;
 use crate::parse::{Affects, Problem, Sort};
 use crate::report::{Isolation, environments as report};
 use crate::settings::Settings;
-use crate::source::Loaded;
+use crate::source::{Loaded, Unread};
 use crate::tree::{Content, Files};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,6 +96,8 @@ pub struct Plan {
     pub isolation: Option<Isolation>,
     /// It was too much to look at, so there is nothing else in it.
     pub(super) over: Option<Over>,
+    /// Digests of what its parts are built from; of what can't be read, of what identifies it.
+    pub(super) known: BTreeMap<Arc<str>, Result<[u8; 32], Unread>>,
 }
 
 impl Plan {
@@ -207,8 +209,6 @@ struct Planner<'b, 'a> {
     builder: &'b Builder<'a>,
     side: &'b Loaded,
     other: &'b Loaded,
-    /// Digests of files.
-    known: BTreeMap<Arc<str>, [u8; 32]>,
     /// Files that parts were made of so far.
     weight: usize,
     plan: Plan,
@@ -216,8 +216,7 @@ struct Planner<'b, 'a> {
 
 impl<'b, 'a> Planner<'b, 'a> {
     fn new(builder: &'b Builder<'a>, [side, other]: [&'b Loaded; 2]) -> Self {
-        let (known, plan) = (BTreeMap::new(), Plan::default());
-        Self { builder, side, other, known, weight: 0, plan }
+        Self { builder, side, other, weight: 0, plan: Plan::default() }
     }
 
     fn find(&mut self, settings: &Settings) -> Result<(), Over> {
@@ -322,19 +321,29 @@ impl<'b, 'a> Planner<'b, 'a> {
         Ok(inputs)
     }
 
-    fn keyed(&mut self, unit: Unit, inputs: Inputs) -> Part {
+    fn keyed(&mut self, unit: Unit, mut inputs: Inputs) -> Part {
         let files = self.side.files();
         let mut hash = Sha256::new();
         hash.update(self.builder.identity());
         hash.update(format!("{:?}{:?}", unit.build, unit.namespace));
         for path in &inputs.files {
-            let digest = *self.known.entry(path.clone()).or_insert_with(|| {
-                let content = files.read(path);
-                content.map_or([0; 32], |content| digest(&content))
-            });
             hash.update(path.as_bytes());
             hash.update([0]);
-            hash.update(digest);
+            let known =
+                self.plan.known.entry(path.clone()).or_insert_with(|| match files.open(path) {
+                    Some(content) => content.map(|content| digest(&content)),
+                    None => Err(Unread {
+                        reason: "it is not here; add it".to_string(),
+                        identity: format!("nothing in {}", self.side.tree.name),
+                    }),
+                });
+            match known {
+                Ok(digest) => hash.update(digest),
+                Err(unread) => {
+                    hash.update(format!("\0{}\0", unread.identity));
+                    inputs.refusals.push(not_read(&unit, path, unread));
+                }
+            }
         }
         if matches!(&unit.build, Build::Plain(_)) {
             // What was not read may differ as well.
@@ -509,6 +518,27 @@ impl<'b, 'a> Planner<'b, 'a> {
 fn digest(content: &Content) -> [u8; 32] {
     struct Sum([u8; 32]);
     content.note(|_: &Sum| true, || Sum(Sha256::digest(content.bytes()).into())).0
+}
+
+/// Why a unit is not built without one of its files: what that holds is not known, so every change of it counts.
+fn not_read(unit: &Unit, path: &Arc<str>, unread: &Unread) -> Problem {
+    let what = match &unit.build {
+        Build::Plain(_) => "it is deployed as it stands".to_string(),
+        Build::Kustomize { directory: at, .. } | Build::Helm(Release { chart: at, .. }) => {
+            let at = if at.is_empty() { "." } else { at };
+            format!("`{at}` is built from it, and was not built")
+        }
+    };
+    Problem {
+        file: path.clone(),
+        line: None,
+        kind: None,
+        name: None,
+        reason: format!("{}; {what}", unread.reason),
+        affects: Affects::Anything,
+        identity: crate::parse::digest(unread.identity.as_bytes()),
+        sort: Sort::Other,
+    }
 }
 
 /// Says that objects that deploy nest deeper than anybody looks.

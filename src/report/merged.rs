@@ -1,6 +1,6 @@
 //! A report for people: rows that are the same in several environments are one row, with their names.
 
-use super::{Environment, Finding, Report, Row, Summary};
+use super::{Cause, Environment, Finding, Report, Row, Summary};
 use std::collections::BTreeMap;
 
 /// The report with its rows by the environments that have them: each distinct set of environments is one entry,
@@ -83,7 +83,9 @@ fn rows(report: &Report, of: fn(&Environment) -> &Vec<Row>) -> Vec<(Row, Vec<usi
             }
             known.severity = known.severity.max(row.severity);
             for cause in &row.causes {
-                if !known.causes.contains(cause) {
+                // Who reads it is shown the lines of the edit, and not what else it is of.
+                let shown = |one: &Cause| Cause { files: cause.files.clone(), ..one.clone() };
+                if !known.causes.iter().any(|one| shown(one) == *cause) {
                     known.causes.push(cause.clone());
                 }
             }

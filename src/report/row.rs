@@ -3,6 +3,7 @@
 use super::Message;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// One group of flows that opened or closed, in the words of what caused it.
 #[derive(Clone, Debug, Serialize)]
@@ -202,6 +203,9 @@ pub struct Cause {
     pub whole: bool,
     /// Where it stands.
     pub location: Location,
+    /// The files in which the policy, workload or namespace that it edits stands and stood: it may have moved.
+    #[serde(skip)]
+    pub files: BTreeSet<String>,
 }
 
 /// The kinds of edit. The first nine open; a row that closed names the mirror image.

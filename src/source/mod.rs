@@ -20,14 +20,15 @@ mod walk;
 
 pub(crate) use error::io_reason;
 pub use error::{Error, NoSuchRevision};
-pub use others::{AllFiles, Others};
+pub use others::{AllFiles, Others, Unread};
 pub use walk::is_manifest;
+pub(crate) use walk::leads_elsewhere;
 
 /// The largest single file that is read for its own sake (a configuration, say), in bytes.
 pub const MAX_SINGLE_BYTES: u64 = 1 << 20;
 
 use crate::report::Snapshot;
-use crate::tree::Tree;
+use crate::tree::{Files, SkippedFile, Tree};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The largest file that is read, in bytes. The largest manifests in public GitOps repositories
@@ -84,10 +85,18 @@ pub fn limit(side: &mut Loaded, paths: &[String]) {
         }
         kept
     });
-    tree.skipped.retain(|file| {
-        paths.iter().any(|limit| below(&file.path, limit) || below(limit, &file.path))
-    });
+    let (skipped, beyond): (Vec<SkippedFile>, Vec<SkippedFile>) =
+        std::mem::take(&mut tree.skipped).into_iter().partition(|file| {
+            paths.iter().any(|limit| below(&file.path, limit) || below(limit, &file.path))
+        });
+    tree.skipped = skipped;
     links::identify(side);
+    for mut file in beyond.into_iter().filter(|file| is_manifest(&file.path)) {
+        if let Some(content) = file.leads_to.take().and_then(|target| side.files().read(&target)) {
+            file.holds(&content);
+        }
+        side.others.not_read(file);
+    }
 }
 
 /// How far the reading got; a progress display polls it from another thread.

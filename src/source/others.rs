@@ -1,13 +1,15 @@
 //! The files that are no manifests by their names: known, and read on demand. What tools build from may
 //! have any name.
 
-use super::MAX_FILE_BYTES;
-use super::git::Objects;
-use super::read::read_limited;
-use crate::tree::{Content, Files, Tree, below};
+use super::error::io_reason;
+use super::git::{Objects, blob_id};
+use super::read::{checksum, more_than_one_file_may, read_limited};
+use super::walk::{special, unknown_content};
+use super::{Error, MAX_FILE_BYTES};
+use crate::tree::{Content, Files, SkippedFile, Tree, below};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Files of one side beside those of its tree.
@@ -23,6 +25,16 @@ enum Place {
     Disk(PathBuf),
     Blob(String),
     Read(Content),
+    Unread(Unread),
+}
+
+/// A file that is there and whose content can't be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Why, in words that say of it that "it ...", and what to do.
+    pub reason: String,
+    /// Equal on two sides only where the content surely is the same.
+    pub identity: String,
 }
 
 impl Others {
@@ -43,23 +55,45 @@ impl Others {
         self.places.insert(path, Place::Read(content));
     }
 
-    fn read(&self, path: &str) -> Option<Content> {
-        match self.places.get(path)? {
-            Place::Read(content) => Some(content.clone()),
-            Place::Disk(disk) => {
-                let metadata = fs::symlink_metadata(disk).ok()?;
-                let small = metadata.is_file() && metadata.len() <= MAX_FILE_BYTES;
-                small.then(|| read_limited(disk, metadata.len()).ok())?
+    pub(super) fn not_read(&mut self, file: SkippedFile) {
+        let SkippedFile { path, reason, identity, .. } = file;
+        self.places.insert(path.into(), Place::Unread(Unread { reason, identity }));
+    }
+
+    /// `None` where there is no such file.
+    fn open(&self, path: &str) -> Option<Result<Content, Unread>> {
+        Some(match self.places.get(path)? {
+            Place::Read(content) => Ok(content.clone()),
+            Place::Unread(unread) => Err(unread.clone()),
+            Place::Disk(disk) => on_disk(disk, |size| match &self.objects {
+                // A working tree, which is compared with a commit.
+                Some(objects) => blob_id(objects.git(), disk).map(|id| object(&id)),
+                None => checksum(disk, size),
+            }),
+            Place::Blob(id) => {
+                self.blob(id).map_err(|reason| Unread { reason, identity: object(id) })
             }
-            Place::Blob(id) => match self.objects.as_ref()? {
-                Objects::Mirror(mirror) => mirror.content(id),
-                Objects::Git(git) => {
-                    let size = git.run("cat-file", ["-s", id]).ok()?;
-                    let size: u64 = String::from_utf8_lossy(&size).trim().parse().ok()?;
-                    let read = || git.run("cat-file", ["blob", id]).ok();
-                    (size <= MAX_FILE_BYTES).then(read)?.map(Content::new)
+        })
+    }
+
+    fn blob(&self, id: &str) -> Result<Content, String> {
+        let missing = || "its content is not here; fetch it (`git fetch --refetch`)".to_string();
+        match &self.objects {
+            None => Err(missing()),
+            Some(Objects::Mirror(mirror)) => mirror.content(id).ok_or_else(|| {
+                format!("it has more than the {MAX_FILE_BYTES} bytes that are read of one file, or could not be fetched")
+            }),
+            Some(Objects::Git(git)) => {
+                let size = git.run("cat-file", ["-s", id]).map_err(|_| missing())?;
+                let size: Option<u64> = String::from_utf8_lossy(&size).trim().parse().ok();
+                match size.ok_or_else(missing)? {
+                    size if size > MAX_FILE_BYTES => Err(more_than_one_file_may(size)),
+                    _ => {
+                        let read = git.run("cat-file", ["blob", id]);
+                        read.map(Content::new).map_err(|_: Error| missing())
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -68,7 +102,7 @@ impl Others {
         let Some(Objects::Mirror(mirror)) = &self.objects else { return };
         let ids = paths.filter_map(|path| match self.places.get(path)? {
             Place::Blob(id) => Some(id),
-            Place::Disk(_) | Place::Read(_) => None,
+            Place::Disk(_) | Place::Read(_) | Place::Unread(_) => None,
         });
         mirror.expect(ids);
     }
@@ -92,11 +126,46 @@ impl<'a> AllFiles<'a> {
     pub fn expect<'p>(&self, paths: impl Iterator<Item = &'p str>) {
         self.others.expect(paths);
     }
+
+    /// The content of a file, or why it can't be had; `None` where there is no such file.
+    pub fn open(&self, path: &str) -> Option<Result<Content, Unread>> {
+        match self.tree.files.get(path) {
+            Some(content) => Some(Ok(content.clone())),
+            None => self.others.open(path),
+        }
+    }
+}
+
+/// What identifies the content of an object.
+fn object(id: &str) -> String {
+    format!("object {id}")
+}
+
+/// A file as it is on disk. `identity`: that of one that is too large, by its size; `None` where it can't be told.
+fn on_disk(disk: &Path, identity: impl FnOnce(u64) -> Option<String>) -> Result<Content, Unread> {
+    let unread = |reason, identity| Err(Unread { reason, identity });
+    let metadata = match fs::symlink_metadata(disk) {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            let reason = format!("it could not be read: {}", io_reason(&error));
+            return unread(reason, unknown_content(disk, None));
+        }
+    };
+    let unknown = || unknown_content(disk, Some(&metadata));
+    if !metadata.is_file() {
+        return unread(format!("it is {}", special(metadata.file_type())), unknown());
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        let identity = identity(metadata.len()).unwrap_or_else(unknown);
+        return unread(more_than_one_file_may(metadata.len()), identity);
+    }
+    read_limited(disk, metadata.len())
+        .or_else(|error| unread(format!("it could not be read: {}", io_reason(&error)), unknown()))
 }
 
 impl Files for AllFiles<'_> {
     fn read(&self, path: &str) -> Option<Content> {
-        self.tree.files.get(path).cloned().or_else(|| self.others.read(path))
+        self.open(path)?.ok()
     }
 
     fn is_file(&self, path: &str) -> bool {

@@ -5,6 +5,7 @@ use super::walk::{Found, unknown_content};
 use super::{MAX_FILE_BYTES, MAX_TREE_BYTES, Meter};
 use crate::tree::{Content, SkippedFile, Tree};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -45,12 +46,28 @@ pub(super) fn read_into(tree: &mut Tree, found: Vec<Found>, meter: &Meter) {
     tree.skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
 }
 
+/// Says that a file of this size is not read.
+pub(super) fn more_than_one_file_may(size: u64) -> String {
+    format!("it has {size} bytes, more than the {MAX_FILE_BYTES} that are read of one file")
+}
+
+/// What tells the bytes of a file that is too large to be read from others; `None` where that takes longer than anybody
+/// waits (a sparse file can claim any size), or fails.
+pub(super) fn checksum(disk: &Path, size: u64) -> Option<String> {
+    const MOST: u64 = 1 << 30;
+    if size > MOST {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    let mut file = File::open(disk).ok()?.take(MOST + 1);
+    let read = io::copy(&mut file, &mut hash).ok()?;
+    (read <= MOST).then(|| format!("{read} bytes, SHA-256 {:x}", hash.finalize()))
+}
+
 /// Why a file of this size is not read, if it is not; otherwise the budget pays for it.
 pub(super) fn too_large(size: u64, budget: &mut u64) -> Option<String> {
     if size > MAX_FILE_BYTES {
-        return Some(format!(
-            "it has {size} bytes, more than the {MAX_FILE_BYTES} that are read of one file"
-        ));
+        return Some(more_than_one_file_may(size));
     }
     match budget.checked_sub(size) {
         Some(rest) => {

@@ -35,6 +35,15 @@ pub fn is_manifest(name: &str) -> bool {
         && ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
+/// The first name in a path that no program gives a file and that would lead elsewhere if it were believed; names stand
+/// between `/`, and on some systems between `\`. A path that begins at the root has an empty one.
+pub(crate) fn leads_elsewhere(path: &[u8]) -> Option<&[u8]> {
+    let names = path.split(|byte| matches!(byte, b'/' | b'\\' | 0));
+    let elsewhere =
+        |name: &&[u8]| matches!(*name, b"" | b"." | b"..") || name.eq_ignore_ascii_case(b".git");
+    names.into_iter().find(elsewhere)
+}
+
 /// What is below a directory. Directories named `.git` are
 /// passed over.
 pub(super) fn walk(root: &Path) -> io::Result<Walked> {
@@ -284,7 +293,49 @@ fn file_id(_: &Metadata) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_manifest;
+    use super::{is_manifest, leads_elsewhere};
+
+    #[test]
+    fn names_that_lead_elsewhere() {
+        for path in [
+            "",
+            "/",
+            "/etc/passwd",
+            "a//b",
+            "a/",
+            ".",
+            "..",
+            "./a",
+            "a/./b",
+            "../a",
+            "a/..",
+            "a/../../b",
+            ".git",
+            ".GIT/config",
+            "a/.Git/hooks/x",
+            "..\\a",
+            "a\\..\\b",
+            "\\a",
+            "a/b\\.git",
+            "a\0",
+        ] {
+            assert!(leads_elsewhere(path.as_bytes()).is_some(), "{path:?}");
+        }
+        for path in [
+            "a",
+            "...",
+            "..a/b",
+            ".gitignore",
+            "a/.github/b",
+            "git",
+            "dev-disk\\x2d1.swap",
+            "\u{ff0e}",
+        ] {
+            assert_eq!(leads_elsewhere(path.as_bytes()), None, "{path:?}");
+        }
+        assert_eq!(leads_elsewhere(b"a/../\xff"), Some(&b".."[..]));
+        assert_eq!(leads_elsewhere(b"\xff"), None);
+    }
 
     #[test]
     fn manifests_by_name() {

@@ -168,3 +168,44 @@ fn replacements_do_not_count() {
     sandbox.git("r", "replace HEAD:p.yaml HEAD~1:p.yaml");
     sandbox.run("diff --git HEAD~1..HEAD --repo r --fail-on any").ends(10);
 }
+
+/// Whoever pushes may make trees that git itself would not make.
+#[test]
+fn trees_with_names_that_lead_elsewhere_are_refused() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .init("r")
+        .write("r/p.yaml", DENY)
+        .write("r/app/kustomization.yaml", "resources: [p.txt]\n");
+    sandbox.write("r/app/p.txt", OPEN);
+    sandbox.commit("r", "one");
+    sandbox.git("r", "config user.email a@example.com");
+    let blob = sandbox.git("r", "rev-parse HEAD:p.yaml").trim().to_string();
+    let object = |id: &str| -> Vec<u8> {
+        let digits = |at: usize| u8::from_str_radix(&id[at..at + 2], 16).unwrap();
+        (0..id.len()).step_by(2).map(digits).collect()
+    };
+    let tree = |mode: &str, name: &str, id: &str| -> String {
+        let bytes = [mode.as_bytes(), b" ", name.as_bytes(), b"\0", &object(id)].concat();
+        sandbox.write("tree", bytes);
+        let id = sandbox.git("r", "hash-object -t tree --literally -w ../tree");
+        id.trim().to_string()
+    };
+    for name in
+        ["..", ".", ".git", ".GIT", "/etc/x", "../pwned.yaml", "a/../../x.yaml", "..\\x.yaml"]
+    {
+        for (mode, id) in [("100644", blob.clone()), ("40000", tree("100644", "x.yaml", &blob))] {
+            let hostile = tree(mode, name, &id);
+            let below = tree("40000", "app", &hostile);
+            for root in [hostile, below] {
+                for range in [format!("HEAD..{root}"), format!("{root}..HEAD")] {
+                    let run = sandbox.run(&format!("diff --git {range} --repo r"));
+                    run.ends(4).says("could not list the files").says("no name for a file");
+                    run.prints_nothing();
+                }
+            }
+        }
+    }
+    let ordinary = tree("100644", "dev\\x2d1.yaml", &blob);
+    sandbox.run(&format!("diff --git HEAD..{ordinary} --repo r")).ends(0);
+}

@@ -26,5 +26,6 @@ mod serve;
 mod signals;
 mod snapshot;
 mod stderr;
+mod unreadable;
 mod usage;
 mod working_tree;

@@ -1,9 +1,11 @@
 //! Who may accept what with a command, or with a review.
 
 use crate::commands::{ME, USERS, app, passed, scene, waive, world, world_with};
+use crate::renderers::kustomize;
+use crate::scenarios::policy;
 use crate::scene::{REPOSITORY, Scene};
 use crate::server::{Fault, Pull, Token, When};
-use crate::world::World;
+use crate::world::{ANY, Files, WEB, World};
 
 #[test]
 fn without_approvers_nobody_may() {
@@ -304,5 +306,129 @@ fn reviews_are_asked_for_only_where_one_could_help() {
     let before = scene.github.requests().len();
     assert!(!scene.passes());
     assert_eq!(scene.questions(before), Vec::<String>::new());
+    scene.github.finish();
+}
+
+/// Accepts the one row as each of these, and gives those who may.
+fn may_accept<'l>(scene: &Scene<'_>, logins: &[&'l str]) -> Vec<&'l str> {
+    let print = scene.print();
+    let may = |login: &&&str| {
+        scene.github.set_role(REPOSITORY, login, "write");
+        let comment = scene.says(login, &waive(&print));
+        let passes = scene.passes();
+        assert_eq!(passes, scene.answer(comment).contains("**Accepted**"), "{login}");
+        scene.says(login, &format!("/netpol-review unwaive {print}"));
+        assert!(!scene.passes());
+        passes
+    };
+    logins.iter().filter(may).copied().collect()
+}
+
+const CODEOWNERS: [(&str, &str); 2] = [
+    (".github/netpol-review.yml", "version: 1\napprovers: {codeowners: true}\n"),
+    ("CODEOWNERS", "/platform/ @paula @olga\n/team-a/ @anna @olga\n/team-b/ @bert @olga\n"),
+];
+
+/// A repository with these files more than those that say who owns what, and a change of it.
+fn owned(base: Files<'_>, change: Files<'_>) -> World {
+    let world = World::new();
+    let owners = CODEOWNERS.map(|(path, text)| (path, Some(text)));
+    world.commit("main", &[&owners[..], base].concat());
+    world.commit("feature", change);
+    world
+}
+
+#[test]
+fn a_policy_that_moved_needs_owners_of_both_places() {
+    let narrow = policy(WEB);
+    let world = owned(
+        &[("platform/policy.yaml", Some(&narrow))],
+        &[("platform/policy.yaml", None), ("team-a/policy.yaml", Some(&policy(ANY)))],
+    );
+    let scene = scene(&world);
+    assert_eq!(may_accept(&scene, &["anna", "paula", "bert", "olga"]), ["olga"]);
+    scene.github.finish();
+    // One that stays where it is needs nobody else, whatever else is touched.
+    let world = owned(
+        &[("team-a/policy.yaml", Some(&narrow))],
+        &[("team-a/policy.yaml", Some(&policy(ANY))), ("platform/words.md", Some("Words."))],
+    );
+    let scene = self::scene(&world);
+    assert_eq!(may_accept(&scene, &["anna", "paula", "bert", "olga"]), ["anna", "olga"]);
+    scene.github.finish();
+}
+
+const OVERLAY: &str = "resources: [../../../team-a]\npatches: [{path: patch.yaml}]\n";
+const PATCH: &str = "platform/overlays/prod/patch.yaml";
+
+/// A policy of one team that the overlay of an environment patches with a file of others.
+fn patched(peers: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: db, namespace: shop}}\nspec:\n  \
+         ingress:\n    - from:\n{peers}"
+    )
+}
+
+#[test]
+fn what_a_tool_built_needs_owners_of_all_that_changed_of_what_it_was_built_from() {
+    let Some(_) = kustomize() else { return };
+    let base = policy(WEB);
+    let (narrow, wide) = (patched(WEB), patched(ANY));
+    let bases: Vec<(&str, Option<&str>)> = vec![
+        ("team-a/kustomization.yaml", Some("resources: [policy.yaml]\n")),
+        ("team-a/policy.yaml", Some(&base)),
+        (PATCH, Some(&narrow)),
+        ("platform/overlays/prod/kustomization.yaml", Some(OVERLAY)),
+    ];
+    let words = format!("# Words.\n{base}");
+    for (change, may) in [
+        (&[(PATCH, Some(&*wide))][..], &["paula", "olga"][..]),
+        // Which of the two does it nobody guesses.
+        (&[(PATCH, Some(&*wide)), ("team-a/policy.yaml", Some(&*words))], &["olga"]),
+        // What is not built into it plays no part.
+        (&[(PATCH, Some(&*wide)), ("team-b/README.md", Some("Words."))], &["paula", "olga"]),
+    ] {
+        let world = owned(&bases, change);
+        let scene = scene(&world);
+        let outcome = scene.run().expect("a review");
+        let report = &outcome.evaluated.report;
+        assert_eq!(report.not_evaluated, vec![], "{change:?}");
+        let places = report.environments[0].opened[0].causes.iter();
+        let places: Vec<&str> = places.map(|cause| &*cause.location.file).collect();
+        let allowed = may_accept(&scene, &["anna", "paula", "bert", "olga"]);
+        assert_eq!(allowed, may, "{change:?} {places:?}");
+        scene.github.finish();
+    }
+}
+
+/// Who decides where something is deployed decides what it opens there.
+#[test]
+fn what_is_deployed_otherwise_needs_owners_of_what_says_so() {
+    let application = |namespace: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: a, namespace: argocd}}\nspec:\n  \
+             source: {{repoURL: 'https://github.example/shop/manifests', path: team-a, targetRevision: main}}\n  \
+             destination: {{name: eu-1, namespace: {namespace}}}\n"
+        )
+    };
+    let (old, new) = (application("shop"), application("other"));
+    let policies = format!(
+        "{}---\n{}",
+        policy(ANY).replace("  namespace: shop\n", ""),
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: other}\n\
+         spec: {podSelector: {}, policyTypes: [Ingress]}\n"
+    );
+    let world = owned(
+        &[("team-a/policy.yaml", Some(&policies)), ("platform/app.yaml", Some(&old))],
+        &[("platform/app.yaml", Some(&new))],
+    );
+    let scene = scene(&world);
+    let outcome = scene.run().expect("a review");
+    let environment = &outcome.evaluated.report.environments[0];
+    for row in &environment.opened {
+        let files = environment.edited_for(row);
+        assert!(files.contains("platform/app.yaml"), "{files:?} {row:#?}");
+    }
+    assert!(!environment.opened.is_empty(), "{environment:#?}");
     scene.github.finish();
 }

@@ -151,6 +151,7 @@ pub fn cause(kind: CauseKind, direction: &'static str, location: Location) -> Ca
         object: None,
         rule: Some(0),
         location,
+        files: Default::default(),
     }
 }
 

@@ -10,6 +10,7 @@ mod server;
 #[path = "../github/world.rs"]
 mod world;
 
+mod audit;
 mod heads;
 mod house;
 mod identity;

@@ -16,20 +16,32 @@ fn chaos() -> Duration {
 }
 
 /// A server that is a process.
-struct Replica {
-    port: u16,
+pub struct Replica {
+    pub port: u16,
     child: Option<Child>,
     killed: Option<Instant>,
 }
 
 impl Replica {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("an address").port();
         Self { port, child: None, killed: None }
     }
 
     fn start(&mut self, house: &House, database: &str) {
+        let log = match std::env::var_os("NETPOL_REVIEW_CHAOS_LOG") {
+            Some(path) => {
+                let file = std::fs::File::options().append(true).create(true).open(path);
+                file.expect("a file").into()
+            }
+            None => Stdio::null(),
+        };
+        self.start_with(house, database, "text", log);
+    }
+
+    /// Starts it with a log in this format.
+    pub fn start_with(&mut self, house: &House, database: &str, format: &str, log: Stdio) {
         let key = house.folder.path().join("key.pem");
         std::fs::write(&key, &keys()[0].private_pem).expect("a file");
         let child = Command::new(env!("CARGO_BIN_EXE_netpol-review"))
@@ -41,24 +53,16 @@ impl Replica {
             .args(["--database", database, "--github-url", house.github.url()])
             .args(["--workers", "4", "--per-installation", "4", "--mirrors"])
             .arg(house.folder.path().join(format!("mirrors-{}", self.port)))
-            .args(["--lease", "4", "--reconcile", "10", "--log-format", "text"])
+            .args(["--lease", "4", "--reconcile", "10", "--log-format", format])
             .env("NETPOL_REVIEW_WEBHOOK_SECRET", SECRET)
-            .stderr(match std::env::var_os("NETPOL_REVIEW_CHAOS_LOG") {
-                Some(path) => std::fs::File::options()
-                    .append(true)
-                    .create(true)
-                    .open(path)
-                    .expect("a file")
-                    .into(),
-                None => Stdio::null(),
-            })
+            .stderr(log)
             .spawn();
         self.child = Some(child.expect("the program runs"));
         self.killed = None;
     }
 
     /// No goodbye.
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("killed");
             child.wait().expect("gone");
@@ -66,7 +70,7 @@ impl Replica {
         }
     }
 
-    fn is_up(&self) -> bool {
+    pub fn is_up(&self) -> bool {
         std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 }

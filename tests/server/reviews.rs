@@ -230,6 +230,14 @@ fn a_failure_reaches_the_other_pull_requests_with_its_head() {
     running.end();
 }
 
+/// The fingerprint of the one row of a review.
+pub fn row_of(body: &str) -> &str {
+    let mut prints = body.split("  - Fingerprint: `").skip(1);
+    let print = prints.next().and_then(|rest| rest.get(..32)).expect("a fingerprint");
+    assert_eq!(prints.next(), None, "one row");
+    print
+}
+
 #[test]
 fn a_command_in_a_comment_is_heard_and_answered_once() {
     let house = House::new();
@@ -240,16 +248,10 @@ fn a_command_in_a_comment_is_heard_and_answered_once() {
     let running = house.start();
     house.expect_one_review("failure");
     let body = house.github.comments(REPOSITORY, 1).remove(0).body;
-    // Of the path, and of the finding that says what is wrong with it.
-    let prints = body.split("ingerprint: `").skip(1).chain(body.split("waive ").skip(1));
-    let prints: std::collections::BTreeSet<&str> = prints
-        .map(|rest| rest.split(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default())
-        .filter(|print| print.len() == 32)
-        .collect();
-    let command: String = prints
-        .iter()
-        .map(|print| format!("/netpol-review waive {print} --reason \"the auditors read it\"\n"))
-        .collect();
+    // Of the path alone: the finding that stands under it is accepted with it.
+    assert!(body.contains("This breaks [any-namespace-peer]"), "{body}");
+    let command =
+        format!("/netpol-review waive {} --reason \"the auditors read it\"\n", row_of(&body));
     let comment = house.github.add_comment(REPOSITORY, 1, "carol", &command);
     let event = house.github.comment_event(REPOSITORY, comment);
     let delivery = house.github.send(&event);

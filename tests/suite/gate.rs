@@ -197,3 +197,79 @@ fn findings_count() {
     let gate = judge(&report(true), &Settings::default(), thresholds, day("2027-01-31"));
     assert_eq!(gate.verdict, GateVerdict::Pass);
 }
+
+/// Two policies, each with a rule of everybody: two rows, and under each what is wrong with its lines.
+fn told_under_rows() -> Report {
+    let policies = |peers: &str| {
+        let policy = |name: &str, port: u16| {
+            format!(
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: a}}\n\
+                 spec:\n  podSelector: {{matchLabels: {{app: {name}}}}}\n  ingress:\n  - from:\n    - {peers}\n    \
+                 ports: [{{port: {port}}}]\n"
+            )
+        };
+        let text = format!("{}---\n{}", policy("web", 80), policy("db", 5432));
+        Tree::from_texts("t", [("p.yaml", text.as_str())])
+    };
+    let (narrow, wide) = ("podSelector: {matchLabels: {app: api}}", "namespaceSelector: {}");
+    review(&policies(narrow), &policies(wide), &Config::default())
+}
+
+/// The fingerprints of rows, and of what stands under each.
+fn rows_and_findings(report: &Report) -> Vec<(String, String)> {
+    let environment = &report.environments[0];
+    let mut findings = environment.findings.iter().filter(|finding| finding.introduced);
+    assert!(findings.clone().all(|finding| finding.row.is_some()), "{:#?}", environment.findings);
+    let under = |row: &str| {
+        let found = findings.clone().find(|finding| finding.row.as_deref() == Some(row));
+        found.expect("a finding under each").fingerprint.clone()
+    };
+    let rows = environment.opened.iter().map(|row| &row.fingerprint);
+    let pairs: Vec<(String, String)> = rows.map(|row| (row.clone(), under(row))).collect();
+    assert_eq!((pairs.len(), findings.by_ref().count()), (2, 2));
+    pairs
+}
+
+#[test]
+fn whoever_accepts_a_row_accepts_what_stands_under_it_and_nothing_else() {
+    let report = told_under_rows();
+    let pairs = rows_and_findings(&report);
+    let left = |gate: &Gate| -> (Vec<String>, Vec<String>) {
+        let names = |all: &[(String, String)]| all.iter().map(|(_, print)| print.clone()).collect();
+        (names(&gate.blocking), names(&gate.blocking_findings))
+    };
+    let gate = |waivers| judged(&report, waivers, FailOn::Any);
+    for (accepted, other) in [(0, 1), (1, 0)] {
+        let (row, finding) = &pairs[accepted];
+        let (other_row, other_finding) = &pairs[other];
+        let one = left(&gate(vec![waiver(row, None)]));
+        assert_eq!(one, (vec![other_row.clone()], vec![other_finding.clone()]));
+        // The other way round nothing is accepted but the finding itself.
+        let (rows, findings) = left(&gate(vec![waiver(finding, None)]));
+        assert_eq!((rows.len(), findings), (2, vec![other_finding.clone()]));
+    }
+    let both = |expires| pairs.iter().map(|(row, _)| waiver(row, expires)).collect::<Vec<_>>();
+    assert_eq!(gate(both(None)).verdict, GateVerdict::Pass);
+    assert_eq!(gate(both(Some("2027-01-31"))).verdict, GateVerdict::Pass);
+    let (rows, findings) = left(&gate(both(Some("2027-01-30"))));
+    assert_eq!((rows.len(), findings.len()), (2, 2), "its end takes both back");
+}
+
+#[test]
+fn a_finding_is_accepted_with_rows_only_where_all_that_its_lines_open_is() {
+    let mut report = told_under_rows();
+    let pairs = rows_and_findings(&report);
+    // The second row is opened by the lines of the first one's finding as well.
+    let cause = report.environments[0].opened[0].causes[0].clone();
+    report.environments[0].opened[1].causes.push(cause);
+    let blocked = |report: &Report, rows: &[usize]| -> bool {
+        let waivers = rows.iter().map(|row| waiver(&pairs[*row].0, None)).collect();
+        let gate = judged(report, waivers, FailOn::Any);
+        gate.blocking_findings.iter().any(|(_, print)| *print == pairs[0].1)
+    };
+    assert!(blocked(&report, &[0]) && blocked(&report, &[1]) && !blocked(&report, &[0, 1]));
+    // What has a place of its own in the review was not seen under the row.
+    let findings = report.environments[0].findings.iter_mut();
+    findings.for_each(|finding| finding.row = None);
+    assert!(blocked(&report, &[0, 1]));
+}

@@ -241,11 +241,11 @@ fn targets(case: &Case<'_>, beginning: &str) -> Vec<(String, Need)> {
     };
     for environment in &case.report.environments {
         for row in environment.opened.iter().filter(|row| row.fingerprint.starts_with(beginning)) {
-            add(&row.fingerprint, row.causes.iter().map(|c| c.location.file.clone()).collect());
+            add(&row.fingerprint, environment.edited_for(row));
         }
         let findings = environment.findings.iter().filter(|finding| finding.introduced);
         for finding in findings.filter(|finding| finding.fingerprint.starts_with(beginning)) {
-            add(&finding.fingerprint, BTreeSet::from([finding.location.file.clone()]));
+            add(&finding.fingerprint, environment.edited_for_finding(finding));
         }
     }
     for environment in &case.report.environments {

@@ -5,7 +5,7 @@ use super::paths::within;
 use super::program::Git;
 use super::revision::Revision;
 use crate::source::walk::{NOT_UTF8, escaped_bytes, is_manifest};
-use crate::source::{Error, charts};
+use crate::source::{Error, charts, leads_elsewhere};
 use crate::tree::SkippedFile;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -118,10 +118,22 @@ pub(super) fn of_revision(
         let (mode, id, path) = parse(record).ok_or_else(|| {
             git.failed("ls-tree", format!("unexpected line `{}`", escaped_bytes(record)).as_bytes())
         })?;
+        named(&revision.name, path)?;
         listing.add_within(limits, mode, id, path);
     }
     listing.add_parts(&BTreeSet::new());
     Ok(listing)
+}
+
+/// Refuses a path that leads elsewhere; whoever writes a tree may put any name into it.
+pub(super) fn named(revision: &str, path: &[u8]) -> Result<(), Error> {
+    match leads_elsewhere(path) {
+        None => Ok(()),
+        Some(name) => {
+            let (revision, name) = (revision.to_string(), escaped_bytes(name));
+            Err(Error::NoFileName { revision, name })
+        }
+    }
 }
 
 /// [`of_revision`], of a mirror.

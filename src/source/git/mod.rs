@@ -30,6 +30,7 @@ pub(super) use objects::Objects;
 use program::Git;
 use revision::Revision;
 use std::path::{Path, PathBuf};
+pub(super) use worktree::blob_id;
 
 /// Reads both sides of a range, of the repository at or around `repo`. Where `paths` are given, only
 /// what lies at or below them is looked at; they count from the root of the repository.

@@ -38,7 +38,7 @@ impl Objects {
     }
 
     /// The repository through the program.
-    pub(super) fn git(&self) -> &Git {
+    pub(in crate::source) fn git(&self) -> &Git {
         match self {
             Objects::Git(git) => git,
             Objects::Mirror(mirror) => mirror.git(),

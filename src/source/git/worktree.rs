@@ -1,6 +1,6 @@
 //! The working tree: what git tracks, and what is new and not ignored, as it is on disk.
 
-use super::listing::Listing;
+use super::listing::{Listing, named};
 use super::paths::within;
 use super::program::Git;
 use crate::source::charts;
@@ -34,6 +34,8 @@ pub(super) struct OnDisk {
     skipped: Vec<SkippedFile>,
     /// Each with where it is on disk.
     others: Vec<(String, PathBuf)>,
+    /// Links that play no part, which a commit does not have among its others either.
+    links: Vec<String>,
 }
 
 impl Disk {
@@ -44,6 +46,7 @@ impl Disk {
         paths.extend(on_disk.found.iter().map(|file| &*file.path));
         paths.extend(on_disk.skipped.iter().map(|file| file.path.as_str()));
         paths.extend(on_disk.others.iter().map(|(path, _)| path.as_str()));
+        paths.extend(on_disk.links.iter().map(String::as_str));
         paths
     }
 }
@@ -105,6 +108,8 @@ pub(super) fn list(git: &Git, limits: &[String]) -> Result<Disk, Error> {
     let mut lister =
         Lister { git: &git, top, real_top, directories: HashMap::new(), disk: Disk::default() };
     for (path, tracked) in paths {
+        // Another repository stands there as a directory.
+        named("the working tree", path.strip_suffix(b"/").unwrap_or(path))?;
         lister.add(path, &tracked);
     }
     let mut disk = lister.disk;
@@ -213,7 +218,7 @@ impl Lister<'_> {
                     let identity = link_target(&disk);
                     self.disk.on_disk.skipped.push(SkippedFile { identity, ..link });
                 }
-                None => self.disk.on_disk.others.push((path, disk)),
+                None => self.disk.on_disk.links.push(path),
             }
         } else if !is_manifest(&path) {
             let named = std::str::from_utf8(bytes).is_ok();
@@ -266,7 +271,7 @@ impl Lister<'_> {
 }
 
 /// The object id that the file's bytes have in this repository; no filter is run.
-fn blob_id(git: &Git, disk: &Path) -> Option<String> {
+pub(in crate::source) fn blob_id(git: &Git, disk: &Path) -> Option<String> {
     /// Hashing more takes longer than anybody waits; a sparse file can claim any size.
     const MOST: u64 = 1 << 30;
     let metadata = fs::symlink_metadata(disk).ok()?;

@@ -49,7 +49,7 @@ pub(super) type Tree = Arc<[Entry]>;
 
 /// Is this a name that no program gives a file, and that would lead elsewhere if it were believed?
 pub(super) fn leads_elsewhere(name: &[u8]) -> bool {
-    matches!(name, b"" | b"." | b"..") || name.contains(&b'/')
+    name.contains(&b'/') || crate::source::leads_elsewhere(name).is_some()
 }
 
 /// Reads a tree object; `None`: it is damaged.
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_no_tree_is_refused() {
-        for name in [&b""[..], b".", b"..", b"a/b", b"/etc/passwd"] {
+        for name in [&b""[..], b".", b"..", b"a/b", b"/etc/passwd", b".Git"] {
             assert!(leads_elsewhere(name), "{name:?}");
         }
         assert!(!leads_elsewhere(b"..."));
