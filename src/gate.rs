@@ -105,7 +105,7 @@ pub fn judge(
         }
         for finding in environment.findings.iter().filter(|finding| finding.introduced) {
             let counts = !waived(&mut gate, settings, &finding.fingerprint, today)
-                && !told_by_waived_rows(&gate, environment, finding);
+                && !told_by_waived_rows(&gate, environment, finding, settings);
             if counts && reaches(own.unwrap_or(findings_fail_on), finding.severity) {
                 gate.blocking_findings
                     .push((environment.name.clone(), finding.fingerprint.clone()));
@@ -133,10 +133,20 @@ pub fn judge_lint(lint: &Lint, fail_on: FailOn) -> GateVerdict {
 
 /// Does the finding stand under a row, and has somebody accepted every row that the same lines open? Whoever accepts a
 /// path accepts how it is written, as the review shows the one under the other. A finding with a place of its own has
-/// a fingerprint of its own.
-fn told_by_waived_rows(gate: &Gate, environment: &Environment, finding: &Finding) -> bool {
+/// a fingerprint of its own. And where a guardrail names whose word it needs, what others said of rows on the pull
+/// request is not that.
+fn told_by_waived_rows(
+    gate: &Gate,
+    environment: &Environment,
+    finding: &Finding,
+    settings: &Settings,
+) -> bool {
     let mut rows = environment.opened.iter().filter(|row| row.is_caused_in(&finding.location));
-    let waived = |row: &Row| gate.waived.iter().any(|(_, covered)| *covered == row.fingerprint);
+    let named = !named_approvers(settings, finding).is_empty();
+    let waived = |row: &Row| {
+        let mut waived = gate.waived.iter().filter(|(_, covered)| *covered == row.fingerprint);
+        waived.any(|(waiver, _)| waiver.given.is_none() || !named)
+    };
     let mut shown = environment.opened.iter();
     let shown = shown.any(|row| finding.row.as_ref() == Some(&row.fingerprint) && waived(row));
     shown && rows.all(waived)

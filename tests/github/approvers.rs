@@ -275,7 +275,8 @@ fn an_approving_review_of_this_head_is_such_a_word() {
     scene.github.add_to_team("shop/security", "carol");
     let before = scene.github.requests().len();
     assert!(!scene.passes());
-    assert_eq!(scene.questions(before), ["/repos/shop/manifests/pulls/1/reviews"]);
+    let who = "/repos/shop/manifests/collaborators/octocat/permission";
+    assert_eq!(scene.questions(before), [who, "/repos/shop/manifests/pulls/1/reviews"]);
     for (login, verdict, passes) in [
         ("octocat", "APPROVED", false),
         ("carol", "COMMENTED", false),

@@ -153,12 +153,13 @@ fn a_server_that_is_not_told_its_name_does_not_make_one_up() {
 /// A pull request that GitHub does not know yet, and a token that it does not know yet.
 #[test]
 fn a_server_of_githubs_that_lags_behind_is_waited_for() {
-    let house = House::new();
-    house.github.fault(When::is("GET", "/pulls/1"), Fault::Status(404));
-    house.github.fault(When::is("POST", "/check-runs"), Fault::Status(403));
-    let running = house.start();
-    house.expect_one_review("failure");
-    running.end();
+    for (method, path, status) in [("GET", "/pulls/1", 404), ("POST", "/check-runs", 403)] {
+        let house = House::new();
+        house.github.fault(When::is(method, path), Fault::Status(status));
+        let running = house.start();
+        house.expect_one_review("failure");
+        running.end();
+    }
 }
 
 /// The limit of an hour: nothing more is asked for, and the job is not lost.
