@@ -35,6 +35,11 @@ struct State {
     state: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Installation {
+    installation: i64,
+}
+
 /// The counters.
 pub struct Metrics {
     registry: Registry,
@@ -48,6 +53,8 @@ pub struct Metrics {
     pages: Family<Result, Counter>,
     depth: Family<State, Gauge>,
     age: Gauge<f64, std::sync::atomic::AtomicU64>,
+    remaining: Family<Installation, Gauge>,
+    paused: Gauge,
     mirrors: Gauge,
     mirror_bytes: Gauge,
     mirror_memory: Gauge,
@@ -68,6 +75,8 @@ impl Default for Metrics {
             pages: Family::default(),
             depth: Family::default(),
             age: Gauge::default(),
+            remaining: Family::default(),
+            paused: Gauge::default(),
             mirrors: Gauge::default(),
             mirror_bytes: Gauge::default(),
             mirror_memory: Gauge::default(),
@@ -96,7 +105,17 @@ impl Default for Metrics {
             "How long the oldest waiting job waits",
             metrics.age.clone(),
         );
+        registry.register(
+            "github_remaining_calls",
+            "Calls that an installation has left in the hour, as GitHub said last",
+            metrics.remaining.clone(),
+        );
         for (name, help, gauge) in [
+            (
+                "installations_paused",
+                "Installations that wait for GitHub's limits",
+                &metrics.paused,
+            ),
             ("mirrors", "Repositories that are kept on disk", &metrics.mirrors),
             ("mirror_bytes", "Disk that they take", &metrics.mirror_bytes),
             ("mirror_memory_bytes", "Memory of what was read of them", &metrics.mirror_memory),
@@ -149,6 +168,16 @@ impl Metrics {
             self.depth.get_or_create(&State { state }).set(count);
         }
         self.age.set(depth.age.as_secs_f64());
+    }
+
+    /// What an installation has left.
+    pub fn remaining(&self, installation: i64, calls: i64) {
+        self.remaining.get_or_create(&Installation { installation }).set(calls);
+    }
+
+    /// How many installations wait.
+    pub fn paused(&self, count: usize) {
+        self.paused.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// What is kept of repositories.

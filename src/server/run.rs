@@ -105,6 +105,7 @@ impl Server {
             queue: queue.clone(),
             identity: identity.clone(),
             mirrors,
+            metrics: metrics.clone(),
             options: options.clone(),
             pages,
         };

@@ -176,6 +176,7 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
         Ok(depth) => web.metrics.depth(&depth),
         Err(error) => tracing::warn!(%error, "could not count what waits"),
     }
+    web.metrics.paused(web.queue.paused());
     web.metrics.mirrors(&web.mirrors.figures());
     let kind =
         [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];

@@ -2,6 +2,7 @@
 
 use super::identity::{self, Identity};
 use super::job::{Job, Place, Task};
+use super::metrics::Metrics;
 use super::options::Options;
 use super::pages::Pages;
 use super::queue::{ATTEMPTS, Claimed, Pause, Queue};
@@ -64,6 +65,8 @@ pub struct Work {
     pub identity: Arc<Identity>,
     /// What was fetched of repositories before.
     pub mirrors: Arc<Mirrors>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// What is set.
     pub options: Arc<Options>,
     /// Where report pages are kept, if they are.
@@ -85,6 +88,7 @@ impl Work {
     /// Has an installation wait where little is left of its calls.
     fn plan(&self, place: &Place, client: &Client) {
         let Some(Budget { remaining, limit, renewed }) = client.budget() else { return };
+        self.metrics.remaining(place.installation, remaining);
         let pause = match () {
             () if remaining < RESERVE.min(limit / SHARE) => Pause::All,
             () if remaining < limit / SHARE => Pause::Background,

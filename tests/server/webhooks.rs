@@ -211,11 +211,15 @@ fn what_runs_it_is_told_how_it_is() {
         answer
     };
     assert!(get("/healthz").starts_with("HTTP/1.1 200"));
+    assert!(get("/readyz/webhooks").starts_with("HTTP/1.1 200"));
     assert!(get("/readyz").contains("ready; 0 jobs wait"), "{}", get("/readyz"));
     let metrics = get("/metrics");
     for line in [
         "netpol_review_reviews_total{result=\"widened\"} 1",
         "netpol_review_queue_jobs{state=\"waiting\"} 0",
+        "netpol_review_mirrors 1",
+        "netpol_review_installations_paused 0",
+        "netpol_review_github_remaining_calls{installation=\"77\"}",
         "# EOF",
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
