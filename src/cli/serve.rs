@@ -189,7 +189,7 @@ async fn dead(serve: &Serve) -> Result<u8, Failure> {
 fn logs(format: LogFormat) {
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("NETPOL_REVIEW_LOG").unwrap_or_else(|_| {
-            tracing_subscriber::EnvFilter::new("netpol_review=info,octocrab=off,warn")
+            tracing_subscriber::EnvFilter::new("netpol_review=info,audit=info,octocrab=off,warn")
         });
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
