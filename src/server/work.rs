@@ -194,8 +194,7 @@ impl Work {
             trusted_context: true,
         };
         let found = github::find(&event, client).await.map_err(by_run)?;
-        let earlier = self.queue.head(claimed, &found.head).await.map_err(by_queue)?;
-        let moved = earlier.as_ref().is_some_and(|earlier| *earlier != found.head);
+        let (earlier, moved) = self.queue.head(claimed, &found.head).await.map_err(by_queue)?;
         let inputs = Inputs {
             rendering: rendering.clone(),
             // A review that is tried again is the same one.

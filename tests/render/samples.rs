@@ -532,7 +532,7 @@ pub fn answer(allowed: bool) -> Answer {
 
 pub fn waiver() -> Waiver {
     Waiver {
-        fingerprint: "a1b2c3d4e5f6".into(),
+        fingerprint: "a1b2c3d4e5f60718293a4b5c6d7e8f90".into(),
         reason: "the namespace is going away".into(),
         expires: chrono::NaiveDate::from_ymd_opt(2026, 12, 31),
         by: Some("sam".into()),

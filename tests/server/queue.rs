@@ -320,20 +320,22 @@ fn what_this_process_has_forgotten_is_free_again() {
 fn a_head_that_came_back_is_a_new_one() {
     on_each(|url| async move {
         let queue = open(&url, "a").await;
-        for (guid, head, earlier, again) in [
+        for (guid, head, earlier, moved) in [
             ("g1", "one", None, false),
             ("g2", "one", Some("one"), false),
             ("g3", "two", Some("one"), true),
             ("g4", "one", Some("two"), true),
+            ("g5", "one", Some("one"), false),
         ] {
             accept(&queue, guid, pull(1, 7)).await;
             let claimed = claim(&queue).await.expect("a job");
             let noted = queue.head(&claimed, head).await.expect("noted");
-            assert_eq!(noted.as_deref(), earlier, "{guid}");
+            assert_eq!((noted.0.as_deref(), noted.1), (earlier, moved), "{guid}");
             // Also for the next try, that finds the head as it was noted.
             queue.hand_back(&claimed, Duration::ZERO).await.expect("handed back");
             let claimed = claim(&queue).await.expect("the same");
-            assert_eq!(claimed.job.again, again, "{guid}");
+            let noted = queue.head(&claimed, head).await.expect("noted");
+            assert_eq!((noted.0.as_deref(), noted.1), (Some(head), moved), "{guid}");
             queue.done(&claimed).await.expect("done");
         }
     });

@@ -148,6 +148,8 @@ impl Queue {
     /// The work is done. If somebody asked again meanwhile it is done once more.
     pub async fn done(&self, claimed: &Claimed) -> Result<()> {
         let failed = could_not("note that something is done");
+        // First, while the job is still ours.
+        self.settle(&claimed.key).await?;
         let gone =
             sqlx::query("DELETE FROM jobs WHERE key = $1 AND owner = $2 AND generation = $3")
                 .bind(&claimed.key)

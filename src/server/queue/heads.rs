@@ -9,36 +9,42 @@ const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
 
 impl Queue {
     /// Notes the head that a job is about now, before anything of it is begun on GitHub. The answer: the one that was noted
-    /// before. Where that is another, an older check of this head counts no more, for this try and for each that follows.
-    pub async fn head(&self, claimed: &Claimed, head: &str) -> Result<Option<String>> {
+    /// before; and whether checks of this head from earlier count no more, as there was another one since. That stays so
+    /// until the job is [`done`](Queue::done).
+    pub async fn head(&self, claimed: &Claimed, head: &str) -> Result<(Option<String>, bool)> {
         let failed = could_not("note what is reviewed");
-        let mut transaction = self.pool.begin().await.map_err(&failed)?;
         let row = sqlx::query("SELECT head FROM heads WHERE key = $1")
             .bind(&claimed.key)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&self.pool)
             .await
             .map_err(&failed)?;
         let earlier: Option<String> = row.map(|row| row.try_get(0)).transpose().map_err(&failed)?;
-        sqlx::query(
-            "INSERT INTO heads (key, head, noted) VALUES ($1, $2, $3)
-             ON CONFLICT (key) DO UPDATE SET head = excluded.head, noted = excluded.noted",
+        let row = sqlx::query(
+            "INSERT INTO heads (key, head, moved, noted) VALUES ($1, $2, 0, $3)
+             ON CONFLICT (key) DO UPDATE SET
+                moved = CASE WHEN heads.head = excluded.head THEN heads.moved ELSE 1 END,
+                head = excluded.head,
+                noted = excluded.noted
+             RETURNING moved",
         )
         .bind(&claimed.key)
         .bind(head)
         .bind(now())
-        .execute(&mut *transaction)
+        .fetch_one(&self.pool)
         .await
         .map_err(&failed)?;
-        if earlier.as_ref().is_some_and(|earlier| earlier != head) {
-            sqlx::query("UPDATE jobs SET again = 1 WHERE key = $1 AND owner = $2")
-                .bind(&claimed.key)
-                .bind(&self.me)
-                .execute(&mut *transaction)
-                .await
-                .map_err(&failed)?;
-        }
-        transaction.commit().await.map_err(failed)?;
-        Ok(earlier)
+        let moved: i64 = row.try_get(0).map_err(failed)?;
+        Ok((earlier, moved != 0))
+    }
+
+    /// What was noted of a job's head is done with.
+    pub(super) async fn settle(&self, key: &str) -> Result<()> {
+        sqlx::query("UPDATE heads SET moved = 0 WHERE key = $1 AND moved <> 0")
+            .bind(key)
+            .execute(&self.pool)
+            .await
+            .map_err(could_not("note that a head was reviewed"))?;
+        Ok(())
     }
 
     /// Forgets heads that nobody asked for in a long time.

@@ -59,11 +59,13 @@ CREATE TABLE secrets (
 );
 ";
 
-/// The head that was reviewed last, or was to be, of each job; and when something was begun that one server does for all.
+/// The head that was reviewed last, or is to be, of each job; it `moved` there from another one and its review is not done.
+/// And when something was begun that one server does for all.
 const HEADS: &str = "
 CREATE TABLE heads (
     key TEXT PRIMARY KEY NOT NULL,
     head TEXT NOT NULL,
+    moved BIGINT NOT NULL,
     noted BIGINT NOT NULL
 );
 CREATE INDEX heads_by_age ON heads (noted);
