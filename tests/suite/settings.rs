@@ -35,7 +35,7 @@ approvers:
   author: false
 waivers:
   # The first one.
-  - fingerprint: 0123456789AB
+  - fingerprint: 0123456789ABCDEF0123456789ABCDEF
     reason: the partner's scanner
     expires: 2027-01-31
     by: ada

@@ -377,7 +377,7 @@ mod tests {
                 "waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason \"it's ok\"",
                 waived("it's ok", None),
             ),
-            ("WAIVE `5F0C1D2E3A4B` --reason known", waived("known", None)),
+            ("WAIVE `5F0C1D2E3A4B5C6D7E8F9A0B1C2D3E4F` --reason known", waived("known", None)),
             ("waive --reason=\"a b\" 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f", waived("a b", None)),
             ("waive 5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f --reason “so said” ", waived("so said", None)),
             (

@@ -146,9 +146,9 @@ mod tests {
     #[test]
     fn the_last_word_counts() {
         let now = "2026-06-01T12:00:00Z";
-        let waive = "waive aaaaaaaaaaaa --reason x";
-        let long = "waive aaaaaaaaaaaabbbb --reason y";
-        let other = "waive cccccccccccc --reason z";
+        let waive = "waive aaaaaaaaaaaa00000000000000000000 --reason x";
+        let long = "waive aaaaaaaaaaaabbbbbbbbbbbbbbbbbbbb --reason y";
+        let other = "waive cccccccccccccccccccccccccccccccc --reason z";
         let back = "unwaive aaaaaaaaaaaa";
         for (lines, fates) in [
             (&[("a", waive, true)][..], &["in force: x"][..]),
@@ -175,8 +175,8 @@ mod tests {
 
     #[test]
     fn ends() {
-        let hours = "waive aaaaaaaaaaaa --expires 12h --reason x";
-        let day = "waive aaaaaaaaaaaa --expires 2026-06-02 --reason x";
+        let hours = "waive aaaaaaaaaaaa00000000000000000000 --expires 12h --reason x";
+        let day = "waive aaaaaaaaaaaa00000000000000000000 --expires 2026-06-02 --reason x";
         for (line, now, fate) in [
             (hours, "2026-06-01T21:59:59Z", "in force: x"),
             (hours, "2026-06-01T22:00:00Z", "ended 2026-06-01 22:00 UTC"),

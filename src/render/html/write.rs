@@ -24,7 +24,7 @@ pub fn name(text: &str) -> Markup {
 
 /// What stands between backticks is set apart, where each has its other one.
 fn quoted(text: &str, write: impl Fn(&str) -> Markup) -> Markup {
-    let paired = text.matches('`').count() % 2 == 0;
+    let paired = text.matches('`').count().is_multiple_of(2);
     html! {
         @if paired {
             @for (index, part) in text.split('`').enumerate() {
