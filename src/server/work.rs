@@ -89,12 +89,12 @@ impl Work {
     fn plan(&self, place: &Place, client: &Client) {
         let Some(Budget { remaining, limit, renewed }) = client.budget() else { return };
         self.metrics.remaining(place.installation, remaining);
-        let pause = match () {
-            () if remaining < RESERVE.min(limit / SHARE) => Pause::All,
-            () if remaining < limit / SHARE => Pause::Background,
-            () => return,
-        };
-        self.queue.pause(place.installation, pause, renewed);
+        let share = limit / SHARE;
+        if remaining < share {
+            let all = remaining < RESERVE.min(share);
+            let pause = if all { Pause::All } else { Pause::Background };
+            self.queue.pause(place.installation, pause, renewed);
+        }
     }
 
     async fn tried(&self, claimed: &Claimed) -> Result<Ended, Failure> {

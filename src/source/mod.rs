@@ -9,6 +9,7 @@
 //! a word: what it does not read is in [`Tree::skipped`].
 
 mod charts;
+mod alone;
 pub mod directory;
 mod error;
 pub mod git;
@@ -18,6 +19,7 @@ mod read;
 mod share;
 mod walk;
 
+pub(crate) use alone::alone;
 pub(crate) use error::io_reason;
 pub use error::{Error, NoSuchRevision};
 pub use others::{AllFiles, Others, Unread};

@@ -112,12 +112,10 @@ fn what_was_begun_of_a_pull_request_that_closed_is_concluded() {
 #[test]
 fn a_failure_for_the_sake_of_another_ends_with_it() {
     let house = House::new();
-    house.world.git(&["branch", "lenient", "feature"]);
     let running = house.start();
     house.expect_one_review("failure");
     let head = house.head();
-    let pull = Pull { number: 2, base: "lenient".into(), ..Pull::default() };
-    house.github.open_pull(REPOSITORY, pull);
+    house.open_mild_twin();
     house.github.send(&house.github.pull_event(REPOSITORY, 2, "opened"));
     until_concluded(&house, &head, 2, "failure");
     let title = newest(&house, &head, 2).map(|(_, title)| title).unwrap_or_default();

@@ -111,6 +111,13 @@ impl House {
         Running { server: Some(server), runtime: self.runtime.clone() }
     }
 
+    /// Makes a second pull request of the same head, to a branch to which it brings nothing new.
+    pub fn open_mild_twin(&self) {
+        self.world.git(&["branch", "lenient", "feature"]);
+        let pull = Pull { number: 2, base: "lenient".into(), ..Pull::default() };
+        self.github.open_pull(REPOSITORY, pull);
+    }
+
     /// Waits for something.
     pub fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let begun = Instant::now();

@@ -149,7 +149,7 @@ fn two_replicas_that_are_killed_at_random_lose_nothing_and_do_nothing_twice() {
     for replica in &mut replicas {
         replica.start(&house, &database);
     }
-    // Each opens something now and so has a comment, which it keeps; one that opened nothing from the first review on has none.
+    // Everything was reviewed once before anything is killed.
     expect_all_reviewed(&house, PULLS);
     let mut numbers = Numbers(4711);
     let begun = Instant::now();

@@ -1,7 +1,7 @@
 //! From a webhook to what stands on GitHub.
 
 use crate::house::{APP, House, INSTALLATION, REPOSITORY, commit};
-use crate::server::{Fault, Pull, When};
+use crate::server::{Fault, When};
 use crate::world::WEB;
 
 #[test]
@@ -185,13 +185,9 @@ fn a_limit_is_waited_for_without_asking() {
 #[test]
 fn a_second_pull_request_with_the_same_head_does_not_undo_a_failure() {
     let house = House::new();
-    // To this branch the same head brings nothing new.
-    house.world.git(&["branch", "lenient", "feature"]);
     let running = house.start();
     house.expect_one_review("failure");
-    house
-        .github
-        .open_pull(REPOSITORY, Pull { number: 2, base: "lenient".into(), ..Pull::default() });
+    house.open_mild_twin();
     house.github.send(&house.github.pull_event(REPOSITORY, 2, "opened"));
     let head = house.head();
     house.until("both are concluded", || house.concluded(&head).len() == 2);
@@ -213,11 +209,8 @@ fn a_second_pull_request_with_the_same_head_does_not_undo_a_failure() {
 #[test]
 fn a_failure_reaches_the_other_pull_requests_with_its_head() {
     let house = House::new();
-    house.world.git(&["branch", "lenient", "feature"]);
     house.github.edit_pull(REPOSITORY, 1, |pull| pull.closed = true);
-    house
-        .github
-        .open_pull(REPOSITORY, Pull { number: 2, base: "lenient".into(), ..Pull::default() });
+    house.open_mild_twin();
     let running = house.start();
     let head = house.head();
     house.until("the mild one is concluded", || house.concluded(&head).len() == 1);

@@ -177,7 +177,7 @@ impl Queue {
     pub async fn failed(&self, claimed: &Claimed, error: &str) -> Result<bool> {
         let again = claimed.attempt < ATTEMPTS;
         if !again {
-            self.bury_held(claimed, error).await?;
+            self.bury(&claimed.key, error).await?;
             return Ok(false);
         }
         let doubled =
@@ -213,11 +213,7 @@ impl Queue {
         Ok(())
     }
 
-    /// The work can never be done.
-    pub async fn bury_held(&self, claimed: &Claimed, error: &str) -> Result<()> {
-        self.bury(&claimed.key, error).await
-    }
-
+    /// The work is not tried any more.
     async fn bury(&self, key: &str, error: &str) -> Result<()> {
         sqlx::query(
             "UPDATE jobs SET owner = NULL, dead = 1, error = $1 WHERE key = $2 AND owner = $3",

@@ -23,6 +23,7 @@ pub use pause::Pause;
 pub use replicas::Life;
 
 use super::job::{Job, Place, Task};
+use crate::source::alone;
 use sqlx::AnyPool;
 use sqlx::any::{AnyPoolOptions, AnyRow, install_default_drivers};
 use sqlx::{Executor, Row};
@@ -45,10 +46,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(65 * 60);
 
 /// How long deliveries are remembered. GitHub sends one again for three days at most.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// How often, and after what time each, a database's lock is tried.
-const LOCK_TRIES: u32 = 20;
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The database could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -124,19 +121,16 @@ fn path(url: &str) -> Option<PathBuf> {
 async fn locked(path: &Path) -> Result<File> {
     let what = "take the queue's database for this server alone";
     let name = path.with_extension("lock");
-    let file = File::create(&name)
-        .map_err(|error| could_not(what)(format!("`{}`: {error}", name.display())))?;
-    // Whoever had it is gone at once, but for a program that it was just about to start: until that runs, it has a copy.
-    for _ in 0..LOCK_TRIES {
-        if file.try_lock().is_ok() {
-            return Ok(file);
-        }
-        tokio::time::sleep(LOCK_PAUSE).await;
-    }
-    Err(could_not(what)(format!(
-        "another server uses `{}`\n  try: another file, or PostgreSQL for several servers",
-        path.display()
-    )))
+    let shown = name.display().to_string();
+    let taken = tokio::task::spawn_blocking(move || alone(&name)).await;
+    let taken = taken.map_err(could_not(what))?;
+    let taken = taken.map_err(|error| could_not(what)(format!("`{shown}`: {error}")))?;
+    taken.ok_or_else(|| {
+        could_not(what)(format!(
+            "another server uses `{}`\n  try: another file, or PostgreSQL for several servers",
+            path.display()
+        ))
+    })
 }
 
 async fn connect(url: &str, make: bool) -> Result<AnyPool> {

@@ -19,7 +19,7 @@ pub(super) use trees::Mode;
 
 use super::fetching::Remote;
 use super::repository::Repository;
-use crate::source::Error;
+use crate::source::{Error, alone};
 use crate::tree::Content;
 use copy::Mirror;
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -27,12 +27,12 @@ use quick_cache::{UnitWeighter, Weighter};
 use rustc_hash::{FxBuildHasher, FxHashSet};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 /// How much mirrors may use.
 #[derive(Clone, Copy, Debug)]
@@ -113,9 +113,6 @@ type Seen = Arc<Mutex<FxHashSet<Id>>>;
 /// Of how many mirrors it is remembered what they were seen to have.
 const MOST_SEEN: usize = 64;
 
-/// How long a folder that somebody has is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// The file that says whose the folder is.
 const LOCK: &str = "lock";
 
@@ -132,22 +129,9 @@ impl Mirrors {
     pub fn open(folder: &Path, bounds: Bounds) -> Result<Arc<Self>, Error> {
         let unusable = |source| Error::Unreadable { path: folder.to_path_buf(), source };
         private(folder).map_err(unusable)?;
-        let file = File::options().create(true).truncate(false).write(true).open(folder.join(LOCK));
-        let file = file.map_err(unusable)?;
-        // A process that was just ended may have handed the lock to a child that is about to end.
-        let since = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
-                    std::thread::sleep(PATIENCE / 20);
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(Error::InUse { path: folder.to_path_buf() });
-                }
-                Err(TryLockError::Error(error)) => return Err(unusable(error)),
-            }
-        }
+        let Some(lock) = alone(&folder.join(LOCK)).map_err(unusable)? else {
+            return Err(Error::InUse { path: folder.to_path_buf() });
+        };
         let mirrors = Self {
             folder: folder.to_path_buf(),
             bounds,
@@ -163,7 +147,7 @@ impl Mirrors {
                 FxBuildHasher,
                 Default::default(),
             ),
-            _lock: file,
+            _lock: lock,
         };
         mirrors.adopt().map_err(unusable)?;
         mirrors.make_room();
