@@ -252,7 +252,8 @@ fn options(serve: &Serve) -> Result<Options, Failure> {
         grace: Duration::from_secs(serve.grace),
         beat: Duration::from_secs(serve.lease) / 6,
         silent: Duration::from_secs(serve.lease),
-        pause: Duration::from_secs(1),
+        // Somebody waits for a check.
+        pause: Duration::from_millis(if serve.check_config { 50 } else { 1000 }),
     })
 }
 

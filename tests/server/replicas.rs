@@ -42,22 +42,32 @@ impl Replica {
 
     /// Starts it with a log in this format.
     pub fn start_with(&mut self, house: &House, database: &str, format: &str, log: Stdio) {
+        let mut command = self.command(house, database, house.github.url());
+        command.args(["--log-format", format]).stderr(log);
+        self.spawn(command);
+    }
+
+    /// A server of a GitHub at this address, not yet started.
+    pub fn command(&self, house: &House, database: &str, github: &str) -> Command {
         let key = house.folder.path().join("key.pem");
         std::fs::write(&key, &keys()[0].private_pem).expect("a file");
-        let child = Command::new(env!("CARGO_BIN_EXE_netpol-review"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-review"));
+        command
             .arg("serve")
             .args(["--app-id", &APP.to_string()])
             .arg("--private-key-file")
             .arg(&key)
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
-            .args(["--database", database, "--github-url", house.github.url()])
+            .args(["--database", database, "--github-url", github])
             .args(["--workers", "4", "--per-installation", "4", "--mirrors"])
             .arg(house.folder.path().join(format!("mirrors-{}", self.port)))
-            .args(["--lease", "4", "--reconcile", "10", "--log-format", format])
-            .env("NETPOL_REVIEW_WEBHOOK_SECRET", SECRET)
-            .stderr(log)
-            .spawn();
-        self.child = Some(child.expect("the program runs"));
+            .args(["--lease", "4", "--reconcile", "10"])
+            .env("NETPOL_REVIEW_WEBHOOK_SECRET", SECRET);
+        command
+    }
+
+    pub fn spawn(&mut self, mut command: Command) {
+        self.child = Some(command.spawn().expect("the program runs"));
         self.killed = None;
     }
 

@@ -56,6 +56,10 @@ pub(super) fn command(git: &Git, remote: &Remote, settings: &[(&str, &str)]) -> 
         ("http.lowSpeedTime", "60".into()),
     ];
     all.extend(settings.iter().map(|(key, value)| (*key, value.to_string())));
+    // The authorities that everything else here believes.
+    if let (Ok(file), None) = (std::env::var("SSL_CERT_FILE"), std::env::var_os("GIT_SSL_CAINFO")) {
+        all.push(("http.sslCAInfo", file));
+    }
     if let Some(token) = &remote.token {
         let pair = format!("x-access-token:{}", token.expose_secret());
         all.push(("http.extraHeader", format!("Authorization: Basic {}", STANDARD.encode(pair))));
