@@ -21,4 +21,5 @@ mod postgres;
 mod queue;
 mod replicas;
 mod reviews;
+mod traces;
 mod webhooks;
