@@ -78,6 +78,26 @@ pub struct Source {
     pub changed: bool,
 }
 
+/// Does the file's name say that it holds manifests? `.yaml`, `.yml` or `.json`, in any letter case:
+/// `kubectl` reads them in lower case only, but a file left out unseen is worse than one too many. And
+/// `Kustomization`, the one of kustomize's three names that has no extension.
+pub fn is_manifest(name: &str) -> bool {
+    if name.rsplit('/').next() == Some("Kustomization") {
+        return true;
+    }
+    let Some((stem, extension)) = name.rsplit_once('.') else {
+        return false;
+    };
+    !stem.is_empty()
+        && ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// True iff a file is a kustomization by its name.
+pub fn is_kustomization(path: &str) -> bool {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
+}
+
 /// Files that are read on demand, whatever their names: what tools build from.
 pub trait Files {
     /// The bytes of a regular file, if there is one and it can be read.
@@ -86,6 +106,15 @@ pub trait Files {
     fn is_file(&self, path: &str) -> bool;
     /// The paths of all regular files below a directory, in order; "" is the root.
     fn below(&self, directory: &str) -> Vec<Arc<str>>;
+    /// What identifies what stands at a path, or on the way to it, and is not read: a link with what it leads to,
+    /// another repository. `None`: nothing does.
+    fn unread(&self, _path: &str) -> Option<String> {
+        None
+    }
+    /// The paths below a directory of what is not read, in order.
+    fn unread_below(&self, _directory: &str) -> Vec<Arc<str>> {
+        Vec::new()
+    }
     /// Is there a regular file below a directory?
     fn is_directory(&self, directory: &str) -> bool {
         !self.below(directory).is_empty()
@@ -269,8 +298,8 @@ pub struct SkippedFile {
     /// What identifies the content that was not read (a link's target, an object id, a size), so
     /// that a change of it is noticed. Equal on both sides means unchanged.
     pub identity: String,
-    /// The file of the tree that it leads to, if it is a link to one: what that holds is no part of the identity
-    /// as long as it is read under its own name.
+    /// The file of the tree that it leads to, or the directory, if it is a link to one: what that holds is no part of
+    /// the identity as long as it is read under its own name.
     pub leads_to: Option<String>,
 }
 
@@ -310,6 +339,14 @@ impl Tree {
         self.inventory.extend(inventory);
     }
 
+    /// The manifests that a link leads to, by path.
+    pub fn led_to(&self, link: &SkippedFile) -> BTreeMap<&Arc<str>, &Content> {
+        let Some(target) = &link.leads_to else { return BTreeMap::new() };
+        let file = self.files.get_key_value(target.as_str());
+        let inside = below(&self.files, target).filter_map(|path| self.files.get_key_value(path));
+        file.into_iter().chain(inside).collect()
+    }
+
     /// Takes a file out that is no manifest, whatever its name.
     pub fn leave_out(&mut self, path: &str) {
         self.files.remove(path);
@@ -332,6 +369,34 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn manifests_by_name() {
+        for name in [
+            "a.yaml",
+            "a/b.yml",
+            "x.json",
+            "X.YAML",
+            "a.b.yaml",
+            "Kustomization",
+            "a/Kustomization",
+        ] {
+            assert!(is_manifest(name), "{name}");
+        }
+        for name in [
+            "a.yaml.tpl",
+            "yaml",
+            ".yaml",
+            "a.yam",
+            "README.md",
+            "a.yaml~",
+            "",
+            "kustomization",
+            "a.Kustomization",
+        ] {
+            assert!(!is_manifest(name), "{name}");
+        }
+    }
 
     #[test]
     fn notes_are_kept_with_what_lasts() {

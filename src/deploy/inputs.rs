@@ -4,10 +4,9 @@
 
 use super::{Build, Release, Unit, Values};
 use crate::parse::{
-    Affects, Node, Problem, Sort, Unreadable, Value, digest, directory, is_kustomization,
-    manifests, resolve,
+    Affects, Node, Problem, Sort, Unreadable, Value, digest, directory, manifests, resolve,
 };
-use crate::tree::{Files, Tree};
+use crate::tree::{Files, Tree, is_kustomization, is_manifest};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -29,22 +28,62 @@ pub struct Inputs {
     pub refusals: Vec<Problem>,
     /// Charts from elsewhere in the repository that go into `charts/` of others: from, to.
     pub copies: Vec<(String, String)>,
+    /// Files that shape what others become (kustomizations, patches, configuration), and those that are no manifests
+    /// by their names.
+    shaping: BTreeSet<Arc<str>>,
 }
 
-/// What a unit is built from. `trusted`: remote parts and plugins are let be.
+impl Inputs {
+    /// What decides what becomes of the unit's objects, apart from the objects that are read where nothing is built.
+    pub fn shaping(&self, unit: &Unit) -> &BTreeSet<Arc<str>> {
+        match &unit.build {
+            Build::Helm(_) => &self.files,
+            _ => &self.shaping,
+        }
+    }
+
+    /// What is refused changes with whatever would shape it, and not with comments or what only stands beside it. Of a
+    /// chart that is everything it is made of. To be asked once, when all refusals are known.
+    pub fn tell_apart(&mut self, unit: &Unit, files: &dyn Files) {
+        if self.refusals.is_empty() {
+            return;
+        }
+        let mut all = match &unit.build {
+            Build::Kustomize { directory, overlay } => {
+                let mut fields = overlay.fields.clone();
+                PLAYS_NO_PART.iter().for_each(|key| drop(fields.remove(*key)));
+                format!("{directory}\0{fields:?}\0{:?}\0", unit.namespace)
+            }
+            build => format!("{build:?}\0{:?}\0", unit.namespace),
+        };
+        for path in self.shaping(unit).iter().filter(|path| !path.ends_with(".md")) {
+            let meaning = match files.read(path) {
+                Some(content) => meaning(path, content.bytes()),
+                None => files.unread(path).map_or(0, |unread| digest(unread.as_bytes())),
+            };
+            all.push_str(&format!("{path}\0{meaning:x}\0"));
+        }
+        let all = digest(all.as_bytes());
+        for problem in &mut self.refusals {
+            problem.identity = problem.identity.rotate_left(1) ^ all;
+        }
+    }
+}
+
+/// What a unit is built from. `trusted`: remote parts and plugins are let be. Its refusals are still to be told apart.
 pub fn inputs(unit: &Unit, files: &dyn Files, trusted: bool) -> Inputs {
-    let (found, seen, shaping) = Default::default();
-    let mut walk = Walk { files, trusted, found, seen, shaping };
+    let (found, seen) = Default::default();
+    let mut walk = Walk { files, trusted, found, seen };
     match &unit.build {
         Build::Plain(plain) => walk.found.files = plain.files(files).into_iter().collect(),
         Build::Kustomize { directory, overlay } => {
-            match kustomization(directory, files) {
-                Some(_) => walk.directory(directory, false),
-                None => {
+            match has_kustomization(directory, files) {
+                true => walk.directory(directory, false),
+                false => {
                     for resource in generated(directory, files) {
-                        match kustomization(&resource, files) {
-                            Some(_) => walk.directory(&resource, false),
-                            None => drop(walk.found.files.insert(resource.into())),
+                        match has_kustomization(&resource, files) {
+                            true => walk.directory(&resource, false),
+                            false => drop(walk.found.files.insert(resource.into())),
                         }
                     }
                 }
@@ -56,13 +95,23 @@ pub fn inputs(unit: &Unit, files: &dyn Files, trusted: bool) -> Inputs {
         }
         Build::Helm(release) => walk.release(release),
     }
-    walk.tell_apart(unit);
     walk.found
 }
 
 /// The kustomization file of a directory.
 pub fn kustomization(directory: &str, files: &dyn Files) -> Option<String> {
     KUSTOMIZATIONS.iter().map(|name| beside(directory, name)).find(|path| files.is_file(path))
+}
+
+/// The kustomization file of a directory that is not read, a link say.
+fn unread_kustomization(directory: &str, files: &dyn Files) -> Option<String> {
+    let mut paths = KUSTOMIZATIONS.iter().map(|name| beside(directory, name));
+    paths.find(|path| files.unread(path).is_some())
+}
+
+/// Does a directory have a kustomization, read or not?
+fn has_kustomization(directory: &str, files: &dyn Files) -> bool {
+    kustomization(directory, files).or_else(|| unread_kustomization(directory, files)).is_some()
 }
 
 /// A path below a directory; "" is the root.
@@ -97,7 +146,7 @@ pub fn generated(directory: &str, files: &dyn Files) -> Vec<String> {
             let mut around =
                 ends.filter_map(|end| path.get(..end)).map(|at| at.trim_start_matches('/'));
             around
-                .find(|at| at.len() > directory.len() && kustomization(at, files).is_some())
+                .find(|at| at.len() > directory.len() && has_kustomization(at, files))
                 .map(str::to_string)
         };
         match around(&path) {
@@ -117,36 +166,15 @@ struct Walk<'a> {
     found: Inputs,
     /// Directories that were walked; each once, whatever includes it.
     seen: BTreeSet<(String, bool)>,
-    /// Files that shape what others become: kustomizations, patches, configuration.
-    shaping: BTreeSet<Arc<str>>,
 }
 
 impl Walk<'_> {
-    /// What is refused changes with whatever would shape it, and not with comments or what only stands beside it. Of a
-    /// chart that is everything it is made of.
-    fn tell_apart(&mut self, unit: &Unit) {
-        if self.found.refusals.is_empty() {
-            return;
-        }
-        let mut all = match &unit.build {
-            Build::Kustomize { directory, overlay } => {
-                let mut fields = overlay.fields.clone();
-                PLAYS_NO_PART.iter().for_each(|key| drop(fields.remove(*key)));
-                format!("{directory}\0{fields:?}\0{:?}\0", unit.namespace)
-            }
-            build => format!("{build:?}\0{:?}\0", unit.namespace),
-        };
-        let shaping = match &unit.build {
-            Build::Helm(_) => &self.found.files,
-            _ => &self.shaping,
-        };
-        for path in shaping.iter().filter(|path| !path.ends_with(".md")) {
-            let meaning = self.files.read(path).map_or(0, |content| meaning(path, content.bytes()));
-            all.push_str(&format!("{path}\0{meaning:x}\0"));
-        }
-        let all = digest(all.as_bytes());
-        for problem in &mut self.found.refusals {
-            problem.identity = problem.identity.rotate_left(1) ^ all;
+    /// [`Walk::refuse`], where `path` is missing: what stands there and is not read may change.
+    fn missing(&mut self, file: &str, line: u32, reason: String, path: &str) {
+        self.refuse(file, line, reason);
+        let unread = self.files.unread(path);
+        if let (Some(unread), Some(problem)) = (unread, self.found.refusals.last_mut()) {
+            problem.identity = problem.identity.rotate_left(1) ^ digest(unread.as_bytes());
         }
     }
 
@@ -169,9 +197,14 @@ impl Walk<'_> {
         if !self.seen.insert((at.to_string(), plugins)) {
             return;
         }
-        let Some(path) = kustomization(at, self.files) else { return };
+        let Some(path) = kustomization(at, self.files) else {
+            let Some(path) = unread_kustomization(at, self.files) else { return };
+            let reason = "it is not read, and nothing is built of its directory without it; put the file itself \
+                          there, or name another directory";
+            return self.missing(&path, 1, reason.to_string(), &path);
+        };
         self.found.files.insert(path.as_str().into());
-        self.shaping.insert(path.as_str().into());
+        self.found.shaping.insert(path.as_str().into());
         let Some(content) = self.files.read(&path) else { return };
         let mut documents = manifests(content.bytes()).into_iter();
         let node = match (documents.next(), documents.next()) {
@@ -261,12 +294,13 @@ impl Walk<'_> {
             let lists = ["additionalValuesFiles"].iter().filter_map(|key| chart.get(key));
             let values = lists.flat_map(Node::items).chain(chart.get("valuesFile"));
             for file in values.filter_map(Node::text).filter_map(|file| resolve(path, file)) {
-                self.shaping.insert(file.into());
+                self.found.shaping.insert(file.into());
             }
             let name = chart.text_at(&["name"]).unwrap_or_default();
             let home = chart.text_at(&["chartHome"]).or(home).unwrap_or("charts");
             if let Some(at) = resolve(path, &beside(home, name)) {
-                self.shaping.extend(self.files.below(&at));
+                self.found.shaping.extend(self.files.below(&at));
+                self.found.shaping.extend(self.files.unread_below(&at));
             }
         }
     }
@@ -279,8 +313,10 @@ impl Walk<'_> {
             if self.files.is_file(local) {
                 self.found.files.insert(local.as_str().into());
                 let is_object = ["resources", "bases", "configMapGenerator", "secretGenerator"];
-                if plugins || !is_object.contains(&field) {
-                    self.shaping.insert(local.as_str().into());
+                // What has another name is not read where nothing is built of it.
+                let unnamed = ["resources", "bases"].contains(&field) && !is_manifest(local);
+                if plugins || unnamed || !is_object.contains(&field) {
+                    self.found.shaping.insert(local.as_str().into());
                 }
                 if plugins && let Some(content) = self.files.read(local) {
                     self.plugin(local, 1, content.bytes());
@@ -304,12 +340,17 @@ impl Walk<'_> {
                 "`{field}` names `{written}`, which is not here, or is a link; correct the path"
             ),
         };
-        self.refuse(path, item.start_line, reason);
+        let Some(local) = local else { return self.refuse(path, item.start_line, reason) };
+        self.missing(path, item.start_line, reason, &local);
         // Where the kustomization of a directory is a link, what it links to may be beside it.
-        let beside = local.map(|local| self.files.below(&local)).unwrap_or_default();
+        let unread =
+            self.files.unread_below(&local).into_iter().filter_map(|at| self.files.unread(&at));
+        let unread: Vec<u128> = unread.map(|unread| digest(unread.as_bytes())).collect();
+        let beside = self.files.below(&local).into_iter().filter_map(|path| self.files.read(&path));
+        let beside = beside.map(|content| digest(content.bytes()));
         if let Some(problem) = self.found.refusals.last_mut() {
-            for file in beside.iter().filter_map(|path| self.files.read(path)) {
-                problem.identity = problem.identity.rotate_left(1) ^ digest(file.bytes());
+            for one in beside.chain(unread) {
+                problem.identity = problem.identity.rotate_left(1) ^ one;
             }
         }
     }
@@ -345,13 +386,11 @@ impl Walk<'_> {
             let Values::File { path, optional } = values else { continue };
             if self.files.is_file(path) {
                 self.found.files.insert(path.as_str().into());
-            } else if !optional {
+            } else if !optional || self.files.unread(path).is_some() {
                 let chart = beside(&release.chart, "Chart.yaml");
-                self.refuse(
-                    &chart,
-                    1,
-                    format!("its values `{path}` are not here; correct the path"),
-                );
+                let reason =
+                    format!("its values `{path}` are not here, or are a link; correct the path");
+                self.missing(&chart, 1, reason, path);
             }
         }
     }
@@ -363,6 +402,7 @@ impl Walk<'_> {
             return;
         }
         self.found.files.extend(self.files.below(at));
+        self.found.files.extend(self.files.unread_below(at));
         for name in ["Chart.yaml", "requirements.yaml"] {
             let file = beside(at, name);
             let Some(content) = self.files.read(&file) else { continue };
@@ -372,7 +412,7 @@ impl Walk<'_> {
             }
         }
         if !self.files.is_file(&own) {
-            self.refuse(&own, 1, "it is not here, so there is no chart".to_string());
+            self.missing(&own, 1, "it is not here, so there is no chart".to_string(), &own);
         }
     }
 
@@ -444,7 +484,7 @@ fn is_remote(path: &str) -> bool {
 
 /// The directory of every kustomization of a tree, with its path, in order.
 pub fn kustomizations(tree: &Tree) -> Vec<(String, Arc<str>)> {
-    let files = tree.files.keys().filter(|path| crate::parse::is_kustomization(path));
+    let files = tree.files.keys().filter(|path| is_kustomization(path));
     files.map(|path| (directory(path).to_string(), path.clone())).collect()
 }
 

@@ -85,13 +85,16 @@ impl<'a> Known<'a> {
         if let Some(known) = self.digests.borrow().get(path) {
             return *known;
         }
-        let paths = match files.is_file(path) {
+        let paths = match files.is_file(path) || files.unread(path).is_some() {
             true => vec![path.into()],
-            false => files.below(path),
+            false => [files.below(path), files.unread_below(path)].concat(),
         };
         let mut all = String::new();
         for path in paths.iter().filter(|path| !path.ends_with(".md")) {
-            let content = files.read(path).map_or(0, |content| digest(content.bytes()));
+            let content = match files.read(path) {
+                Some(content) => digest(content.bytes()),
+                None => files.unread(path).map_or(0, |unread| digest(unread.as_bytes())),
+            };
             all.push_str(&format!("{path}\0{content:x}\0"));
         }
         let found = (!all.is_empty()).then(|| digest(all.as_bytes()));

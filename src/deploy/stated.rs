@@ -17,7 +17,8 @@ pub fn units(stated: &[Stated], files: &dyn Files) -> Found {
         for path in &each.paths {
             let kustomized = || kustomization(path, files).is_some();
             let chart = || files.is_file(&beside(path, "Chart.yaml"));
-            let exists = || files.is_file(path) || !files.below(path).is_empty();
+            let exists =
+                || files.is_file(path) || files.is_directory(path) || files.unread(path).is_some();
             let build = match each.renderer {
                 Some(Renderer::Kustomize) => Some(kustomize(path)),
                 Some(Renderer::Helm) => Some(helm(each, path)),

@@ -8,10 +8,11 @@ use crate::deploy::inputs::{beside, kustomization};
 use crate::deploy::origin::{self, Origins, Wrapped};
 use crate::deploy::overlay::{applied, made};
 use crate::deploy::{self, Build, Fault, Overlay, Release, Substitution, substitute};
-use crate::parse::{Affects, Node, Problem, Sort, is_kustomization, manifests};
+use crate::parse::{Affects, Node, Problem, Sort, manifests};
 use crate::report::Isolation;
 use crate::settings::Settings;
 use crate::source::{AllFiles, leads_elsewhere};
+use crate::tree::is_kustomization;
 use crate::tree::{Content, Files, Rendered, Tree};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -358,7 +359,7 @@ impl Room {
             room.write(&format!("src/{path}"), read(path, files)?.bytes())?;
         }
         for (from, to) in &part.inputs.copies {
-            for path in files.below(from) {
+            for path in files.below(from).into_iter().chain(files.unread_below(from)) {
                 let inside = path.strip_prefix(&**from).unwrap_or(&path);
                 room.write(&format!("src/{to}{inside}"), read(&path, files)?.bytes())?;
             }

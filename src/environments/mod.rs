@@ -2,7 +2,7 @@
 //! report.
 //!
 //! Reading order: `plan` (which units are in which environment), `builder` (units to manifests, with the real
-//! tools), `kept` (what it built before), `world` (an environment's units to one tree), `made` (which files decide what becomes of one), `merge` (reports of environments to one).
+//! tools), `kept` (what it built before), `unbuilt` (where nothing is built), `world` (an environment's units to one tree), `made` (which files decide what becomes of one), `merge` (reports of environments to one).
 
 mod bounds;
 mod builder;
@@ -11,6 +11,7 @@ mod made;
 mod merge;
 mod objects;
 mod plan;
+mod unbuilt;
 mod world;
 
 pub use crate::build::{Signals, ending};
@@ -40,10 +41,13 @@ pub fn review(
 ) -> Report {
     let trees = [&pair.before.tree, &pair.after.tree];
     let Some(builder) = Builder::new(&trees, settings, options) else {
+        let [before, after] = [&pair.before, &pair.after].map(|side| {
+            let mut tree = side.tree.clone();
+            tree.problems.extend(unbuilt::told(side));
+            tree
+        });
         let mut report =
-            crate::review_in_steps(&pair.before.tree, &pair.after.tree, &settings.config, |step| {
-                done(step)
-            });
+            crate::review_in_steps(&before, &after, &settings.config, |step| done(step));
         name_sides(&mut report, pair);
         return report;
     };

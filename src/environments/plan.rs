@@ -345,13 +345,14 @@ impl<'b, 'a> Planner<'b, 'a> {
                 }
             }
         }
+        inputs.tell_apart(&unit, &files);
         if matches!(&unit.build, Build::Plain(_)) {
             // What was not read may differ as well.
             for skipped in &self.side.tree.skipped {
                 hash.update(format!("{}\0{}\0", skipped.path, skipped.identity));
                 // What a link leads to counts where the environment does not read it under its own name.
-                if let Some(content) = skipped.leads_to.as_ref().and_then(|path| files.read(path)) {
-                    hash.update(digest(&content));
+                for content in self.side.tree.led_to(skipped).values() {
+                    hash.update(digest(content));
                 }
             }
         }

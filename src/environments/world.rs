@@ -58,10 +58,14 @@ pub(super) fn world(
     }
     // What a link leads to may be read in another world only.
     for link in &mut tree.skipped {
-        let Some(target) = &link.leads_to else { continue };
-        let elsewhere = side.tree.files.get(target.as_str());
-        if let Some(content) = elsewhere.filter(|_| !tree.files.contains_key(target.as_str())) {
-            link.holds(content);
+        let of_parts = |path: &Arc<str>| parts.iter().any(|part| part.inputs.files.contains(path));
+        let (to, led_to) = (link.leads_to.clone(), side.tree.led_to(link));
+        for (path, content) in led_to {
+            // What a directory holds is not deployed again for a link to it; a file is, as it stands.
+            let to_file = to.as_deref() == Some(&**path);
+            if if to_file { !tree.files.contains_key(path) } else { !of_parts(path) } {
+                link.holds(content);
+            }
         }
     }
     tree

@@ -10,7 +10,7 @@ use super::workload::Draft;
 use super::{Affects, Problem, Sort, json, limits, object, relocate, sniff, yaml};
 use crate::config::{Config, HostNetworkPods};
 use crate::model::{Namespace, Policy, WorkloadId};
-use crate::tree::{Content, Rendered, digest};
+use crate::tree::{Content, Rendered, digest, is_kustomization};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -176,7 +176,7 @@ fn read_as_it_stands(
         return reader.read;
     }
     let manifest = surroundings.inventory || surroundings.rendered.is_some();
-    if !manifest && kustomize::is_kustomization(file) {
+    if !manifest && is_kustomization(file) {
         reader.read.kustomization = std::str::from_utf8(bytes).ok().and_then(kustomize::read);
         if reader.read.kustomization.is_some() {
             reader.read.documents = 1;

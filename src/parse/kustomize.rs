@@ -51,15 +51,6 @@ enum PatchSource {
     Text(String),
 }
 
-/// True iff a file is a kustomization by its name.
-pub fn is_kustomization(path: &str) -> bool {
-    matches!(name(path), "kustomization.yaml" | "kustomization.yml" | "Kustomization")
-}
-
-fn name(path: &str) -> &str {
-    path.rsplit_once('/').map_or(path, |(_, name)| name)
-}
-
 /// The directory of a path; "" is the root.
 pub fn directory(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)

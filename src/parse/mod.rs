@@ -36,7 +36,7 @@ mod yaml;
 pub use crate::tree::{Affects, Problem, Sort, digest};
 pub use inventory::{InventoryRead, TAKEN, UNREAD};
 pub use kinds::worth_parsing;
-pub use kustomize::{directory, is_kustomization, resolve};
+pub use kustomize::{directory, resolve};
 pub use manifest::{Field, Node, Unreadable, Value, manifests};
 pub use relocate::source_of;
 

@@ -28,8 +28,9 @@ pub fn load(path: &Path, meter: &Meter) -> Result<Loaded, Error> {
     let mut others = Others::default();
     let unreadable = |source| Error::Unreadable { path: path.to_path_buf(), source };
     if metadata.is_dir() {
-        let Walked { found, skipped, others: rest } = walk(path).map_err(unreadable)?;
+        let Walked { found, skipped, others: rest, unread } = walk(path).map_err(unreadable)?;
         tree.skipped = skipped;
+        others.not_read(unread);
         for (path, disk) in rest {
             others.on_disk(path, disk);
         }

@@ -2,7 +2,7 @@
 //! behind one.
 
 use super::Loaded;
-use crate::tree::Files;
+use crate::tree::{Files, is_kustomization};
 use std::collections::BTreeMap;
 
 /// How many links lead from one to the next before they count as a loop; Linux takes as many.
@@ -41,9 +41,11 @@ pub(super) fn identify(side: &mut Loaded) {
     for link in &mut skipped {
         let files = side.files();
         let Some(target) = link.leads_to.take() else { continue };
-        if side.tree.files.contains_key(target.as_str()) {
+        // A kustomization speaks of what is beside it, and is another one elsewhere.
+        let same = side.tree.files.contains_key(target.as_str()) && !is_kustomization(&link.path);
+        if same || !files.is_file(&target) {
             link.leads_to = Some(target);
-        } else if files.is_file(&target) {
+        } else {
             match files.read(&target) {
                 Some(content) => link.holds(&content),
                 // What can't be read is never taken for the same.
@@ -51,6 +53,7 @@ pub(super) fn identify(side: &mut Loaded) {
             }
         }
     }
+    side.others.not_read(skipped.iter().cloned());
     side.tree.skipped = skipped;
 }
 

@@ -19,18 +19,18 @@ mod read;
 mod share;
 mod walk;
 
+pub use crate::tree::is_manifest;
 pub(crate) use alone::alone;
 pub(crate) use error::io_reason;
 pub use error::{Error, NoSuchRevision};
 pub use others::{AllFiles, Others, Unread};
-pub use walk::is_manifest;
 pub(crate) use walk::leads_elsewhere;
 
 /// The largest single file that is read for its own sake (a configuration, say), in bytes.
 pub const MAX_SINGLE_BYTES: u64 = 1 << 20;
 
 use crate::report::Snapshot;
-use crate::tree::{Files, SkippedFile, Tree};
+use crate::tree::{SkippedFile, Tree};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The largest file that is read, in bytes. The largest manifests in public GitOps repositories
@@ -93,12 +93,7 @@ pub fn limit(side: &mut Loaded, paths: &[String]) {
         });
     tree.skipped = skipped;
     links::identify(side);
-    for mut file in beyond.into_iter().filter(|file| is_manifest(&file.path)) {
-        if let Some(content) = file.leads_to.take().and_then(|target| side.files().read(&target)) {
-            file.holds(&content);
-        }
-        side.others.not_read(file);
-    }
+    side.others.not_read(beyond);
 }
 
 /// How far the reading got; a progress display polls it from another thread.

@@ -6,8 +6,8 @@ use super::git::{Objects, blob_id};
 use super::read::{checksum, more_than_one_file_may, read_limited};
 use super::walk::{special, unknown_content};
 use super::{Error, MAX_FILE_BYTES};
-use crate::tree::{Content, Files, SkippedFile, Tree, below};
-use std::collections::BTreeMap;
+use crate::tree::{Content, Files, SkippedFile, Tree, below, digest, is_manifest};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct Others {
     places: BTreeMap<Arc<str>, Place>,
+    /// What is not read: links, other repositories, manifests that are too large.
+    unread: BTreeMap<Arc<str>, SkippedFile>,
     objects: Option<Objects>,
 }
 
@@ -25,7 +27,6 @@ enum Place {
     Disk(PathBuf),
     Blob(String),
     Read(Content),
-    Unread(Unread),
 }
 
 /// A file that is there and whose content can't be had.
@@ -55,16 +56,14 @@ impl Others {
         self.places.insert(path, Place::Read(content));
     }
 
-    pub(super) fn not_read(&mut self, file: SkippedFile) {
-        let SkippedFile { path, reason, identity, .. } = file;
-        self.places.insert(path.into(), Place::Unread(Unread { reason, identity }));
+    pub(super) fn not_read(&mut self, files: impl IntoIterator<Item = SkippedFile>) {
+        self.unread.extend(files.into_iter().map(|file| (file.path.as_str().into(), file)));
     }
 
     /// `None` where there is no such file.
     fn open(&self, path: &str) -> Option<Result<Content, Unread>> {
         Some(match self.places.get(path)? {
             Place::Read(content) => Ok(content.clone()),
-            Place::Unread(unread) => Err(unread.clone()),
             Place::Disk(disk) => on_disk(disk, |size| match &self.objects {
                 // A working tree, which is compared with a commit.
                 Some(objects) => blob_id(objects.git(), disk).map(|id| object(&id)),
@@ -102,7 +101,7 @@ impl Others {
         let Some(Objects::Mirror(mirror)) = &self.objects else { return };
         let ids = paths.filter_map(|path| match self.places.get(path)? {
             Place::Blob(id) => Some(id),
-            Place::Disk(_) | Place::Read(_) | Place::Unread(_) => None,
+            Place::Disk(_) | Place::Read(_) => None,
         });
         mirror.expect(ids);
     }
@@ -127,12 +126,56 @@ impl<'a> AllFiles<'a> {
         self.others.expect(paths);
     }
 
-    /// The content of a file, or why it can't be had; `None` where there is no such file.
+    /// The content of a file, or why it can't be had; `None` where there is no such file. A link whose name is no
+    /// manifest's is what it leads to, as Helm reads it.
     pub fn open(&self, path: &str) -> Option<Result<Content, Unread>> {
+        let link = match self.file(path) {
+            None => self.others.unread.get(path)?,
+            file => return file,
+        };
+        let target = link.leads_to.as_deref().filter(|_| !is_manifest(path));
+        target.and_then(|target| self.file(target)).or_else(|| {
+            Some(Err(Unread { reason: link.reason.clone(), identity: self.identity(link) }))
+        })
+    }
+
+    /// [`AllFiles::open`] of what is no link.
+    fn file(&self, path: &str) -> Option<Result<Content, Unread>> {
         match self.tree.files.get(path) {
             Some(content) => Some(Ok(content.clone())),
             None => self.others.open(path),
         }
+    }
+
+    /// What identifies something that is not read: where it is a link, with all that is where it leads.
+    fn identity(&self, unread: &SkippedFile) -> String {
+        let mut pending: Vec<Arc<str>> =
+            unread.leads_to.iter().map(|path| path.as_str().into()).collect();
+        let mut seen = BTreeSet::new();
+        let mut whole = unread.identity.clone();
+        while let Some(path) = pending.pop() {
+            if !seen.insert(path.clone()) {
+                continue;
+            }
+            let found = match self.file(&path) {
+                Some(Ok(content)) => format!("{:032x}", digest(content.bytes())),
+                Some(Err(unread)) => unread.identity,
+                None => match self.others.unread.get(&path) {
+                    Some(link) => {
+                        pending.extend(link.leads_to.as_deref().map(Arc::from));
+                        link.identity.clone()
+                    }
+                    None => {
+                        let inside = [self.below(&path), self.unread_below(&path)].concat();
+                        self.expect(inside.iter().map(|path| &**path));
+                        pending.extend(inside);
+                        continue;
+                    }
+                },
+            };
+            whole.push_str(&format!("\0{path}\0{found}"));
+        }
+        whole
     }
 }
 
@@ -178,6 +221,16 @@ impl Files for AllFiles<'_> {
         paths.extend(others.filter(|path| !self.tree.files.contains_key(*path)).cloned());
         paths.sort_unstable();
         paths
+    }
+
+    fn unread(&self, path: &str) -> Option<String> {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        let unread = ends.filter_map(|end| self.others.unread.get(path.get(..end)?)).next()?;
+        Some(self.identity(unread))
+    }
+
+    fn unread_below(&self, directory: &str) -> Vec<Arc<str>> {
+        below(&self.others.unread, directory).cloned().collect()
     }
 
     fn is_directory(&self, directory: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::charts;
 use super::error::io_reason;
-use crate::tree::SkippedFile;
+use crate::tree::{SkippedFile, is_manifest};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, FileType, Metadata};
@@ -19,20 +19,6 @@ pub(super) struct Found {
     pub(super) path: Arc<str>,
     /// Its size when it was found, in bytes.
     pub(super) size: u64,
-}
-
-/// Does the file's name say that it holds manifests? `.yaml`, `.yml` or `.json`, in any letter case:
-/// `kubectl` reads them in lower case only, but a file left out unseen is worse than one too many. And
-/// `Kustomization`, the one of kustomize's three names that has no extension.
-pub fn is_manifest(name: &str) -> bool {
-    if name.rsplit('/').next() == Some("Kustomization") {
-        return true;
-    }
-    let Some((stem, extension)) = name.rsplit_once('.') else {
-        return false;
-    };
-    !stem.is_empty()
-        && ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// The first name in a path that no program gives a file and that would lead elsewhere if it were believed; names stand
@@ -62,7 +48,8 @@ pub(super) fn walk(root: &Path) -> io::Result<Walked> {
     add_parts(&mut walk.found, walk.parts, &[]);
     walk.found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     walk.skipped.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    Ok(Walked { found: walk.found, skipped: walk.skipped, others: walk.others })
+    let Walk { found, skipped, others, unread, .. } = walk;
+    Ok(Walked { found, skipped, others, unread })
 }
 
 /// Adds those files that are part of a chart, whose own file is among the manifests.
@@ -91,6 +78,8 @@ pub(super) struct Walked {
     pub(super) skipped: Vec<SkippedFile>,
     /// All other files: path, and where it is on disk.
     pub(super) others: Vec<(Arc<str>, PathBuf)>,
+    /// What else is not read, which counts where something is built from it.
+    pub(super) unread: Vec<SkippedFile>,
 }
 
 #[derive(Default)]
@@ -106,6 +95,7 @@ struct Walk {
     parts: Vec<Found>,
     skipped: Vec<SkippedFile>,
     others: Vec<(Arc<str>, PathBuf)>,
+    unread: Vec<SkippedFile>,
 }
 
 impl Walk {
@@ -156,9 +146,9 @@ impl Walk {
             return;
         }
         if kind.is_symlink() {
-            if let Some(link) = skipped_link(&disk, &path, &self.real_root) {
-                self.skipped.push(link);
-            }
+            let link = Link::read(&disk, &path, &self.real_root);
+            let side = if link.plays_a_part { &mut self.skipped } else { &mut self.unread };
+            side.push(link.file);
             return;
         }
         if !is_manifest(&path) {
@@ -168,6 +158,11 @@ impl Walk {
             }
             if named && kind.is_file() {
                 self.others.push((path.into(), disk));
+            } else {
+                let what =
+                    if named { format!("it is {}", special(kind)) } else { NOT_UTF8.to_string() };
+                let identity = unknown_content(&disk, fs::symlink_metadata(&disk).ok().as_ref());
+                self.unread.push(SkippedFile::new(path, what, identity));
             }
             return;
         }
@@ -192,33 +187,41 @@ impl Walk {
 /// The reason for a path that can't be written down.
 pub(super) const NOT_UTF8: &str = "its path is not UTF-8 (shown with the bytes escaped); rename it";
 
-/// A symbolic link that could stand for manifests: its own name says so, or it leads to a directory.
-/// Every other link plays no part.
-pub(super) fn skipped_link(disk: &Path, path: &str, real_root: &Path) -> Option<SkippedFile> {
-    let to_directory = fs::metadata(disk).is_ok_and(|target| target.is_dir());
-    if !is_manifest(path) && !to_directory {
-        return None;
+/// A symbolic link.
+pub(super) struct Link {
+    /// Where it leads; why it is not read.
+    pub(super) file: SkippedFile,
+    /// It could stand for manifests: its own name says so, or it leads to a directory. Every other link only counts
+    /// where something is built from it.
+    pub(super) plays_a_part: bool,
+}
+
+impl Link {
+    /// Looks where a link leads.
+    pub(super) fn read(disk: &Path, path: &str, real_root: &Path) -> Self {
+        let to_directory = fs::metadata(disk).is_ok_and(|target| target.is_dir());
+        let target = link_target(disk);
+        let resolved = disk.canonicalize().ok();
+        let outside = resolved.as_deref().is_some_and(|resolved| !resolved.starts_with(real_root));
+        let (note, identity) = match &resolved {
+            None => (", which leads nowhere", target.clone()),
+            // What lies outside may differ although the link is the same.
+            Some(resolved) if outside => {
+                (", outside the directory", format!("{target} = {}", resolved.display()))
+            }
+            Some(_) => ("", target.clone()),
+        };
+        let directory = if to_directory { " (a directory)" } else { "" };
+        let file = SkippedFile {
+            path: path.to_string(),
+            reason: format!(
+                "it is a symbolic link to `{target}`{directory}{note}; links are not followed"
+            ),
+            identity,
+            leads_to: resolved.as_deref().and_then(|resolved| within(resolved, real_root)),
+        };
+        Self { file, plays_a_part: to_directory || is_manifest(path) }
     }
-    let target = link_target(disk);
-    let resolved = disk.canonicalize().ok();
-    let outside = resolved.as_deref().is_some_and(|resolved| !resolved.starts_with(real_root));
-    let (note, identity) = match &resolved {
-        None => (", which leads nowhere", target.clone()),
-        // What lies outside may differ although the link is the same.
-        Some(resolved) if outside => {
-            (", outside the directory", format!("{target} = {}", resolved.display()))
-        }
-        Some(_) => ("", target.clone()),
-    };
-    let directory = if to_directory { " (a directory)" } else { "" };
-    Some(SkippedFile {
-        path: path.to_string(),
-        reason: format!(
-            "it is a symbolic link to `{target}`{directory}{note}; links are not followed"
-        ),
-        identity,
-        leads_to: resolved.as_deref().and_then(|resolved| within(resolved, real_root)),
-    })
 }
 
 /// The path in the snapshot of what lies below its root, as far as it can be written down.
@@ -293,7 +296,7 @@ fn file_id(_: &Metadata) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_manifest, leads_elsewhere};
+    use super::leads_elsewhere;
 
     #[test]
     fn names_that_lead_elsewhere() {
@@ -335,33 +338,5 @@ mod tests {
         }
         assert_eq!(leads_elsewhere(b"a/../\xff"), Some(&b".."[..]));
         assert_eq!(leads_elsewhere(b"\xff"), None);
-    }
-
-    #[test]
-    fn manifests_by_name() {
-        for name in [
-            "a.yaml",
-            "a/b.yml",
-            "x.json",
-            "X.YAML",
-            "a.b.yaml",
-            "Kustomization",
-            "a/Kustomization",
-        ] {
-            assert!(is_manifest(name), "{name}");
-        }
-        for name in [
-            "a.yaml.tpl",
-            "yaml",
-            ".yaml",
-            "a.yam",
-            "README.md",
-            "a.yaml~",
-            "",
-            "kustomization",
-            "a.Kustomization",
-        ] {
-            assert!(!is_manifest(name), "{name}");
-        }
     }
 }

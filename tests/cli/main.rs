@@ -18,6 +18,7 @@ mod renderers;
 mod hostile;
 mod inventory;
 #[cfg(unix)]
+mod linked_inputs;
 mod links;
 mod other_names;
 mod repositories;

@@ -18,8 +18,9 @@ use super::transformers::{at, generated, setters};
 use super::written;
 use crate::deploy::Overlay;
 use crate::model::Origin;
-use crate::parse::{Node, Value, is_kustomization, manifests};
+use crate::parse::{Node, Value, manifests};
 use crate::tree;
+use crate::tree::is_kustomization;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 

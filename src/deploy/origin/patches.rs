@@ -6,7 +6,8 @@ use super::paths::{directory, join, within};
 use super::select::Identity;
 use super::sources::{Sources, inside};
 use super::written::Written;
-use crate::parse::{Field, Node, Value, is_kustomization};
+use crate::parse::{Field, Node, Value};
+use crate::tree::is_kustomization;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 

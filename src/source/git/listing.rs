@@ -4,9 +4,9 @@ use super::mirror::Lease;
 use super::paths::within;
 use super::program::Git;
 use super::revision::Revision;
-use crate::source::walk::{NOT_UTF8, escaped_bytes, is_manifest};
+use crate::source::walk::{NOT_UTF8, escaped_bytes};
 use crate::source::{Error, charts, leads_elsewhere};
-use crate::tree::SkippedFile;
+use crate::tree::{SkippedFile, is_manifest};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The files of one side, as git lists them.
@@ -24,6 +24,10 @@ pub(super) struct Listing {
     pub(super) skipped: Vec<SkippedFile>,
     /// Files that are no manifests, by path; a link may lead to one.
     pub(super) others: BTreeMap<String, String>,
+    /// Links outside of the limits.
+    pub(super) links_beyond: Vec<Entry>,
+    /// What else is not read, which counts where something is built from it.
+    pub(super) unread: Vec<SkippedFile>,
 }
 
 /// A path and what git keeps for it.
@@ -41,12 +45,20 @@ impl Listing {
         entries.chain(skipped).chain(self.others.keys().map(String::as_str)).collect()
     }
 
-    /// [`Listing::add`] of what is within the limits; of what is not, the path alone.
+    /// Symbolic links, wherever they are.
+    pub(super) fn all_links(&self) -> impl Iterator<Item = &Entry> {
+        self.links.iter().chain(&self.links_beyond)
+    }
+
+    /// [`Listing::add`] of what is within the limits; what is not is there to build from.
     fn add_within(&mut self, limits: &[String], mode: &[u8], id: &str, path: &[u8]) {
         match std::str::from_utf8(path) {
             Ok(path) if !within(path, limits) => {
-                if !matches!(mode, b"120000" | b"160000") {
-                    self.others.insert(path.to_string(), id.to_string());
+                let (path, id) = (path.to_string(), id.to_string());
+                match mode {
+                    b"120000" => self.links_beyond.push(Entry { path, id }),
+                    b"160000" => self.unread.push(submodule(path, id)),
+                    _ => drop(self.others.insert(path, id)),
                 }
             }
             _ => self.add(mode, id, path),
@@ -57,19 +69,15 @@ impl Listing {
         let id = id.to_string();
         let Ok(path) = std::str::from_utf8(path) else {
             let path = escaped_bytes(path);
-            if mode != b"120000" && is_manifest(&path) || mode == b"160000" {
-                self.skipped.push(SkippedFile::new(path, NOT_UTF8.to_string(), id));
-            }
+            let plays_a_part = mode != b"120000" && is_manifest(&path) || mode == b"160000";
+            let side = if plays_a_part { &mut self.skipped } else { &mut self.unread };
+            side.push(SkippedFile::new(path, NOT_UTF8.to_string(), id));
             return;
         };
         let path = path.to_string();
         match mode {
             b"120000" => self.links.push(Entry { path, id }),
-            b"160000" => {
-                let reason =
-                    format!("it is a submodule, at commit {id}; compare its repository on its own");
-                self.skipped.push(SkippedFile::new(path, reason, id));
-            }
+            b"160000" => self.skipped.push(submodule(path, id)),
             _ if is_manifest(&path) => self.blobs.push(Entry { path, id }),
             _ => {
                 if charts::could_belong(&path) {
@@ -97,6 +105,12 @@ impl Listing {
             .collect();
         self.blobs.extend(keep);
     }
+}
+
+/// Another repository at a commit.
+fn submodule(path: String, id: String) -> SkippedFile {
+    let reason = format!("it is a submodule, at commit {id}; compare its repository on its own");
+    SkippedFile::new(path, reason, id)
 }
 
 /// Lists a revision, at and below the limits. Regular files elsewhere are among the others: what is within the limits

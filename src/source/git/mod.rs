@@ -75,18 +75,16 @@ fn load_working_tree(
 ) -> Result<Pair, Error> {
     let from = Objects::Git(git.clone());
     let base_files = from.list(&before, limits)?;
-    let disk = worktree::list(&git, limits)?;
+    let mut disk = worktree::list(&git, limits)?;
     let missing = paths::missing(limits, &[base_files.paths(), disk.paths()]);
+    if !limits.is_empty() {
+        disk.add_beyond(worktree::list(&git, &[])?, limits);
+    }
     let mut read = objects::read(&from, vec![base_files, disk.in_index], meter)?.into_iter();
     let base = before.loaded(read.next().unwrap_or_default());
     let (mut tree, mut others) = read.next().unwrap_or_default();
     tree.name = "working tree".to_string();
     worktree::read_into(&git, &mut tree, &mut others, disk.on_disk, meter);
-    if !limits.is_empty() {
-        let (blobs, places) = worktree::list(&git, &[])?.beyond(limits);
-        others.blobs(&from, blobs.into_iter().map(|(path, id)| (path.into(), id)));
-        places.into_iter().for_each(|(path, disk)| others.on_disk(path.into(), disk));
-    }
     share(&base.tree, &mut tree);
     let snapshot = Snapshot { source: "git", name: tree.name.clone(), commit: None };
     complete(&git, Pair { before: base, after: Loaded { tree, snapshot, others } }, &missing)

@@ -6,9 +6,9 @@ use super::mirror::{Id, Lease};
 use super::program::{Git, complaint, could_not_run};
 use super::revision::Revision;
 use crate::source::read::too_large;
-use crate::source::walk::{escaped_bytes, is_manifest};
+use crate::source::walk::escaped_bytes;
 use crate::source::{Error, MAX_TREE_BYTES, Meter, Others, links};
-use crate::tree::{Content, SkippedFile, Tree};
+use crate::tree::{Content, SkippedFile, Tree, is_manifest};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -97,7 +97,7 @@ pub(super) fn read(
     sides: Vec<Listing>,
     meter: &Meter,
 ) -> Result<Vec<(Tree, Others)>, Error> {
-    let entries = || sides.iter().flat_map(|side| side.blobs.iter().chain(&side.links));
+    let entries = || sides.iter().flat_map(|side| side.blobs.iter().chain(side.all_links()));
     let all = distinct(entries());
     let sizes = from.sizes(&all)?;
     if let Some(entry) = entries().find(|entry| !sizes.contains_key(entry.id.as_str())) {
@@ -121,7 +121,7 @@ pub(super) fn read(
     let short = |entry: &&Entry| size(entry) <= LONGEST_TARGET;
     let wanted = sides.iter().zip(&reasons).flat_map(|(side, reasons)| {
         let blobs = side.blobs.iter().zip(reasons).filter(|(_, reason)| reason.is_none());
-        blobs.map(|(entry, _)| entry).chain(side.links.iter().filter(short))
+        blobs.map(|(entry, _)| entry).chain(side.all_links().filter(short))
     });
     let contents = from.contents(&distinct(wanted), meter)?;
     let read = sides.iter().zip(reasons);
@@ -134,28 +134,28 @@ fn assemble(
     reasons: Vec<Option<String>>,
     contents: &FxHashMap<&str, Content>,
 ) -> (Tree, Others) {
-    let mut skipped = side.skipped.clone();
+    let (mut skipped, mut unread) = (side.skipped.clone(), side.unread.clone());
     let target = |link: &Entry| Some(escaped_bytes(contents.get(link.id.as_str())?.bytes()));
-    let targets = side.links.iter().filter_map(|link| Some((link.path.as_str(), target(link)?)));
+    let targets = side.all_links().filter_map(|link| Some((link.path.as_str(), target(link)?)));
     let targets: BTreeMap<&str, String> = targets.collect();
-    for link in &side.links {
-        let leads_to = links::resolve(&link.path, &targets);
+    let read = |link: &Entry| {
+        let target = targets.get(link.path.as_str()).map(String::as_str);
+        let target = target.unwrap_or("something too long for a path");
+        SkippedFile {
+            path: link.path.clone(),
+            reason: format!("it is a symbolic link to `{target}`; links are not followed"),
+            identity: target.into(),
+            leads_to: links::resolve(&link.path, &targets),
+        }
+    };
+    for link in side.links.iter().map(read) {
         // A file that is no manifest, or that is read under its own name: the link plays no part. A directory, and
         // a place that is not in sight, might.
         let to_file = |path: &String| side.others.contains_key(path) || is_manifest(path);
-        if !is_manifest(&link.path) && leads_to.as_ref().is_some_and(to_file) {
-            continue;
-        }
-        let target = targets.get(link.path.as_str()).map(String::as_str);
-        let target = target.unwrap_or("something too long for a path");
-        let reason = format!("it is a symbolic link to `{target}`; links are not followed");
-        skipped.push(SkippedFile {
-            path: link.path.clone(),
-            reason,
-            identity: target.into(),
-            leads_to,
-        });
+        let plays_no_part = !is_manifest(&link.path) && link.leads_to.as_ref().is_some_and(to_file);
+        if plays_no_part { &mut unread } else { &mut skipped }.push(link);
     }
+    unread.extend(side.links_beyond.iter().map(read));
     let mut files = Vec::with_capacity(side.blobs.len());
     for (entry, reason) in side.blobs.iter().zip(reasons) {
         match (reason, contents.get(entry.id.as_str())) {
@@ -170,6 +170,7 @@ fn assemble(
     let mut others = Others::default();
     let blobs = side.others.iter().map(|(path, id)| (path.as_str().into(), id.clone()));
     others.blobs(from, blobs);
+    others.not_read(unread);
     (Tree { files: files.into_iter().collect(), skipped, ..Tree::default() }, others)
 }
 

@@ -6,11 +6,11 @@ use super::program::Git;
 use crate::source::charts;
 use crate::source::read::read_into as read_files;
 use crate::source::walk::{
-    Found, NOT_UTF8, add_parts, could_not_stat, escaped_bytes, is_manifest, link_target,
-    skipped_link, special, unknown_content,
+    Found, Link, NOT_UTF8, add_parts, could_not_stat, escaped_bytes, link_target, special,
+    unknown_content,
 };
 use crate::source::{Error, Meter, Others};
-use crate::tree::{SkippedFile, Tree};
+use crate::tree::{SkippedFile, Tree, is_manifest};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Metadata};
 use std::io;
@@ -34,8 +34,8 @@ pub(super) struct OnDisk {
     skipped: Vec<SkippedFile>,
     /// Each with where it is on disk.
     others: Vec<(String, PathBuf)>,
-    /// Links that play no part, which a commit does not have among its others either.
-    links: Vec<String>,
+    /// What else is not read, which counts where something is built from it.
+    unread: Vec<SkippedFile>,
 }
 
 impl Disk {
@@ -46,31 +46,30 @@ impl Disk {
         paths.extend(on_disk.found.iter().map(|file| &*file.path));
         paths.extend(on_disk.skipped.iter().map(|file| file.path.as_str()));
         paths.extend(on_disk.others.iter().map(|(path, _)| path.as_str()));
-        paths.extend(on_disk.links.iter().map(String::as_str));
+        paths.extend(on_disk.unread.iter().map(|file| file.path.as_str()));
         paths
     }
 }
 
 impl Disk {
-    /// The regular files outside of the limits, of which what is within may be built: those that the index has, and
-    /// those on disk.
-    pub(super) fn beyond(self, limits: &[String]) -> (Blobs, Places) {
-        let Self { in_index, on_disk } = self;
-        let mut blobs: Vec<(String, String)> = in_index.others.into_iter().collect();
-        blobs.extend(in_index.blobs.into_iter().map(|entry| (entry.path, entry.id)));
-        let mut places = on_disk.others;
-        places.extend(on_disk.found.into_iter().map(|file| (file.path.to_string(), file.disk)));
-        blobs.retain(|(path, _)| !within(path, limits));
-        places.retain(|(path, _)| !within(path, limits));
-        (blobs, places)
+    /// Adds what is outside of the limits, of which what is within may be built. `all`: the same tree without limits.
+    pub(super) fn add_beyond(&mut self, all: Self, limits: &[String]) {
+        let beyond = |path: &str| !within(path, limits);
+        let Self { in_index, on_disk } = all;
+        let blobs = in_index.blobs.into_iter().map(|entry| (entry.path, entry.id));
+        let others = in_index.others.into_iter().chain(blobs);
+        self.in_index.others.extend(others.filter(|(path, _)| beyond(path)));
+        self.in_index.links_beyond = in_index.links;
+        self.in_index.links_beyond.retain(|link| beyond(&link.path));
+        let unread = in_index.unread.into_iter().chain(in_index.skipped);
+        self.in_index.unread.extend(unread.filter(|file| beyond(&file.path)));
+        let found = on_disk.found.into_iter().map(|file| (file.path.to_string(), file.disk));
+        let others = on_disk.others.into_iter().chain(found);
+        self.on_disk.others.extend(others.filter(|(path, _)| beyond(path)));
+        let unread = on_disk.unread.into_iter().chain(on_disk.skipped);
+        self.on_disk.unread.extend(unread.filter(|file| beyond(&file.path)));
     }
 }
-
-/// Paths with object ids.
-type Blobs = Vec<(String, String)>;
-
-/// Paths with where they are on disk.
-type Places = Vec<(String, PathBuf)>;
 
 /// Lists the working tree at and below the limits.
 pub(super) fn list(git: &Git, limits: &[String]) -> Result<Disk, Error> {
@@ -132,6 +131,7 @@ pub(super) fn read_into(
     let places: HashMap<String, PathBuf> =
         on_disk.found.iter().map(|file| (file.path.to_string(), file.disk.clone())).collect();
     tree.skipped.extend(on_disk.skipped);
+    others.not_read(on_disk.unread);
     for (path, disk) in on_disk.others {
         others.on_disk(path.into(), disk);
     }
@@ -212,14 +212,11 @@ impl Lister<'_> {
                 self.skip(path, reason, unknown_content(&disk, Some(&metadata)));
             }
         } else if kind.is_symlink() {
-            match skipped_link(&disk, &path, &self.real_top) {
-                // As a commit keeps it: the target alone.
-                Some(link) => {
-                    let identity = link_target(&disk);
-                    self.disk.on_disk.skipped.push(SkippedFile { identity, ..link });
-                }
-                None => self.disk.on_disk.links.push(path),
-            }
+            let Link { file, plays_a_part } = Link::read(&disk, &path, &self.real_top);
+            // As a commit keeps it: the target alone.
+            let file = SkippedFile { identity: link_target(&disk), ..file };
+            let on_disk = &mut self.disk.on_disk;
+            if plays_a_part { &mut on_disk.skipped } else { &mut on_disk.unread }.push(file);
         } else if !is_manifest(&path) {
             let named = std::str::from_utf8(bytes).is_ok();
             if named && kind.is_file() && charts::could_belong(&path) {
