@@ -20,6 +20,7 @@ mod serve;
 mod signals;
 mod snapshot;
 mod timings;
+mod traces;
 mod write;
 
 pub use crate::settings::FailOn;

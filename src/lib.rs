@@ -23,6 +23,7 @@ pub mod deploy;
 pub mod source;
 pub mod build;
 pub mod environments;
+pub mod spans;
 pub mod github;
 pub mod server;
 pub mod cli;

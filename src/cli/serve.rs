@@ -3,17 +3,21 @@
 use super::failure::{self, Failure};
 use super::output;
 use super::rendering::RenderOptions;
+use super::traces::Traces;
 use crate::environments::Signals;
 use crate::github::Addresses;
 use crate::server::queue::{self, Queue};
 use crate::server::signature::Secrets;
 use crate::server::{Key, Options, PublicUrl, Server, check};
 use crate::source::git::Bounds;
+use crate::spans;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 const ABOUT: &str = "\
 What the server must know comes from options, files or the environment: the App's number, its private
@@ -128,11 +132,16 @@ pub(super) fn run(serve: &Serve) -> Result<u8, Failure> {
         runtime.block_on(dead(serve))
     } else {
         let options = options(serve)?;
+        let traces = Traces::begin(runtime.handle())?;
         match serve.check_config {
             true => runtime.block_on(checked(&options)),
             false => {
-                logs(serve.log_format);
-                runtime.block_on(served(options))
+                logs(serve.log_format, traces.as_ref());
+                let code = runtime.block_on(served(options));
+                if let Some(traces) = traces {
+                    traces.end();
+                }
+                code
             }
         }
     };
@@ -188,17 +197,23 @@ async fn dead(serve: &Serve) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Lines of the log, each with its fields.
-fn logs(format: LogFormat) {
+/// Lines of the log, each with its fields; and beside them spans for a collector, which no line tells of.
+fn logs(format: LogFormat, traces: Option<&Traces>) {
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("NETPOL_REVIEW_LOG").unwrap_or_else(|_| {
             tracing_subscriber::EnvFilter::new("netpol_review=info,audit=info,octocrab=off,warn")
         });
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-        LogFormat::Text => lines.init(),
-    }
+    let filter = match format!("{}=off", spans::TARGET).parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text => lines.boxed(),
+    };
+    let spans = traces.map(Traces::layer);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).init();
 }
 
 fn options(serve: &Serve) -> Result<Options, Failure> {

@@ -46,8 +46,7 @@ pub fn review(
             tree.problems.extend(unbuilt::told(side));
             tree
         });
-        let mut report =
-            crate::review_in_steps(&before, &after, &settings.config, |step| done(step));
+        let mut report = crate::review_in_steps(&before, &after, &settings.config, &mut done);
         name_sides(&mut report, pair);
         return report;
     };

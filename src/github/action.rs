@@ -12,6 +12,7 @@ use super::pull::{Fetcher, Mirror};
 use crate::environments::{self, Render};
 use crate::settings::{CommentWhen, FailOn, Mode};
 use crate::source;
+use crate::spans;
 use crate::tree::InventoryFile;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -222,7 +223,7 @@ pub async fn run(
         }
         _ => check,
     };
-    let concluded = publish::conclude(&api, &begun, head, &check).await;
+    let concluded = spans::part("check", publish::conclude(&api, &begun, head, &check)).await;
     if let Some(app) = &inputs.app
         && check.conclusion == "failure"
     {
@@ -254,7 +255,7 @@ async fn work(
 ) -> Result<(Outcome, Check), Error> {
     let fetcher = Fetcher::new(event, inputs.mirror.as_ref(), token, clock.pause);
     let checked_out = fetcher.checked_out();
-    let (commits, repository) = fetcher.commits(api, pull).await?;
+    let (commits, repository) = spans::part("git", fetcher.commits(api, pull)).await?;
     let unsafe_checkout = event.trusted_context
         && checked_out
             .is_some_and(|id| id == commits.head || (id == commits.after && commits.merged));
@@ -274,9 +275,13 @@ async fn work(
     let compared = tokio::task::spawn_blocking(move || {
         compare(repository, commits, home, inputs, unsafe_checkout, today)
     });
-    let compared = compared.await.map_err(|_| Error::Internal)??;
+    let compared = async { compared.await.map_err(|_| Error::Internal)? };
+    let compared = spans::part("comparison", compared).await?;
     let talk = match pull {
-        Some(pull) => Some(publish::conversation(api, pull.number, app).await?),
+        Some(pull) => {
+            let read = publish::conversation(api, pull.number, app);
+            Some(spans::part("conversation", read).await?)
+        }
         None => None,
     };
     let (decided, said) = match (pull, &talk) {
@@ -290,7 +295,8 @@ async fn work(
         made: clock.now.format("%Y-%m-%d %H:%M UTC").to_string(),
     });
     let result = tokio::task::spawn_blocking(move || compared.evaluate(&said, cover.as_ref()));
-    let mut result = result.await.map_err(|_| Error::Internal)??;
+    let result = async { result.await.map_err(|_| Error::Internal)? };
+    let mut result = spans::part("evaluation", result).await?;
     let page = result.page.take();
     evaluated(&result);
     let mut outcome = Outcome {
@@ -308,7 +314,8 @@ async fn work(
         }
         let review = &outcome.evaluated.review;
         if let Some(talk) = &talk {
-            outcome.told = publish::tell(api, pull.number, head, review, talk).await?;
+            let telling = publish::tell(api, pull.number, head, review, talk);
+            outcome.told = spans::part("comment", telling).await?;
             let answers = decided.answers(&review.explained);
             outcome.told.problems.extend(commands::reply(api, pull.number, talk, &answers).await?);
         }

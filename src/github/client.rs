@@ -454,7 +454,7 @@ fn jitter(pause: Duration) -> Duration {
 }
 
 /// An error with what caused it: octocrab's own words alone say little ("service error").
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

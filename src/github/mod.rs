@@ -23,6 +23,7 @@ mod review;
 pub use action::{AppRun, Clock, Error as RunError, Found, Inputs, Outcome, find, run};
 pub use api::{Api, Pull, RepositoryName};
 pub use app::{AppApi, Delivery, Identity, Installation, Installed, Minted};
+pub(crate) use client::chain;
 pub use client::{Addresses, Budget, Client, Error};
 pub use compare::Evaluated;
 pub use event::{Event, EventError, Named, Subject};

@@ -1,6 +1,7 @@
 //! What there is to do.
 
 use serde::{Deserialize, Serialize};
+use tracing::Span;
 
 /// A repository, as one installation sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +114,14 @@ impl Job {
             Task::Base(branch) => format!("base/{repository}/{branch}"),
             Task::Repository => format!("repository/{repository}"),
             Task::Installation => format!("installation/{installation}"),
+        }
+    }
+
+    /// Says in a span which job this is: its fields `job`, `repository` and, of one, `pull_request`.
+    pub fn name_in(&self, span: &Span) {
+        span.record("job", self.key()).record("repository", &self.place.name);
+        if let Task::Pull(number) = self.task {
+            span.record("pull_request", number.cast_signed());
         }
     }
 }

@@ -11,6 +11,7 @@ use super::work::{Ended, Failure, Work};
 use super::{identity, reconcile};
 use crate::report::Verdict;
 use crate::source::{self, git::Mirrors};
+use crate::spans::{self, TARGET};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tracing::{Instrument, Span, field::Empty, info_span};
 
 /// How long to wait for news before the queue is asked all the same: another process may have written.
 const LOOK: Duration = Duration::from_secs(1);
@@ -325,7 +327,8 @@ impl Worker {
                     let runtime = tokio::runtime::Handle::current();
                     // git and the comparison block, and must not keep webhooks waiting.
                     running.spawn_blocking(move || {
-                        runtime.block_on(one(&work, &metrics, claimed, heard));
+                        let span = span(&claimed);
+                        runtime.block_on(one(&work, &metrics, claimed, heard).instrument(span));
                         drop(hand);
                         drop(place);
                     });
@@ -354,6 +357,17 @@ impl Worker {
     }
 }
 
+/// A job, to whoever traces it.
+fn span(claimed: &Claimed) -> Span {
+    let Claimed { job, attempt, delivery, .. } = claimed;
+    let span = info_span!(
+        target: TARGET, "job", otel.kind = "consumer", otel.status_code = Empty,
+        job = Empty, repository = Empty, pull_request = Empty, attempt, delivery, result = Empty, verdict = Empty
+    );
+    job.name_in(&span);
+    span
+}
+
 /// Does a job, and says what became of it.
 async fn one(work: &Work, metrics: &Metrics, claimed: Claimed, mut heard: watch::Receiver<Say>) {
     let begun = Instant::now();
@@ -361,7 +375,7 @@ async fn one(work: &Work, metrics: &Metrics, claimed: Claimed, mut heard: watch:
         result = work.job(&claimed) => result,
         _ = heard.wait_for(|say| *say == Say::BreakOff) => {
             tracing::warn!(job = claimed.key, "broken off");
-            metrics.job("broken off");
+            ended(metrics, "broken off");
             // Best effort: whoever ends hands all back, and what is forgotten is looked for.
             let _ = work.queue.hand_back(&claimed, Duration::ZERO).await;
             return;
@@ -375,8 +389,9 @@ async fn one(work: &Work, metrics: &Metrics, claimed: Claimed, mut heard: watch:
         Ok(Ended::Reviewed(outcome)) => {
             let verdict = word(outcome.evaluated.report.result);
             let gave_way = outcome.gave_way;
+            Span::current().record("verdict", verdict);
             metrics.review(verdict, took, outcome.calls);
-            metrics.job("done");
+            ended(metrics, "done");
             tracing::info!(
                 job = key, repository, attempt, verdict, gave_way,
                 gate = ?outcome.evaluated.gate.outcome(),
@@ -390,29 +405,31 @@ async fn one(work: &Work, metrics: &Metrics, claimed: Claimed, mut heard: watch:
             Note::Done
         }
         Ok(Ended::Done) => {
-            metrics.job("done");
+            ended(metrics, "done");
             tracing::info!(job = key, repository, attempt, "done");
             Note::Done
         }
         Ok(Ended::Moot(why)) => {
-            metrics.job("moot");
+            ended(metrics, "moot");
             tracing::info!(job = key, repository, attempt, why, "nothing to do");
             Note::Done
         }
         Err(Failure::Limited(error, wait)) => {
-            metrics.job("limited");
+            ended(metrics, "limited");
             tracing::warn!(job = key, repository, attempt, error, "GitHub wants us to wait");
             queue.pause(claimed.job.place.installation, Pause::All, wait);
             Note::HandBack(wait)
         }
         Err(Failure::Passing(error) | Failure::Stranger(error)) => {
             let again = attempt < ATTEMPTS;
-            metrics.job(if again { "failed" } else { "dead" });
+            ended(metrics, if again { "failed" } else { "dead" });
+            spans::failed();
             tracing::warn!(job = key, repository, attempt, again, error, "failed");
             Note::Failed(error)
         }
         Err(Failure::Told(error)) => {
-            metrics.job("told");
+            ended(metrics, "told");
+            spans::failed();
             tracing::warn!(
                 job = key,
                 repository,
@@ -423,7 +440,7 @@ async fn one(work: &Work, metrics: &Metrics, claimed: Claimed, mut heard: watch:
             Note::Done
         }
         Err(Failure::Gone(error)) => {
-            metrics.job("gone");
+            ended(metrics, "gone");
             tracing::warn!(
                 job = key,
                 repository,
@@ -443,6 +460,12 @@ async fn one(work: &Work, metrics: &Metrics, claimed: Claimed, mut heard: watch:
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(30)),
         }
     }
+}
+
+/// Counts a job, and says in its span what became of it.
+fn ended(metrics: &Metrics, result: &'static str) {
+    metrics.job(result);
+    Span::current().record("result", result);
 }
 
 /// What the queue is told of a job.

@@ -1,11 +1,12 @@
 //! What the server answers.
 
-use super::intake;
+use super::intake::{self, Wish};
 use super::metrics::Metrics;
 use super::pages::{self, Pages};
 use super::queue::{Accepted, Queue};
 use super::signature::{self, Secrets};
 use crate::source::git::Mirrors;
+use crate::spans::{self, TARGET};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -15,6 +16,7 @@ use axum::routing::{get, post};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use tracing::{Instrument, Span, field::Empty, info_span};
 
 /// The largest webhook that GitHub sends, in bytes.
 const LARGEST: usize = 25 << 20;
@@ -116,22 +118,40 @@ async fn taken(web: &Web, headers: &HeaderMap, body: Body) -> Result<String, Ref
     if !web.secrets.signed(signature.as_bytes(), &body) {
         return Err(unsigned());
     }
-    let wishes = intake::read(event, &body).map_err(|error| {
+    // What anybody could send leaves no span.
+    let span = info_span!(
+        target: TARGET, "webhook", otel.kind = "server", otel.status_code = Empty,
+        event, delivery = guid, job = Empty, repository = Empty, pull_request = Empty, answer = Empty
+    );
+    written(web, event, guid, &body).instrument(span).await
+}
+
+/// Writes down what a webhook of GitHub's asks for.
+async fn written(web: &Web, event: &str, guid: &str, body: &[u8]) -> Result<String, Refused> {
+    let wishes = intake::read(event, body).map_err(|error| {
+        spans::failed();
         tracing::warn!(delivery = guid, event, %error, "webhook refused");
-        bad(&error.to_string())
+        (StatusCode::BAD_REQUEST, error.to_string())
     })?;
     web.metrics.event(event);
-    if wishes.is_empty() {
-        return Ok("nothing to do".into());
+    let span = Span::current();
+    let answered = |words: &str| {
+        span.record("answer", words);
+        words.to_string()
+    };
+    let Some(first) = wishes.first() else { return Ok(answered("nothing to do")) };
+    if let Wish::Do(job) = first {
+        job.name_in(&span);
     }
     let count = wishes.len();
     match web.queue.accept(guid, wishes).await {
         Ok(Accepted::New) => {
             tracing::info!(delivery = guid, event, jobs = count, "webhook accepted");
-            Ok("accepted".into())
+            Ok(answered("accepted"))
         }
-        Ok(Accepted::Known) => Ok("known already".into()),
+        Ok(Accepted::Known) => Ok(answered("known already")),
         Err(error) => {
+            spans::failed();
             tracing::error!(delivery = guid, event, %error, "webhook not accepted");
             Err((StatusCode::SERVICE_UNAVAILABLE, "not now; deliver it again".into()))
         }

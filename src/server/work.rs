@@ -11,6 +11,7 @@ use crate::github::{
     RunError, Subject,
 };
 use crate::source::git::Mirrors;
+use crate::spans;
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,8 +100,8 @@ impl Work {
 
     async fn tried(&self, claimed: &Claimed) -> Result<Ended, Failure> {
         let Job { place, task, .. } = &claimed.job;
-        let token = self.identity.token(place.installation, place.repository).await;
-        let token = token.map_err(by_identity)?;
+        let token = self.identity.token(place.installation, place.repository);
+        let token = spans::part("token", token).await.map_err(by_identity)?;
         let client = Client::new(&self.options.addresses, &token.secret, self.options.pause);
         let client = client.map_err(by_github)?;
         // A job is known by the repository's number, and may be older than its name.

@@ -22,4 +22,5 @@ mod queue;
 mod replicas;
 mod reviews;
 mod tls;
+mod traces;
 mod webhooks;

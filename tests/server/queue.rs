@@ -68,6 +68,22 @@ fn a_delivery_counts_once_and_a_job_is_one_however_often_it_is_asked_for() {
 }
 
 #[test]
+fn a_job_knows_the_delivery_that_asked_for_it_last() {
+    on_each(|url| async move {
+        let queue = open(&url, "a").await;
+        queue.ensure(&[pull(1, 7)]).await.expect("written");
+        let found = claim(&queue).await.expect("a job");
+        assert_eq!(found.delivery, None);
+        accept(&queue, "g1", pull(1, 7)).await;
+        accept(&queue, "g2", pull(1, 7)).await;
+        queue.ask(&[pull(1, 7)]).await.expect("written");
+        queue.done(&found).await.expect("done");
+        let asked = claim(&queue).await.expect("the newer one");
+        assert_eq!(asked.delivery.as_deref(), Some("g2"));
+    });
+}
+
+#[test]
 fn what_is_asked_for_while_it_is_worked_on_is_done_once_more() {
     on_each(|url| async move {
         let queue = open(&url, "a").await;

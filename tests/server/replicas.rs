@@ -5,8 +5,9 @@ use crate::house::{self, APP, House, REPOSITORY, SECRET, keys};
 use crate::postgres;
 use crate::server::Pull;
 use crate::world::{ANY, WEB};
+use rustix::process::{Pid, Signal, kill_process};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long servers are killed. Minutes are for a measurement: NETPOL_REVIEW_CHAOS=180.
@@ -18,6 +19,8 @@ fn chaos() -> Duration {
 /// A server that is a process.
 pub struct Replica {
     pub port: u16,
+    /// Further variables of its environment.
+    pub variables: Vec<(&'static str, String)>,
     child: Option<Child>,
     killed: Option<Instant>,
 }
@@ -26,7 +29,7 @@ impl Replica {
     pub fn new() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("an address").port();
-        Self { port, child: None, killed: None }
+        Self { port, variables: Vec::new(), child: None, killed: None }
     }
 
     fn start(&mut self, house: &House, database: &str) {
@@ -62,7 +65,10 @@ impl Replica {
             .args(["--workers", "4", "--per-installation", "4", "--mirrors"])
             .arg(house.folder.path().join(format!("mirrors-{}", self.port)))
             .args(["--lease", "4", "--reconcile", "10"])
-            .env("NETPOL_REVIEW_WEBHOOK_SECRET", SECRET);
+            .env("NETPOL_REVIEW_WEBHOOK_SECRET", SECRET)
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
+            .env_remove("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+            .envs(self.variables.iter().cloned());
         command
     }
 
@@ -78,6 +84,29 @@ impl Replica {
             child.wait().expect("gone");
             self.killed = Some(Instant::now());
         }
+    }
+
+    /// Ends it as Kubernetes does. The answer: how it ended, and how long it took.
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let child = self.child.as_mut().expect("it runs");
+        let begun = Instant::now();
+        kill_process(Pid::from_child(child), Signal::TERM).expect("told");
+        loop {
+            if let Some(status) = child.try_wait().expect("a status") {
+                self.child = None;
+                return (status, begun.elapsed());
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The names of its threads, as far as Linux keeps them.
+    pub fn threads(&self) -> Vec<String> {
+        let id = self.child.as_ref().expect("it runs").id();
+        let tasks = std::fs::read_dir(format!("/proc/{id}/task")).expect("threads").flatten();
+        let names = tasks.map(|task| std::fs::read_to_string(task.path().join("comm")));
+        names.flatten().collect()
     }
 
     pub fn is_up(&self) -> bool {

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 /// The headers of a webhook, signed with a secret.
-fn headers(event: &str, guid: &str, secret: &str, body: &[u8]) -> Vec<(String, String)> {
+pub fn headers(event: &str, guid: &str, secret: &str, body: &[u8]) -> Vec<(String, String)> {
     let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
     vec![
         pair("content-type", "application/json"),
@@ -18,7 +18,7 @@ fn headers(event: &str, guid: &str, secret: &str, body: &[u8]) -> Vec<(String, S
 }
 
 /// Sends a body with these headers; the status.
-fn send(address: &str, headers: &[(String, String)], body: &[u8]) -> u16 {
+pub fn send(address: &str, headers: &[(String, String)], body: &[u8]) -> u16 {
     let mut request = format!(
         "POST /webhook HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\nconnection: close\r\n",
         body.len()
@@ -43,7 +43,7 @@ fn raw(address: &str, bytes: &[u8]) -> u16 {
 }
 
 /// A pull request was opened, as small as can be.
-fn opened() -> Vec<u8> {
+pub fn opened() -> Vec<u8> {
     format!(
         "{{\"action\":\"opened\",\"installation\":{{\"id\":77}},\"repository\":{{\"id\":1,\"full_name\":\"{REPOSITORY}\"}},\
          \"pull_request\":{{\"number\":1}}}}"

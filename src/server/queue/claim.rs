@@ -26,6 +26,8 @@ pub struct Claimed {
     pub attempt: i64,
     /// When it was asked for, in milliseconds since 1970.
     pub asked: i64,
+    /// The delivery that asked for it last, if one did.
+    pub delivery: Option<String>,
 }
 
 impl Claimed {
@@ -126,7 +128,7 @@ impl Queue {
         let taken = sqlx::query(
             "UPDATE jobs SET owner = $1, attempts = attempts + 1
              WHERE key = $2 AND owner IS NULL AND dead = 0
-             RETURNING installation, repository, name, task, again, priority, generation, attempts, asked",
+             RETURNING installation, repository, name, task, again, priority, generation, attempts, asked, delivery",
         )
         .bind(&self.me)
         .bind(&key)
@@ -142,7 +144,8 @@ impl Queue {
             return Ok(None);
         };
         let asked = row.try_get(8).map_err(&failed)?;
-        Ok(Some(Claimed { key, job, generation, attempt, asked }))
+        let delivery = row.try_get(9).map_err(&failed)?;
+        Ok(Some(Claimed { key, job, generation, attempt, asked, delivery }))
     }
 
     /// The work is done. If somebody asked again meanwhile it is done once more.

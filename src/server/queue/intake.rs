@@ -58,7 +58,7 @@ impl Queue {
         for some in jobs.chunks(TOGETHER) {
             let mut transaction = self.pool.begin().await.map_err(could_not(what))?;
             let mut jobs = BTreeMap::new();
-            some.iter().for_each(|job| merge(&mut jobs, job));
+            some.iter().for_each(|job| merge(&mut jobs, job, None));
             let inserted = insert(&mut transaction, &jobs, conflict).await;
             inserted.map_err(could_not(what))?;
             transaction.commit().await.map_err(could_not(what))?;
@@ -94,9 +94,9 @@ impl Queue {
             }
             for wish in &event.wishes {
                 match wish {
-                    Wish::Do(job) => merge(&mut jobs, job),
+                    Wish::Do(job) => merge(&mut jobs, job, Some(&event.guid)),
                     Wish::Forget { installation } => {
-                        jobs.retain(|_, job| job.place.installation != *installation);
+                        jobs.retain(|_, (job, _)| job.place.installation != *installation);
                         sqlx::query("DELETE FROM jobs WHERE installation = $1")
                             .bind(installation)
                             .execute(&mut *transaction)
@@ -111,11 +111,15 @@ impl Queue {
     }
 }
 
+/// Jobs by their keys, each with the delivery that asked for it last, if one did.
+type Wished<'a> = BTreeMap<String, (Job, Option<&'a str>)>;
+
 /// One more wish of a job. What one of them means stays, whatever the others do not.
-fn merge(jobs: &mut BTreeMap<String, Job>, job: &Job) {
-    let wished = jobs.entry(job.key()).or_insert_with(|| job.clone());
+fn merge<'a>(jobs: &mut Wished<'a>, job: &Job, by: Option<&'a str>) {
+    let (wished, delivery) = jobs.entry(job.key()).or_insert_with(|| (job.clone(), None));
     let (again, urgency) = (wished.again || job.again, wished.urgency.min(job.urgency));
     *wished = Job { again, urgency, ..job.clone() };
+    *delivery = by.or(*delivery);
 }
 
 /// Asked for once more, a job begins anew, also while it is worked on or after it was tried too often. One that waits
@@ -131,7 +135,8 @@ const ASKED_AGAIN: &str = " ON CONFLICT (key) DO UPDATE SET
     task = excluded.task,
     again = CASE WHEN excluded.again > jobs.again THEN excluded.again ELSE jobs.again END,
     priority = CASE WHEN excluded.priority < jobs.priority THEN excluded.priority ELSE jobs.priority END,
-    asked = CASE WHEN jobs.dead = 1 OR jobs.owner IS NOT NULL THEN excluded.asked ELSE jobs.asked END";
+    asked = CASE WHEN jobs.dead = 1 OR jobs.owner IS NOT NULL THEN excluded.asked ELSE jobs.asked END,
+    delivery = COALESCE(excluded.delivery, jobs.delivery)";
 
 /// What is there stays as it is, but is tried again where it was tried too often, by the name that its repository has
 /// now.
@@ -148,10 +153,10 @@ const REVIVED: &str = " ON CONFLICT (key) DO UPDATE SET
 /// New jobs, and what to do about those that are there.
 async fn insert(
     transaction: &mut Transaction<'_, Any>,
-    jobs: &BTreeMap<String, Job>,
+    jobs: &Wished<'_>,
     conflict: &str,
 ) -> std::result::Result<(), sqlx::Error> {
-    let all: Vec<(&String, &Job)> = jobs.iter().collect();
+    let all: Vec<_> = jobs.iter().collect();
     for some in all.chunks(TOGETHER) {
         insert_some(transaction, some, conflict).await?;
     }
@@ -160,18 +165,18 @@ async fn insert(
 
 async fn insert_some(
     transaction: &mut Transaction<'_, Any>,
-    jobs: &[(&String, &Job)],
+    jobs: &[(&String, &(Job, Option<&str>))],
     conflict: &str,
 ) -> std::result::Result<(), sqlx::Error> {
-    let rows = rows(jobs.len(), 9, ", 1, 0, 0");
+    let rows = rows(jobs.len(), 10, ", 1, 0, 0");
     let sql = format!(
         "INSERT INTO jobs
-         (key, installation, repository, name, task, again, priority, asked, due, generation, attempts, dead)
+         (key, installation, repository, name, task, again, priority, asked, due, delivery, generation, attempts, dead)
          VALUES {rows}{conflict}"
     );
     let now = now();
     let mut query = sqlx::query(&sql).persistent(false);
-    for (key, job) in jobs {
+    for (key, (job, delivery)) in jobs {
         query = query
             .bind(*key)
             .bind(job.place.installation)
@@ -181,7 +186,8 @@ async fn insert_some(
             .bind(i64::from(job.again))
             .bind(job.urgency)
             .bind(now)
-            .bind(now);
+            .bind(now)
+            .bind(*delivery);
     }
     query.execute(&mut **transaction).await.map(|_| ())
 }

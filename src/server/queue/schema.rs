@@ -5,8 +5,8 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use std::borrow::Cow;
 
 /// Each step's number, name and statements.
-const STEPS: [(i64, &str, &str); 3] =
-    [(1, "queue", QUEUE), (2, "pages", PAGES), (3, "heads", HEADS)];
+const STEPS: [(i64, &str, &str); 4] =
+    [(1, "queue", QUEUE), (2, "pages", PAGES), (3, "heads", HEADS), (4, "delivery", DELIVERY)];
 
 /// Times are milliseconds since 1970. What a worker holds has its `owner`. `generation` counts how often a job was
 /// asked for, so that whoever ends one knows whether somebody asked again meanwhile.
@@ -75,6 +75,9 @@ CREATE TABLE rounds (
     begun BIGINT NOT NULL
 );
 ";
+
+/// The delivery that asked for a job last; none where none did.
+const DELIVERY: &str = "ALTER TABLE jobs ADD COLUMN delivery TEXT;";
 
 /// All steps.
 pub fn migrator() -> Migrator {
