@@ -184,7 +184,7 @@ pub async fn run(
             None => return Err(Error::Moot("the check is concluded")),
         },
     };
-    let has_check = matches!(begun, Begun::Run(_));
+    let has_check = matches!(begun, Begun::Run { .. });
     let evaluated = |found: &Evaluated| evaluated(found, has_check);
     let work = async {
         if inputs.app.as_ref().is_some_and(|app| app.died) {

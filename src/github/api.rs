@@ -148,6 +148,8 @@ pub struct CheckRun {
 #[allow(missing_docs, reason = "GitHub's own names")]
 pub struct CheckTitle {
     pub title: Option<String>,
+    #[serde(default)]
+    pub annotations_count: usize,
 }
 
 /// Whose a check run is.
@@ -161,6 +163,11 @@ impl CheckRun {
     /// Has it a conclusion?
     pub fn is_concluded(&self) -> bool {
         self.status.as_deref() == Some("completed")
+    }
+
+    /// How many annotations it has.
+    pub fn annotations(&self) -> usize {
+        self.output.as_ref().map_or(0, |output| output.annotations_count)
     }
 
     /// Does it say what was found? One that was cancelled says nothing.
@@ -421,15 +428,21 @@ impl<'a> Api<'a> {
         Ok(())
     }
 
+    /// One check run.
+    pub async fn check_run(&self, id: u64) -> Result<CheckRun> {
+        self.client.get("read the check", &self.path(&format!("check-runs/{id}"))).await
+    }
+
     /// Adds annotations to a check run, at most 50.
     pub async fn annotate(&self, id: u64, output: &CheckOutput<'_>) -> Result<()> {
         let path = self.path(&format!("check-runs/{id}"));
         let body = serde_json::json!({ "output": output });
-        let _: serde_json::Value = self.client.patch("annotate the check", &path, &body).await?;
+        let _: serde_json::Value =
+            self.client.patch_once("annotate the check", &path, &body).await?;
         Ok(())
     }
 
-    /// Ends a check run; `details` is the address that GitHub links from it.
+    /// Ends a check run; `details` is the address that GitHub links from it. Annotations are added to those that it has.
     pub async fn conclude_check(
         &self,
         id: u64,
@@ -444,7 +457,11 @@ impl<'a> Api<'a> {
         if let Some(details) = details {
             body["details_url"] = details.into();
         }
-        let _: serde_json::Value = self.client.patch("conclude the check", &path, &body).await?;
+        let what = "conclude the check";
+        let _: serde_json::Value = match output.annotations {
+            [] => self.client.patch(what, &path, &body).await?,
+            _ => self.client.patch_once(what, &path, &body).await?,
+        };
         Ok(())
     }
 

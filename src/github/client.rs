@@ -225,6 +225,17 @@ impl Client {
         self.parsed(what, Method::PATCH, path, Some(body), true).await
     }
 
+    /// [`Client::patch`] of what adds something each time it is done. As [`Client::post`] it is repeated only where GitHub
+    /// said that it did nothing.
+    pub(super) async fn patch_once<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T> {
+        self.parsed(what, Method::PATCH, path, Some(body), false).await
+    }
+
     /// Makes something new. Repeated only where GitHub said that it did nothing; where nobody knows, the
     /// error is [`Error::is_unclear`] and the caller has to look.
     pub(super) async fn post<T: DeserializeOwned>(

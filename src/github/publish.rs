@@ -13,6 +13,9 @@ use super::inline::{self, LineComment};
 use super::review::{CommentText, Review, marker};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How often the answer to annotations may be lost.
+const LOST: usize = 4;
+
 /// GitHub takes so many annotations in one request.
 const BATCH: usize = 50;
 
@@ -229,10 +232,16 @@ async fn on_files(api: &Api<'_>, number: u64, head: &str, wanted: &[&LineComment
 /// A check run that was begun, or what stands in for one.
 #[derive(Debug)]
 pub enum Begun {
-    /// A check run.
-    Run(u64),
+    /// A check run, and how many of its annotations are there.
+    Run { id: u64, annotations: usize },
     /// The token can't write checks: a commit status in the end.
     Status,
+}
+
+impl Begun {
+    fn of(run: &CheckRun) -> Self {
+        Self::Run { id: run.id, annotations: run.annotations() }
+    }
 }
 
 /// Begins the check run of a commit. `external_id` names this run, so that it is found again where the
@@ -240,13 +249,13 @@ pub enum Begun {
 pub async fn begin(api: &Api<'_>, commit: &str, external_id: &str, app: bool) -> Result<Begun> {
     for last in [false, true] {
         match api.begin_check(commit, NAME, external_id).await {
-            Ok(run) => return Ok(Begun::Run(run.id)),
+            Ok(run) => return Ok(Begun::of(&run)),
             Err(error) if error.is_forbidden() && !app => return Ok(Begun::Status),
             Err(error) if error.is_unclear() => {
                 let runs = api.check_runs(commit, NAME).await?;
                 let same = |id: &Option<String>| id.as_deref() == Some(external_id);
                 if let Some(run) = runs.iter().find(|run| same(&run.external_id)) {
-                    return Ok(Begun::Run(run.id));
+                    return Ok(Begun::of(run));
                 }
                 if last {
                     return Err(error);
@@ -279,7 +288,7 @@ pub async fn resume(
     let adopted = newest.filter(|run| !run.is_concluded());
     for other in runs.iter().filter(|run| !run.is_concluded()) {
         if adopted.is_none_or(|adopted| adopted.id != other.id) {
-            conclude(api, &Begun::Run(other.id), commit, &check::cancelled()).await?;
+            conclude(api, &Begun::of(other), commit, &check::cancelled()).await?;
         }
     }
     let Some(adopted) = adopted else {
@@ -288,7 +297,7 @@ pub async fn resume(
     if !own(adopted) {
         api.rename_check(adopted.id, external_id).await?;
     }
-    Ok(Some(Begun::Run(adopted.id)))
+    Ok(Some(Begun::of(adopted)))
 }
 
 /// Concludes what was begun of a commit that is not to be reviewed any more.
@@ -300,7 +309,7 @@ pub async fn abandon(api: &Api<'_>, commit: &str, subject: &str, app: i64) -> Re
         Err(error) => return Err(error),
     };
     for run in runs.iter().filter(|run| !run.is_concluded()) {
-        conclude(api, &Begun::Run(run.id), commit, &check::cancelled()).await?;
+        conclude(api, &Begun::of(run), commit, &check::cancelled()).await?;
     }
     Ok(())
 }
@@ -363,36 +372,47 @@ pub async fn same_head(api: &Api<'_>, commit: &str, own: &str, app: i64) -> Resu
     Ok(found)
 }
 
-/// Ends a check: with its annotations, in batches.
+/// Ends a check: with its annotations, in batches. What an earlier try sent is not sent again.
 pub async fn conclude(api: &Api<'_>, begun: &Begun, commit: &str, check: &Check) -> Result<()> {
-    let Begun::Run(id) = begun else {
+    let Begun::Run { id, annotations: mut there } = *begun else {
         return status(api, commit, check).await;
     };
     let summary = cut(&check.summary, SUMMARY);
-    let mut batches = check.annotations.chunks(BATCH).peekable();
-    let mut rest: &[_] = &[];
-    while let Some(batch) = batches.next() {
-        if batches.peek().is_none() {
-            rest = batch;
-            break;
-        }
-        let output = CheckOutput { title: &check.title, summary, annotations: batch };
-        // Without some annotations the check still has to end.
-        if let Err(error) = api.annotate(*id, &output).await
-            && error.is_forbidden()
-        {
-            return Err(error);
-        }
-    }
-    let output = CheckOutput { title: &check.title, summary, annotations: rest };
+    let output = |annotations| CheckOutput { title: &check.title, summary, annotations };
     let details = check.details.as_deref();
-    match api.conclude_check(*id, check.conclusion, &output, details).await {
-        // Whatever is wrong with an annotation or with the address of the report page, the check ends.
-        Err(Error::Refused { status: 422, .. }) if !rest.is_empty() || details.is_some() => {
-            let bare = CheckOutput { annotations: &[], ..output };
-            api.conclude_check(*id, check.conclusion, &bare, None).await
+    let mut lost = 0;
+    loop {
+        let rest = check.annotations.get(there..).unwrap_or_default();
+        let (batch, last) = match rest.split_at_checked(BATCH) {
+            Some((batch, more)) if !more.is_empty() => (batch, false),
+            _ => (rest, true),
+        };
+        let sent = match last {
+            false => api.annotate(id, &output(batch)).await,
+            true => api.conclude_check(id, check.conclusion, &output(batch), details).await,
+        };
+        match sent {
+            Ok(()) if last => return Ok(()),
+            Ok(()) => there += batch.len(),
+            // GitHub adds annotations to those that are there, so it is looked whether they arrived.
+            Err(error) if error.is_unclear() && !batch.is_empty() && lost < LOST => {
+                lost += 1;
+                let run = api.check_run(id).await?;
+                if last && run.is_concluded() {
+                    return Ok(());
+                }
+                there = run.annotations();
+            }
+            // Whatever is wrong with an annotation or with the address of the report page, the check ends.
+            Err(Error::Refused { status: 422, .. })
+                if last && (!batch.is_empty() || details.is_some()) =>
+            {
+                return api.conclude_check(id, check.conclusion, &output(&[]), None).await;
+            }
+            Err(error) if last || error.is_forbidden() => return Err(error),
+            // Without some annotations the check still has to end.
+            Err(_) => there += batch.len(),
         }
-        concluded => concluded,
     }
 }
 

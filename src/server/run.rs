@@ -21,6 +21,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
+/// How long what is broken off may take to end.
+const BREAKING_OFF: Duration = Duration::from_secs(2);
+
 /// How long to wait for news before the queue is asked all the same: another process may have written.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -144,10 +147,13 @@ impl Server {
     pub async fn end(self) {
         self.web.ready.end();
         self.say.send_replace(Say::Finish);
-        let worker = tokio::time::timeout(self.options.grace, self.worker).await;
+        let mut worker = self.worker;
+        let finished = tokio::time::timeout(self.options.grace, &mut worker).await;
         self.say.send_replace(Say::BreakOff);
-        if worker.is_err() {
+        if finished.is_err() {
             tracing::warn!("handing back what is not done");
+            // What it holds, mirrors say, is free for whoever comes next.
+            let _ = tokio::time::timeout(BREAKING_OFF, worker).await;
         }
         for task in self.tasks {
             task.abort();

@@ -31,10 +31,13 @@ fn settled(github: &TestGitHub, told: &str) {
     ended(github, told);
 }
 
-/// No check is left going on.
+/// No check is left going on, and none says something twice.
 fn ended(github: &TestGitHub, told: &str) {
     for check in github.check_runs(REPOSITORY) {
         assert_eq!(check.status, "completed", "{told}: {check:#?}");
+        for (at, annotation) in check.annotations.iter().enumerate() {
+            assert!(!check.annotations[..at].contains(annotation), "{told}: {annotation:#}");
+        }
     }
 }
 
