@@ -65,6 +65,25 @@ fn a_broken_configuration_of_the_base_fails_and_is_named() {
     scene.github.finish();
 }
 
+/// A link is not followed, and what decides is not taken for missing.
+#[test]
+fn a_linked_configuration_of_the_base_fails_and_is_named() {
+    const PATH: &str = ".github/netpol-review.yml";
+    let world = widened();
+    let lax = "version: 1\nfailOn: never\n";
+    world.commit("main", &[("lax.yml", Some(lax)), ("target", Some("../lax.yml"))]);
+    let target = world.git(&["rev-parse", "HEAD:target"]);
+    world.git(&["update-index", "--add", "--cacheinfo", &format!("120000,{target},{PATH}")]);
+    world.git(&["commit", "--quiet", "--message", "a link"]);
+    let scene = Scene::new(&world);
+    let outcome = scene.run().expect("a review");
+    assert_eq!(outcome.evaluated.gate.verdict, GateVerdict::Unknown);
+    let check = scene.github.check_runs(REPOSITORY).remove(0);
+    assert_eq!(check.conclusion.as_deref(), Some("failure"));
+    assert!(scene.comments()[0].contains("is a link or a directory"), "{}", scene.comments()[0]);
+    scene.github.finish();
+}
+
 #[test]
 fn another_configuration_counts_only_where_the_usual_one_is_not() {
     let world = widened();
