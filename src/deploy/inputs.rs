@@ -31,6 +31,10 @@ pub struct Inputs {
     /// Files that shape what others become (kustomizations, patches, configuration), and those that are no manifests
     /// by their names.
     shaping: BTreeSet<Arc<str>>,
+    /// Files whose content goes into generated objects, and from there into others if something replaces.
+    generating: BTreeSet<Arc<str>>,
+    /// Something takes values from generated objects.
+    replaces: bool,
 }
 
 impl Inputs {
@@ -95,7 +99,11 @@ pub fn inputs(unit: &Unit, files: &dyn Files, trusted: bool) -> Inputs {
         }
         Build::Helm(release) => walk.release(release),
     }
-    walk.found
+    let mut found = walk.found;
+    if found.replaces {
+        found.shaping.extend(std::mem::take(&mut found.generating));
+    }
+    found
 }
 
 /// The kustomization file of a directory.
@@ -201,6 +209,7 @@ impl Walk<'_> {
             let Some(path) = unread_kustomization(at, self.files) else { return };
             let reason = "it is not read, and nothing is built of its directory without it; put the file itself \
                           there, or name another directory";
+            self.found.shaping.extend(self.files.below(at));
             return self.missing(&path, 1, reason.to_string(), &path);
         };
         self.found.files.insert(path.as_str().into());
@@ -219,6 +228,12 @@ impl Walk<'_> {
                 return self.refuse(&path, second.start_line, reason);
             }
         };
+        if let Some((written, meant, line)) = otherwise_spelt(&node) {
+            let reason =
+                format!("`{written}` is read as `{meant}`, which nothing here does; write it so");
+            self.found.shaping.extend(self.files.below(at));
+            self.refuse(&path, line, reason);
+        }
         for field in node.fields() {
             self.field(&path, &field.key, &field.node, plugins);
         }
@@ -236,7 +251,7 @@ impl Walk<'_> {
                 for item in texts(node) {
                     match item.text() {
                         Some(text) if text.contains('\n') => {
-                            self.plugin(path, item.start_line, text.as_bytes());
+                            self.plugin(path, path, item.start_line, text.as_bytes());
                         }
                         _ => self.named(path, key, &item, true),
                     }
@@ -254,7 +269,9 @@ impl Walk<'_> {
                     self.named(path, key, &item, false);
                 }
             }
+            "vars" => self.found.replaces = true,
             "patches" | "patchesJson6902" | "replacements" => {
+                self.found.replaces |= key == "replacements";
                 for item in node.items().iter().filter_map(|item| item.get("path")) {
                     self.named(path, key, item, false);
                 }
@@ -291,17 +308,23 @@ impl Walk<'_> {
         let own = content.and_then(|content| manifests(content.bytes()).into_iter().next()?.ok());
         let home = own.as_ref().and_then(|own| own.text_at(&["helmGlobals", "chartHome"]));
         for chart in node.items() {
-            let lists = ["additionalValuesFiles"].iter().filter_map(|key| chart.get(key));
-            let values = lists.flat_map(Node::items).chain(chart.get("valuesFile"));
-            for file in values.filter_map(Node::text).filter_map(|file| resolve(path, file)) {
-                self.found.shaping.insert(file.into());
-            }
-            let name = chart.text_at(&["name"]).unwrap_or_default();
-            let home = chart.text_at(&["chartHome"]).or(home).unwrap_or("charts");
-            if let Some(at) = resolve(path, &beside(home, name)) {
-                self.found.shaping.extend(self.files.below(&at));
-                self.found.shaping.extend(self.files.unread_below(&at));
-            }
+            self.inflated(path, chart, home);
+        }
+    }
+
+    /// What one chart of a kustomization would be made of.
+    fn inflated(&mut self, path: &str, chart: &Node, home: Option<&str>) {
+        let lists = ["additionalValuesFiles"].iter().filter_map(|key| chart.get(key));
+        let one = ["valuesFile", "values"].iter().filter_map(|key| chart.get(key));
+        let values = lists.flat_map(Node::items).chain(one);
+        for file in values.filter_map(Node::text).filter_map(|file| resolve(path, file)) {
+            self.found.shaping.insert(file.into());
+        }
+        let name = chart.text_at(&["name"]).or(chart.text_at(&["chartName"])).unwrap_or_default();
+        let home = chart.text_at(&["chartHome"]).or(home).unwrap_or("charts");
+        if let Some(at) = resolve(path, &beside(home, name)) {
+            self.found.shaping.extend(self.files.below(&at));
+            self.found.shaping.extend(self.files.unread_below(&at));
         }
     }
 
@@ -317,9 +340,11 @@ impl Walk<'_> {
                 let unnamed = ["resources", "bases"].contains(&field) && !is_manifest(local);
                 if plugins || unnamed || !is_object.contains(&field) {
                     self.found.shaping.insert(local.as_str().into());
+                } else if field.ends_with("Generator") {
+                    self.found.generating.insert(local.as_str().into());
                 }
                 if plugins && let Some(content) = self.files.read(local) {
-                    self.plugin(local, 1, content.bytes());
+                    self.plugin(path, local, 1, content.bytes());
                 }
                 return;
             }
@@ -355,12 +380,28 @@ impl Walk<'_> {
         }
     }
 
-    /// Configuration of a transformer or generator: only those that are built into kustomize run no program.
-    fn plugin(&mut self, file: &str, line: u32, bytes: &[u8]) {
-        if self.trusted {
-            return;
-        }
+    /// Configuration of a transformer or generator: only those that are built into kustomize run no program. The files
+    /// that it names count from the kustomization at `path`.
+    fn plugin(&mut self, path: &str, file: &str, line: u32, bytes: &[u8]) {
         for node in manifests(bytes).into_iter().flatten() {
+            self.found.replaces = true;
+            self.inflated(path, &node, None);
+            let mut names = Vec::new();
+            texts(&node, &mut names);
+            for local in names.iter().filter_map(|name| resolve(path, name)) {
+                if self.files.is_file(&local) {
+                    self.found.files.insert(local.as_str().into());
+                    self.found.shaping.insert(local.into());
+                } else if self.files.unread(&local).is_some() {
+                    let reason = format!(
+                        "`{local}` is not read, and nothing is built without it; put the file itself there"
+                    );
+                    self.missing(file, line.max(node.start_line), reason, &local);
+                }
+            }
+            if self.trusted {
+                continue;
+            }
             let kind = node.text_at(&["kind"]).unwrap_or("?");
             let builtin = node.text_at(&["apiVersion"]) == Some("builtin");
             if !builtin || kind == "HelmChartInflationGenerator" {
@@ -445,6 +486,58 @@ impl Walk<'_> {
                 self.refuse(file, node.start_line, reason);
             }
         }
+    }
+}
+
+/// A field of a kustomization, or of what one lists, that stands there in other letters than it is known by. Kustomize
+/// takes it all the same. The answer: how it is written, how it is known, and its line.
+fn otherwise_spelt(node: &Node) -> Option<(String, &'static str, u32)> {
+    const FIELDS: [&str; 26] = [
+        "resources",
+        "bases",
+        "components",
+        "generators",
+        "transformers",
+        "validators",
+        "patches",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "replacements",
+        "vars",
+        "crds",
+        "configurations",
+        "openapi",
+        "configMapGenerator",
+        "secretGenerator",
+        "helmCharts",
+        "helmChartInflationGenerator",
+        "helmGlobals",
+        "path",
+        "files",
+        "envs",
+        "env",
+        "valuesFile",
+        "additionalValuesFiles",
+        "chartHome",
+    ];
+    let listed = node.fields().iter().flat_map(|field| field.node.items());
+    let inner =
+        node.fields().iter().map(|field| &field.node).filter(|node| !node.fields().is_empty());
+    [node].into_iter().chain(inner).chain(listed).find_map(|node| {
+        node.fields().iter().find_map(|field| {
+            let meant = FIELDS.iter().find(|known| known.eq_ignore_ascii_case(&field.key))?;
+            (**meant != *field.key).then(|| (field.key.to_string(), *meant, field.node.start_line))
+        })
+    })
+}
+
+/// All texts in a node.
+fn texts<'n>(node: &'n Node, found: &mut Vec<&'n str>) {
+    match &node.value {
+        Value::Text(text) => found.push(text),
+        Value::List(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Map(fields) => fields.iter().for_each(|field| texts(&field.node, found)),
+        _ => {}
     }
 }
 

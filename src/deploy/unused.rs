@@ -44,7 +44,15 @@ pub fn values(
     for chart in charts {
         for path in files.below(chart) {
             let inside = path.get(chart.len()..).unwrap_or_default().trim_start_matches('/');
-            if values_environment(inside).is_some() && !used.contains(&*path) {
+            let nearer = |other: &&String| {
+                other.len() > chart.len() && path.starts_with(&format!("{other}/"))
+            };
+            let looks_like = || {
+                may_be_values(inside)
+                    && !charts.iter().any(|other| nearer(&other))
+                    && keys.has_any(chart, &path, files)
+            };
+            if !used.contains(&*path) && (values_environment(inside).is_some() || looks_like()) {
                 problems.extend(problem(&path, chart, files));
             }
         }
@@ -57,14 +65,11 @@ pub fn values(
             && !named.contains(&***path)
     });
     for (path, content) in others {
-        let bytes = content.bytes();
-        let is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
-        if !is_yaml || memmem::find(bytes, b"apiVersion").is_some() {
+        if !path.ends_with(".yaml") && !path.ends_with(".yml") {
             continue;
         }
-        let documents = manifests(bytes);
-        let [Ok(Node { value: Value::Map(fields), .. })] = documents.as_slice() else { continue };
-        let set: Vec<&str> = fields.iter().map(|field| field.key.as_str()).collect();
+        let Some(fields) = fields(content.bytes()) else { continue };
+        let set: Vec<&str> = fields.iter().map(String::as_str).collect();
         let sure = is_called_values(path) || near.contains(directory(path));
         let chart = match sure {
             true => keys.with_any(&set),
@@ -109,6 +114,28 @@ fn problem(path: &Arc<str>, chart: &str, files: &dyn Files) -> Option<Problem> {
     })
 }
 
+/// Could a file of a chart be further values of it, by its path in there? Those of `ci` are for tests.
+fn may_be_values(inside: &str) -> bool {
+    let first = inside.split_once('/').map(|(first, _)| first);
+    let own = ["Chart.yaml", "values.yaml", "values.schema.json", "requirements.yaml"];
+    let is_yaml = [".yaml", ".yml", ".json"].iter().any(|end| inside.ends_with(end));
+    let helm = ["templates", "crds", "charts", "ci"];
+    is_yaml && !own.contains(&inside) && !first.is_some_and(|first| helm.contains(&first))
+}
+
+/// The fields of a file that is no manifest and one map.
+fn fields(bytes: &[u8]) -> Option<Vec<String>> {
+    if memmem::find(bytes, b"apiVersion").is_some() {
+        return None;
+    }
+    match manifests(bytes).as_slice() {
+        [Ok(Node { value: Value::Map(fields), .. })] => {
+            Some(fields.iter().map(|field| field.key.to_string()).collect())
+        }
+        _ => None,
+    }
+}
+
 /// `values.yaml`, `values-prod.yaml`, `prod.values.yaml`, or below a directory `values`.
 fn is_called_values(path: &str) -> bool {
     let mut parts = path.rsplit('/');
@@ -139,6 +166,13 @@ impl<'a> Keys<'a> {
             keys.charts.push((chart, own));
         }
         keys
+    }
+
+    /// Does a file set anything that this chart has?
+    fn has_any(&self, chart: &str, path: &str, files: &dyn Files) -> bool {
+        let own = self.charts.iter().find(|(at, _)| *at == chart).map(|(_, own)| own);
+        let fields = files.read(path).and_then(|content| fields(content.bytes()));
+        own.zip(fields).is_some_and(|(own, fields)| fields.iter().any(|key| own.contains(key)))
     }
 
     fn with_any(&self, set: &[&str]) -> Option<&'a str> {

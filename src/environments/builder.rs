@@ -124,6 +124,15 @@ impl<'a> Builder<'a> {
         self.sandbox.isolation()
     }
 
+    /// Is there nothing here that builds a part?
+    pub(super) fn lacks_tool(&self, part: &Part) -> bool {
+        match &part.unit.build {
+            Build::Plain(_) => false,
+            Build::Kustomize { .. } => self.options.tools.kustomize().is_err(),
+            Build::Helm(_) => self.options.tools.helm().is_err(),
+        }
+    }
+
     /// Was anything built, now or in an earlier run whose text was kept?
     pub(super) fn has_built(&self) -> bool {
         self.built.load(Ordering::Relaxed)

@@ -1,11 +1,12 @@
 //! The environments of a repository: what belongs to each, built before and after, compared, and made one
 //! report.
 //!
-//! Reading order: `plan` (which units are in which environment), `builder` (units to manifests, with the real
+//! Reading order: `plan` (which units are in which environment), `claims` (what only one side deploys), `builder` (units to manifests, with the real
 //! tools), `kept` (what it built before), `unbuilt` (where nothing is built), `world` (an environment's units to one tree), `made` (which files decide what becomes of one), `merge` (reports of environments to one).
 
 mod bounds;
 mod builder;
+mod claims;
 mod kept;
 mod made;
 mod merge;
@@ -20,6 +21,7 @@ pub use builder::{Options, Render};
 pub use kept::Kept;
 pub use plan::{Index, Part, Plan};
 
+use crate::deploy::Told;
 use crate::report::environments::{Described, Environments};
 use crate::report::{Lint, Report, SCHEMA_VERSION, Tool};
 use crate::settings::{FailOn, Settings};
@@ -44,6 +46,7 @@ pub fn review(
         let [before, after] = [&pair.before, &pair.after].map(|side| {
             let mut tree = side.tree.clone();
             tree.problems.extend(unbuilt::told(side));
+            tree.problems.extend(unbuilt::deploying(side));
             tree
         });
         let mut report = crate::review_in_steps(&before, &after, &settings.config, &mut done);
@@ -52,7 +55,22 @@ pub fn review(
     };
     let sides = [&pair.before, &pair.after];
     let both_sides = [sides, [sides[1], sides[0]]];
-    let plans = bounds::both(both_sides.map(|sides| plan::plan(&builder, sides, settings)));
+    let mut plans = bounds::both(both_sides.map(|sides| plan::plan(&builder, sides, settings)));
+    let moved = claims::moved([&plans[0], &plans[1]], sides);
+    let keys = [0, 1].map(|side: usize| plans[side].keys());
+    let unbuilt = [0, 1].map(|side: usize| {
+        let mut changed =
+            plans[side].parts.iter().filter(|part| !keys[1 - side].contains(&part.key));
+        changed.any(|part| part.is_built() && builder.lacks_tool(part))
+    });
+    let unbuilt = sides.map(|side| match unbuilt.contains(&true) {
+        true => unbuilt::told(side),
+        false => Vec::new(),
+    });
+    for ((plan, moved), unbuilt) in plans.iter_mut().zip(moved).zip(unbuilt) {
+        plan.problems.extend(moved);
+        plan.problems.extend(unbuilt.into_iter().map(Told::from));
+    }
     let plans = bounds::compared(plans, options.bounds.compared);
     let indexes = [0, 1].map(|side: usize| plans[side].index());
     done("planning");

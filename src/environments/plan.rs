@@ -28,6 +28,8 @@ pub struct Part {
     pub inputs: Inputs,
     /// Equal for two parts iff they are built alike from the same bytes.
     pub key: [u8; 32],
+    /// Nothing deploys or includes it: it counts because it is there.
+    pub by_itself: bool,
 }
 
 impl Part {
@@ -106,6 +108,11 @@ impl Plan {
     pub fn names(&self) -> BTreeSet<&str> {
         let parts = self.parts.iter().filter_map(|part| part.unit.environment.as_deref());
         parts.chain(self.problems.iter().filter_map(|told| told.environment.as_deref())).collect()
+    }
+
+    /// The keys of its parts.
+    pub(super) fn keys(&self) -> BTreeSet<[u8; 32]> {
+        self.parts.iter().map(|part| part.key).collect()
     }
 
     /// Its parts and problems, by environment.
@@ -230,7 +237,7 @@ impl<'b, 'a> Planner<'b, 'a> {
             self.unused_values(&parts, &layout);
             if !self.side.tree.skipped.is_empty() {
                 // What was not read may be part of any of them.
-                parts.push(self.part(rest(Vec::new()))?);
+                parts.push(Part { by_itself: true, ..self.part(rest(Vec::new()))? });
             }
             self.plan.parts = parts;
             return Ok(());
@@ -261,6 +268,7 @@ impl<'b, 'a> Planner<'b, 'a> {
             let own = part.unit.environment.is_none().then(|| released(part)).flatten();
             !own.is_some_and(|own| dependencies.contains(&own.chart))
         }));
+        parts.iter_mut().for_each(|part| part.by_itself = true);
         let plain: Vec<String> = self
             .side
             .tree
@@ -272,7 +280,7 @@ impl<'b, 'a> Planner<'b, 'a> {
             .collect();
         parts.extend(deployed.iter().cloned());
         if !plain.is_empty() || !self.side.tree.skipped.is_empty() {
-            parts.push(self.part(rest(plain))?);
+            parts.push(Part { by_itself: true, ..self.part(rest(plain))? });
         }
         self.unused_values(&parts, &layout);
         let decides = |part: &&Part| !part.unit.decided.origin.file.is_empty();
@@ -356,7 +364,7 @@ impl<'b, 'a> Planner<'b, 'a> {
                 }
             }
         }
-        Part { unit, inputs, key: hash.finalize().into() }
+        Part { unit, inputs, key: hash.finalize().into(), by_itself: false }
     }
 
     /// What Argo CD and Flux deploy, as far as their objects are here, and the files that hold nothing but those.

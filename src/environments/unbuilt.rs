@@ -1,11 +1,14 @@
 //! Where nothing is built: what kustomizations and charts are made of beside manifests. Manifests are read as they
 //! stand and these are not, but a change of one counts.
 
+use super::builder::mentions;
 use crate::deploy::inputs::{inputs, kustomizations};
+use crate::deploy::is_deploying;
 use crate::deploy::layout::{chart, kustomize};
-use crate::parse::{Affects, Problem, Sort, digest};
+use crate::parse::{Affects, Problem, Sort, digest, manifests};
 use crate::source::Loaded;
-use std::collections::BTreeMap;
+use crate::tree::is_manifest;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An entry for each such file of a side, and for each input that is no file here. Nothing is said of those that are
@@ -21,9 +24,11 @@ pub(super) fn told(side: &Loaded) -> Vec<Problem> {
     for unit in charts.chain(kustomizations) {
         let mut found = inputs(&unit, &files, false);
         found.tell_apart(&unit, &files);
-        let unread =
-            found.shaping(&unit).iter().filter(|path| !side.tree.files.contains_key(*path));
-        let unread: Vec<&Arc<str>> = unread.filter(|path| !path.ends_with(".md")).collect();
+        // Limits leave out manifests that are built from within them.
+        let shaping = found.shaping(&unit).iter().filter(|path| !path.ends_with(".md"));
+        let manifests = found.files.iter().filter(|path| is_manifest(path));
+        let unread: BTreeSet<&Arc<str>> =
+            shaping.chain(manifests).filter(|path| !side.tree.files.contains_key(*path)).collect();
         files.expect(unread.iter().map(|path| &***path));
         for path in unread {
             let identity = match files.open(path) {
@@ -43,6 +48,22 @@ pub(super) fn told(side: &Loaded) -> Vec<Problem> {
         );
     }
     told.into_values().chain(refusals).collect()
+}
+
+/// An entry for each object of a side that deploys something, where nobody asks what.
+pub(super) fn deploying(side: &Loaded) -> Vec<Problem> {
+    let mut told = Vec::new();
+    for (path, content) in side.tree.files.iter().filter(|(_, content)| mentions(content)) {
+        let nodes = manifests(content.bytes()).into_iter().flatten();
+        for node in nodes.filter(is_deploying) {
+            let reason =
+                "what it deploys was not looked at; let it be built, or review what it deploys";
+            let identity = digest(node.to_json().to_string().as_bytes());
+            let line = Some(node.start_line);
+            told.push(Problem { identity, line, ..problem(path, reason) });
+        }
+    }
+    told
 }
 
 fn problem(path: &Arc<str>, reason: &str) -> Problem {

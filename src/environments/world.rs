@@ -4,7 +4,7 @@ use super::builder::Builder;
 use super::plan::Part;
 use crate::deploy::Build;
 use crate::source::Loaded;
-use crate::tree::{InventoryFile, Rendered, Tree};
+use crate::tree::{Files, InventoryFile, Rendered, Tree, is_manifest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -72,11 +72,14 @@ pub(super) fn world(
 }
 
 fn as_it_stands(tree: &mut Tree, side: &Loaded, part: &Part) {
+    let named = matches!(part.unit.build, Build::Plain(_));
     for path in &part.inputs.files {
-        if let Some(content) = side.tree.files.get(path) {
+        // Limits leave out what is deployed by nothing within them.
+        let beyond = || (named || is_manifest(path)).then(|| side.files().read(path)).flatten();
+        if let Some(content) = side.tree.files.get(path).cloned().or_else(beyond) {
             tree.files.insert(path.clone(), content.clone());
             if let (Build::Plain(_), Some(namespace)) = (&part.unit.build, &part.unit.namespace) {
-                let rendered = Rendered::plain(path.clone(), content, namespace.clone());
+                let rendered = Rendered::plain(path.clone(), &content, namespace.clone());
                 tree.rendered.insert(path.clone(), Arc::new(rendered));
             }
         }

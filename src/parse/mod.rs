@@ -39,6 +39,7 @@ pub use kinds::worth_parsing;
 pub use kustomize::{directory, resolve};
 pub use manifest::{Field, Node, Unreadable, Value, manifests};
 pub use relocate::source_of;
+pub use sniff::relevant;
 
 use crate::config::Config;
 use crate::model::Cluster;

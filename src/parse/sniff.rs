@@ -22,7 +22,7 @@ pub(super) fn can_name_kind(bytes: &[u8]) -> bool {
 
 /// True iff the document, which could not be parsed, can hold an object that plays a part: a
 /// kind that plays a part is named, or one that can't be made out.
-pub(super) fn relevant(bytes: &[u8]) -> bool {
+pub fn relevant(bytes: &[u8]) -> bool {
     // UTF-16 and UTF-32, whose letters can't be told without decoding them.
     let wide = memchr::memchr(0, bytes).is_some()
         || bytes.starts_with(b"\xff\xfe")

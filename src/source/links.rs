@@ -2,7 +2,7 @@
 //! behind one.
 
 use super::Loaded;
-use crate::tree::{Files, is_kustomization};
+use crate::tree::{Files, SkippedFile, is_kustomization, is_manifest};
 use std::collections::BTreeMap;
 
 /// How many links lead from one to the next before they count as a loop; Linux takes as many.
@@ -34,26 +34,47 @@ pub(super) fn resolve(link: &str, links: &BTreeMap<&str, String>) -> Option<Stri
     Some(path.join("/"))
 }
 
-/// Adds what links lead to to their identities, as far as it is not among the files of the tree under its own name.
+/// Adds what links lead to to their identities, as far as it is not read under its own name. A link to a directory
+/// without manifests plays no part of its own.
 pub(super) fn identify(side: &mut Loaded) {
     let mut skipped = std::mem::take(&mut side.tree.skipped);
+    side.others.not_read(skipped.iter().cloned());
     side.others.expect(skipped.iter().filter_map(|link| link.leads_to.as_deref()));
     for link in &mut skipped {
         let files = side.files();
         let Some(target) = link.leads_to.take() else { continue };
-        // A kustomization speaks of what is beside it, and is another one elsewhere.
-        let same = side.tree.files.contains_key(target.as_str()) && !is_kustomization(&link.path);
-        if same || !files.is_file(&target) {
+        // A kustomization and a chart speak of what is beside them, and are others elsewhere.
+        let speaks = is_kustomization(&link.path) || link.path.ends_with("Chart.yaml");
+        if speaks {
+            let beside = link.path.rsplit_once('/').map_or("", |(directory, _)| directory);
+            link.identity = format!("{}{}", files.identity_of(&target), files.identity_of(beside));
+        } else if side.tree.files.contains_key(target.as_str()) {
             link.leads_to = Some(target);
-        } else {
+        } else if files.is_file(&target) {
             match files.read(&target) {
                 Some(content) => link.holds(&content),
                 // What can't be read is never taken for the same.
                 None => link.identity = format!("{} in {}", link.identity, side.tree.name),
             }
+        } else {
+            let inside = files.below(&target);
+            let mut manifests = inside.iter().filter(|path| is_manifest(path));
+            match manifests.all(|path| side.tree.files.contains_key(path)) {
+                true => link.leads_to = Some(target),
+                false => link.identity = format!("{}{}", link.identity, files.identity_of(&target)),
+            }
         }
     }
-    side.others.not_read(skipped.iter().cloned());
+    let files = side.files();
+    let plays_a_part = |link: &SkippedFile| {
+        let Some(target) = &link.leads_to else { return true };
+        is_manifest(&link.path)
+            || files.unread(target).is_some()
+            || !files.unread_below(target).is_empty()
+            || files.below(target).iter().any(|path| is_manifest(path))
+    };
+    let (skipped, rest): (Vec<_>, Vec<_>) = skipped.into_iter().partition(plays_a_part);
+    side.others.not_read(skipped.iter().chain(&rest).cloned());
     side.tree.skipped = skipped;
 }
 

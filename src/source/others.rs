@@ -149,10 +149,15 @@ impl<'a> AllFiles<'a> {
 
     /// What identifies something that is not read: where it is a link, with all that is where it leads.
     fn identity(&self, unread: &SkippedFile) -> String {
-        let mut pending: Vec<Arc<str>> =
-            unread.leads_to.iter().map(|path| path.as_str().into()).collect();
+        let led_to = unread.leads_to.as_deref().map(|path| self.identity_of(path));
+        format!("{}{}", unread.identity, led_to.unwrap_or_default())
+    }
+
+    /// What identifies all that is at a path or below it, and where links from there lead.
+    pub(super) fn identity_of(&self, path: &str) -> String {
+        let mut pending: Vec<Arc<str>> = vec![path.into()];
         let mut seen = BTreeSet::new();
-        let mut whole = unread.identity.clone();
+        let mut whole = String::new();
         while let Some(path) = pending.pop() {
             if !seen.insert(path.clone()) {
                 continue;

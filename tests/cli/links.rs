@@ -93,3 +93,59 @@ fn a_manifest_of_another_environment_is_not_read_in_this_one() {
     let said = run.not_evaluated();
     assert!(said.contains("after prod/allow.yaml (widening)"), "{said}");
 }
+
+/// A link that leads nowhere, out of the repository or to nothing that is deployed is no news, however it is read.
+#[test]
+fn links_without_a_part() {
+    let sandbox = linked(&[
+        ("nowhere", "gone"),
+        ("out", "/usr/share"),
+        ("up", "../../elsewhere"),
+        ("latest", "texts"),
+        ("deploy/all", "../deploy"),
+    ]);
+    sandbox.run("diff --git HEAD --repo r --fail-on any").ends(0);
+    fs::remove_file(sandbox.path("r/latest")).unwrap();
+    symlink("deploy/../texts", sandbox.path("r/latest")).unwrap();
+    sandbox.run("diff --git HEAD --repo r --fail-on any").ends(0);
+    sandbox.commit("r", "to the same");
+    symlink("nothing", sandbox.path("r/more")).unwrap();
+    sandbox.commit("r", "one more");
+    sandbox.run("diff --git HEAD~2..HEAD --repo r --fail-on any").ends(0);
+    sandbox.run("diff --git HEAD --repo r --fail-on any").ends(0);
+}
+
+/// A directory beyond a limit is read by nobody under its own name.
+#[test]
+fn a_linked_directory_beyond_a_limit() {
+    let sandbox = linked(&[("deploy/all", "../lib")]);
+    sandbox.write("r/lib/p.yaml", DENY);
+    sandbox.commit("r", "a library");
+    sandbox.write("r/lib/p.yaml", OPEN);
+    sandbox.run("diff --git HEAD --repo r --fail-on any -- deploy").ends(11);
+    sandbox.commit("r", "open");
+    sandbox.run("diff --git HEAD~1..HEAD --repo r --fail-on any -- deploy").ends(11);
+}
+
+/// What a linked kustomization or chart makes of what is beside it is not known.
+#[test]
+fn what_stands_beside_a_linked_kustomization_or_chart() {
+    for (link, target, beside) in [
+        ("app/kustomization.yaml", "k.yaml", "app/patch.txt"),
+        ("app/Chart.yaml", "c.yaml", "app/values.yaml"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox
+            .init("r")
+            .write("r/app/k.yaml", "resources: [p.yaml]\npatches: [{path: patch.txt}]\n");
+        sandbox.write("r/app/c.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\n");
+        sandbox.write("r/app/p.yaml", DENY).write(&format!("r/{beside}"), "open: false\n");
+        symlink(target, sandbox.path(&format!("r/{link}"))).unwrap();
+        sandbox.commit("r", "one");
+        sandbox.run("diff --git HEAD --repo r --fail-on any").ends(0);
+        sandbox.write(&format!("r/{beside}"), "open: true\n");
+        sandbox.run("diff --git HEAD --repo r --fail-on any").ends(11);
+        sandbox.commit("r", "two");
+        sandbox.run("diff --git HEAD~1..HEAD --repo r --fail-on any").ends(11);
+    }
+}

@@ -5,6 +5,7 @@
 
 mod builds;
 mod charts;
+mod claims;
 mod configuration;
 mod directories;
 mod deployed;

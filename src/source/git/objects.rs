@@ -150,7 +150,7 @@ fn assemble(
     };
     for link in side.links.iter().map(read) {
         // A file that is no manifest, or that is read under its own name: the link plays no part. A directory, and
-        // a place that is not in sight, might.
+        // what is outside of the repository, might.
         let to_file = |path: &String| side.others.contains_key(path) || is_manifest(path);
         let plays_no_part = !is_manifest(&link.path) && link.leads_to.as_ref().is_some_and(to_file);
         if plays_no_part { &mut unread } else { &mut skipped }.push(link);

@@ -4,6 +4,7 @@ use super::listing::{Listing, named};
 use super::paths::within;
 use super::program::Git;
 use crate::source::charts;
+use crate::source::links::resolve;
 use crate::source::read::read_into as read_files;
 use crate::source::walk::{
     Found, Link, NOT_UTF8, add_parts, could_not_stat, escaped_bytes, link_target, special,
@@ -213,8 +214,13 @@ impl Lister<'_> {
             }
         } else if kind.is_symlink() {
             let Link { file, plays_a_part } = Link::read(&disk, &path, &self.real_top);
-            // As a commit keeps it: the target alone.
-            let file = SkippedFile { identity: link_target(&disk), ..file };
+            // As a commit keeps it: the target alone, and what is outside of the repository is nowhere.
+            let identity = link_target(&disk);
+            let leads_out = resolve(&path, &BTreeMap::from([(&*path, identity.clone())])).is_none();
+            let leads_to = file.leads_to.filter(|_| !leads_out);
+            let to_directory = plays_a_part && leads_to.is_some();
+            let plays_a_part = is_manifest(&path) || leads_out || to_directory;
+            let file = SkippedFile { identity, leads_to, ..file };
             let on_disk = &mut self.disk.on_disk;
             if plays_a_part { &mut on_disk.skipped } else { &mut on_disk.unread }.push(file);
         } else if !is_manifest(&path) {
