@@ -114,13 +114,19 @@ fn problem(path: &Arc<str>, chart: &str, files: &dyn Files) -> Option<Problem> {
     })
 }
 
-/// Could a file of a chart be further values of it, by its path in there? Those of `ci` are for tests.
+/// Could a file of a chart be further values of it, by its path in there? Those of `ci` are for tests, and an example
+/// is nobody's.
 fn may_be_values(inside: &str) -> bool {
     let first = inside.split_once('/').map(|(first, _)| first);
     let own = ["Chart.yaml", "values.yaml", "values.schema.json", "requirements.yaml"];
     let is_yaml = [".yaml", ".yml", ".json"].iter().any(|end| inside.ends_with(end));
     let helm = ["templates", "crds", "charts", "ci"];
-    is_yaml && !own.contains(&inside) && !first.is_some_and(|first| helm.contains(&first))
+    let mut words = inside.split(['/', '-', '_', '.']);
+    let is_example = words.any(|word| ["example", "template", "schema"].contains(&word));
+    is_yaml
+        && !own.contains(&inside)
+        && !is_example
+        && !first.is_some_and(|first| helm.contains(&first))
 }
 
 /// The fields of a file that is no manifest and one map.
@@ -298,6 +304,8 @@ mod tests {
             ("env/dev.yaml", "open: true\n", true, true),
             ("charts/app/values-prod.yaml", "", true, true),
             ("charts/app/values-example.yaml", "open: true\n", false, false),
+            ("charts/app/prod.yaml", "open: true\n", true, true),
+            ("charts/app/prod.yaml", "unknown: true\n", false, false),
             ("deploy/prod.yaml", "open: true\nservices: []\n", false, false),
             ("values/prod.yaml", "unknown: true\n", false, false),
             ("values/policy.yaml", "apiVersion: v1\nopen: true\n", false, false),
