@@ -29,6 +29,7 @@ use crate::source::{Loaded, Pair};
 use crate::tree::{InventoryFile, Tree};
 use builder::Builder;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The environment of a repository in which nothing tells environments apart.
@@ -44,10 +45,14 @@ pub fn review(
     let trees = [&pair.before.tree, &pair.after.tree];
     let Some(builder) = Builder::new(&trees, settings, options) else {
         let [before, after] = [&pair.before, &pair.after].map(|side| {
+            if options.render != Render::Never {
+                // There is nothing to build.
+                return Cow::Borrowed(&side.tree);
+            }
             let mut tree = side.tree.clone();
             tree.problems.extend(unbuilt::told(side));
             tree.problems.extend(unbuilt::deploying(side));
-            tree
+            Cow::Owned(tree)
         });
         let mut report = crate::review_in_steps(&before, &after, &settings.config, &mut done);
         name_sides(&mut report, pair);
