@@ -199,18 +199,23 @@ fn with_stated_environments() {
     });
 }
 
+/// A kustomization of `more.txt`, which is still to be written, and of a patch that is called a text.
+fn patched(sandbox: &Sandbox, side: &str) {
+    sandbox
+        .write(
+            &format!("{side}/app/kustomization.yaml"),
+            "resources: [p.yaml, more.txt]\npatches: [{path: patch.txt}]\n",
+        )
+        .write(&format!("{side}/app/p.yaml"), DENY)
+        .write(&format!("{side}/app/patch.txt"), DENY);
+}
+
 /// What is not built for one of its inputs may change by every other.
 #[test]
 fn beside_an_input_that_is_not_read() {
     let sandbox = Sandbox::new();
     for side in ["before", "after"] {
-        sandbox
-            .write(
-                &format!("{side}/app/kustomization.yaml"),
-                "resources: [p.yaml, more.txt]\npatches: [{path: patch.txt}]\n",
-            )
-            .write(&format!("{side}/app/p.yaml"), DENY)
-            .write(&format!("{side}/app/patch.txt"), DENY);
+        patched(&sandbox, side);
         let huge = fs::File::create(sandbox.path(&format!("{side}/app/more.txt"))).unwrap();
         huge.set_len((64 << 20) + 1).unwrap();
     }
@@ -282,14 +287,8 @@ fn where_nothing_is_built() {
     for changed in ["more.txt", "patch.txt"] {
         let sandbox = Sandbox::new();
         for side in ["before", "after"] {
-            sandbox
-                .write(
-                    &format!("{side}/app/kustomization.yaml"),
-                    "resources: [p.yaml, more.txt]\npatches: [{path: patch.txt}]\n",
-                )
-                .write(&format!("{side}/app/p.yaml"), DENY)
-                .write(&format!("{side}/app/more.txt"), "# nothing\n")
-                .write(&format!("{side}/app/patch.txt"), DENY);
+            patched(&sandbox, side);
+            sandbox.write(&format!("{side}/app/more.txt"), "# nothing\n");
         }
         sandbox.run(RUN).ends(0);
         sandbox.write("after/app/README.txt", "words\n");
